@@ -1,0 +1,54 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Needs a Python >= 3.11 and a package index, nothing else. What it installs stays in .venv and .nox, and is installed again
+# only when Python or a file of requirements has changed.
+#   PYTHON=…  take this Python      ARGS=…  pass arguments on, as in: make test ARGS="-k wire"
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VERSION := $(shell $(or $(PYTHON),false) -c 'import sys; print(sys.version_info >= (3, 11) and sys.version.split()[0] or "")' 2>/dev/null)
+
+MADE := .venv/.made-by-$(or $(VERSION),python)
+NOX := .venv/bin/python -m nox --non-interactive
+REQUIREMENTS := noxfile.py antsibull-nox.toml constraints.txt tests/unit/requirements.txt tests/integration/requirements.txt
+
+# Which sessions of nox belong to a target: those of its name; for lint, those which nox runs if none is named.
+session = $(if $(filter-out lint,$(1)),--session $(1))
+
+.PHONY: help demo test lint sanity simulator benchmark clean
+.SUFFIXES:
+.NOTPARALLEL:
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 17
+
+demo: ## show the collection at work against a simulated platform
+test: ## run the unit tests and the integration targets
+lint: ## check and format sources, documentation, licences, changelog and the built collection (CI=true: format nothing)
+sanity: ## run ansible-test's sanity tests
+simulator: ## run the simulated platform until interrupted
+benchmark: ## measure what a run with nothing to do costs
+
+demo test lint sanity simulator benchmark: %: .nox/.%-installed
+	@$(NOX) --reuse-existing-virtualenvs --no-install $(call session,$@) $(if $(ARGS),-- $(ARGS))
+
+.nox/.%-installed: $(MADE) $(REQUIREMENTS)
+	@$(NOX) --reuse-existing-virtualenvs --install-only $(call session,$*) \
+		|| { echo "make $*: its requirements could not be installed; is a package index reachable?" >&2; exit 1; }
+	@touch $@
+
+$(MADE): requirements-dev.txt
+	@test -n "$(VERSION)" || { echo "make: no Python >= 3.11 was found; name one with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "make: $(PYTHON) lacks its venv module (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@rm -rf .venv .nox
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt > .venv/install.log 2>&1 \
+		|| { echo "make: nox could not be installed; is a package index reachable? See .venv/install.log" >&2; exit 1; }
+	@touch $@
+
+clean: ## remove what make, nox and tests have left behind
+	rm -rf .ansible .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache .venv tests/output nextbilling-did-*.tar.gz
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

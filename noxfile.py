@@ -1,0 +1,129 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The sessions behind the Makefile.
+
+Without ``-e``, nox runs every static check: the sessions that antsibull-nox makes from antsibull-nox.toml.
+The others run in a copy of the collection where Ansible finds it: ``.nox/<session>/tree/ansible_collections/…``
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import antsibull_nox
+import nox
+
+REPOSITORY = Path(__file__).resolve().parent
+
+# pip splits this variable at spaces, so the path goes in as a URL.
+os.environ["PIP_CONSTRAINT"] = " ".join(
+    filter(None, [os.environ.get("PIP_CONSTRAINT"), (REPOSITORY / "constraints.txt").as_uri()])
+)
+nox.options.reuse_venv = "yes"
+
+antsibull_nox.load_antsibull_nox_toml()
+
+
+class Tree:
+    """A copy of the collection for one session, and the means to run a command in it."""
+
+    def __init__(self, session: nox.Session, *, own_home: bool = True) -> None:
+        self.session = session
+        venv = Path(session.virtualenv.location).resolve()
+        self.root = venv / "tree"
+        self.collection = self.root / "ansible_collections" / "nextbilling" / "did"
+        self.home = venv / "home" if own_home else Path.home()
+        self.home.mkdir(exist_ok=True)
+        self.environment = self._environment()
+        self._synchronise()
+
+    def run(self, *command: str) -> None:
+        """Run a program of the session's virtual environment with the copy as working directory."""
+        with self.session.chdir(self.collection):
+            self.session.run(*command, env=self.environment, include_outer_env=False)
+
+    def _environment(self) -> dict[str, str]:
+        """Return what a command may see: no configuration, credentials, registry or proxies of the user's."""
+        kept = ("CI", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TERM", "TMPDIR")
+        return {name: os.environ[name] for name in kept if name in os.environ} | {
+            "ANSIBLE_COLLECTIONS_PATH": str(self.root),
+            "ANSIBLE_CONFIG": os.devnull,
+            "HOME": str(self.home),
+            "PYTHONPATH": str(self.root),
+        }
+
+    def _git(self, where: Path, *arguments: str) -> str:
+        # A git hook that calls make exports GIT_DIR, which would mean the wrong repository here.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        return subprocess.check_output(["git", *arguments], cwd=where, env=environment, text=True)
+
+    def _files(self, where: Path) -> set[str]:
+        """Return the files that git tracks, or would track if they were added."""
+        listed = self._git(where, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        return {name for name in listed.split("\0") if name and os.path.lexists(where / name)}
+
+    def _synchronise(self) -> None:
+        """Bring the copy up to date. It is a repository of its own, or ansible-test would see only ignored files."""
+        self.collection.mkdir(parents=True, exist_ok=True)
+        self._git(self.collection, "init", "--quiet")
+        wanted = self._files(REPOSITORY)
+        for name in self._files(self.collection) - wanted:
+            (self.collection / name).unlink()
+        for name in wanted:
+            target = self.collection / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, target, follow_symlinks=False)
+
+
+def path_without_shims() -> str:
+    """Return PATH with pyenv's Pythons in place of its shims: those exist for Pythons which they then refuse to start."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    entries = [entry for entry in os.get_exec_path() if Path(entry).name != "shims"]
+    return os.pathsep.join([*entries, *map(str, sorted(pyenv.glob("versions/*/bin")))])
+
+
+@nox.session(default=False)
+def test(session: nox.Session) -> None:
+    """Run the unit tests and the integration targets; with arguments, which go to pytest, the unit tests alone."""
+    session.install("ansible-core", "pytest")
+    session.install("-r", "tests/unit/requirements.txt", "-r", "tests/integration/requirements.txt")
+    tree = Tree(session)
+    tree.run("python", "-m", "pytest", *(session.posargs or ["tests/unit"]))
+    if not session.posargs:
+        tree.run("ansible-test", "integration")
+
+
+@nox.session(default=False)
+def sanity(session: nox.Session) -> None:
+    """Run ansible-test's sanity tests, on every supported Python that is at hand; arguments go to ansible-test."""
+    session.install("ansible-core")
+    # ansible-test keeps its own virtual environments in the user's home.
+    tree = Tree(session, own_home=False)
+    tree.environment["PATH"] = path_without_shims()
+    tree.run("ansible-test", "sanity", *session.posargs)
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Show the collection at work against the simulator."""
+    session.install("ansible-core", "-r", "tests/integration/requirements.txt")
+    Tree(session).run("python", "tests/demo/demo.py", *session.posargs)
+
+
+@nox.session(default=False)
+def simulator(session: nox.Session) -> None:
+    """Run the simulator until it is interrupted; arguments go to it."""
+    session.install("-r", "tests/integration/requirements.txt")
+    Tree(session).run("python", "tests/simulator", *session.posargs)
+
+
+@nox.session(default=False)
+def benchmark(session: nox.Session) -> None:
+    """Measure what a run with nothing to do costs."""
+    session.install("ansible-core", "-r", "tests/integration/requirements.txt")
+    Tree(session).run("python", "tests/benchmark/nothing_to_do.py", *session.posargs)
