@@ -1,0 +1,138 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  customer_id:
+    description:
+      - ID of the customer who owns the DID; V(0) for a DID that is for sale.
+    type: int
+  description:
+    description:
+      - Name or description of the DID.
+    type: str
+  rate_id:
+    description:
+      - ID of the sale plan, if applicable.
+    type: int
+  rate_cost_id:
+    description:
+      - ID of the cost plan, if applicable.
+    type: int
+  did_number:
+    description:
+      - The number. Digits with an optional leading C(+); spaces, dots, hyphens and parentheses are dropped.
+      - It is what makes a DID the same DID, by its digits alone; a C(+) that comes or goes is no change.
+      - Put it in quotes. YAML reads an unquoted number with a leading zero as another number, so anything but a string is refused.
+    type: raw
+  did_type:
+    description:
+      - 'What the DID does, by name or by the platform''s code: V(ip) (0), V(line) (1), V(extension_menu) (4), V(queue) (5), V(ivr) (6),
+        V(reverse_callback) (8), V(reverse_ivr) (9), V(audio_test) (10).'
+      - V(ip), V(line), V(extension_menu) and V(reverse_ivr) need O(device_id) beside it, V(queue) and V(ivr) need O(did_type_id).
+    type: str
+  did_type_id:
+    description:
+      - ID of the queue or of the IVR block to which O(did_type) leads.
+    type: int
+  device_id:
+    description:
+      - ID of the IP line, for the types that need the line which pays for the call.
+    type: int
+  host:
+    description:
+      - IP address or host name of the DID's provider.
+    type: str
+  port:
+    description:
+      - Port of the provider.
+    type: int
+  username:
+    description:
+      - User name at the provider, if applicable. In quotes if it consists of digits.
+    type: raw
+  password:
+    description:
+      - Password at the provider, if applicable. In quotes if it consists of digits.
+      - It is never shown. The registry holds a keyed fingerprint of it, so that a change is noticed.
+    type: raw
+  techprefix1:
+    description:
+      - Tech prefix to send, for O(did_type=ip). In quotes.
+    type: raw
+  ip_address1:
+    description:
+      - Host to send the call to, for O(did_type=ip).
+    type: str
+  port1:
+    description:
+      - Port to send the call to, for O(did_type=ip).
+    type: int
+  techprefix2:
+    description:
+      - Tech prefix of the backup, for O(did_type=ip). In quotes.
+    type: raw
+  ip_address2:
+    description:
+      - Host of the backup, for O(did_type=ip).
+    type: str
+  port2:
+    description:
+      - Port of the backup, for O(did_type=ip).
+    type: int
+  callerid_add:
+    description:
+      - Caller ID to add to the original one. In quotes.
+    type: raw
+  max_calls:
+    description:
+      - How many calls there may be at the same time.
+    type: int
+  play_audio:
+    description:
+      - Whether audio is played for busy, no answer, number does not exist and the like.
+    type: bool
+  hide_from_reseller:
+    description:
+      - Whether the provider's data are hidden from the reseller.
+    type: bool
+  enable_fixed:
+    description:
+      - Whether calls from national fixed lines are accepted.
+    type: bool
+  enable_mobile:
+    description:
+      - Whether calls from national mobile lines are accepted.
+    type: bool
+  enable_ddi:
+    description:
+      - Whether calls from abroad are accepted.
+    type: bool
+  register:
+    description:
+      - Whether the platform registers the DID at the provider.
+    type: bool
+  status:
+    description:
+      - Status of the record; on the vendor's other pages V(0) is inactive and V(1) is active.
+    type: int
+  annotations:
+    description:
+      - Notes on the record.
+    type: str
+  host_additional:
+    description:
+      - Further hosts of the provider. Their order does not matter.
+      - Whether the platform replaces the list that it holds, or adds to it, is not documented.
+    type: list
+    elements: str
+notes:
+  - A field that is omitted or null is not managed. It is not sent, and its last known value is kept. An empty string, V(0), V(false) and an
+    empty list are values, and sent as such.
+  - Flags go to the platform as 0 and 1, as on the vendor's sibling endpoints; the vendor's page on DIDs does not say.
+"""

@@ -1,0 +1,41 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  registry:
+    description:
+      - Where the registry is, which holds the last known record id and parameters of each DID. An absolute path, or one from C(~).
+      - The platform cannot be asked what exists. Whoever loses the registry has to tell it anew which DIDs exist, or creates them a
+        second time. Keep it on a disk that stays, and back it up.
+      - It is never created by accident. M(nextbilling.did.did_registry) with O(nextbilling.did.did_registry#module:state=present) does
+        that, once.
+      - If empty or not given, the environment variable E(NEXTBILLING_REGISTRY) is used before the default.
+    type: str
+    default: ~/.local/state/nextbilling-did/registry.db
+  registry_password:
+    description:
+      - Password for a registry in a database. A registry in a file has none.
+    type: str
+  registry_id:
+    description:
+      - If given, the registry must bear this id; a task with any other registry is refused before anything is sent.
+      - M(nextbilling.did.did_registry) returns the id. Keep it beside O(registry) in your variables.
+    type: str
+  registry_timeout:
+    description:
+      - Seconds to wait for another run that holds the same DID, or for the registry itself.
+    type: float
+    default: 90.0
+  platform:
+    description:
+      - The name under which the records of this platform are kept, so that one registry serves several platforms.
+      - If not given, host and port of O(api_url), such as V(sip.nextbilling.com.br:443). Give it the old name if the platform's
+        address changes.
+    type: str
+"""

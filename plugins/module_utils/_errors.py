@@ -1,0 +1,136 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What can go wrong, each with the machine-readable C(kind) that a playbook can branch on, and tasks that can be pasted."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+
+class DidError(Exception):
+    """A failure that stops one DID, or the task before anything was sent.
+
+    The message is for people and ends with the next step. C(details()) is for machines: the same keys for every kind,
+    null where they say nothing. Neither ever holds a secret. C(changed) tells whether the platform was changed all the same.
+    """
+
+    kind = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        did_number: str | None = None,
+        record_id: int | None = None,
+        http_status: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.changed = False
+        self.did_number = did_number
+        self.record_id = record_id
+        self.http_status = http_status
+        self.reason = reason
+
+    def details(self) -> dict[str, t.Any]:
+        """Return what the module's result calls C(error)."""
+        return {
+            "kind": self.kind,
+            "http_status": self.http_status,
+            "reason": self.reason,
+            "did_number": self.did_number,
+            "record_id": self.record_id,
+        }
+
+
+class InvalidParameter(DidError):
+    """The task asks for something that cannot be; nothing was read, written or sent."""
+
+    kind = "invalid_parameter"
+
+
+class Unreachable(DidError):
+    """No byte of the request left this machine."""
+
+    kind = "unreachable"
+
+
+class Refused(DidError):
+    """The platform read the request and said no."""
+
+    kind = "refused"
+
+
+class Throttled(DidError):
+    """The platform answered 429 until the retries were used up; nothing was applied."""
+
+    kind = "throttled"
+
+
+class UnknownOutcome(DidError):
+    """Nobody on this side can know whether the platform applied the request."""
+
+    kind = "unknown_outcome"
+
+
+class Conflict(DidError):
+    """The number, the record id and the registry do not belong together."""
+
+    kind = "conflict"
+
+
+class NotFound(DidError):
+    """The registry has no such record."""
+
+    kind = "not_found"
+
+
+class RegistryUnavailable(DidError):
+    """The registry cannot be read or written, or what it holds is damaged."""
+
+    kind = "registry_unavailable"
+
+
+class RegistryMismatch(DidError):
+    """The registry is missing, is another one, is of another schema, or does not know the platform."""
+
+    kind = "registry_mismatch"
+
+
+class RegistryBusy(DidError):
+    """Another run holds the DID, or the registry, for longer than this one may wait."""
+
+    kind = "registry_busy"
+
+
+def pasteable_task(name: str, module: str, options: t.Mapping[str, t.Any]) -> str:
+    """Return a task as YAML that can be pasted into a playbook.
+
+    Strings are written in JSON's quoted form, which YAML reads as the same string: a number that starts with a zero stays
+    what it is. Options whose value is null are left out.
+    """
+    lines = [f"- name: {name}", f"  nextbilling.did.{module}:"]
+    for option, value in options.items():
+        if value is None:
+            continue
+        if isinstance(value, list):
+            lines.append(f"    {option}:")
+            for item in value:
+                pairs = [f"{key}: {_scalar(item[key])}" for key in item if item[key] is not None]
+                lines.append("      - " + "\n        ".join(pairs))
+        else:
+            lines.append(f"    {option}: {_scalar(value)}")
+    return "\n".join(lines)
+
+
+def _scalar(value: t.Any) -> str:
+    if isinstance(value, str) and value.isidentifier():
+        return value
+    return json.dumps(value, ensure_ascii=False)

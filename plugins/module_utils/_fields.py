@@ -1,0 +1,311 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The table of fields: the 29 parameters of the vendor's page "Criando-Alterando um DID", and everything that depends on them.
+
+Argument specification, validation, comparison, display and wire form all come from C(FIELDS). Three forms of a value exist:
+what a task declares, the wire form (what goes into the JSON body, and into the registry unless it is secret), and the shown
+form (what a person reads in a diff). Adding a field takes one row here and its documentation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+import typing as t
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable, Hashable, Mapping
+
+    Wire = t.Union[str, int, list[str]]
+
+_SEPARATORS = str.maketrans("", "", " .-()")
+_DID_NUMBER = re.compile(r"\+?[0-9]+")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+# What JSON readers and databases agree on; ids of the platform are far below.
+_INTEGER_LIMIT = 2**63 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class DidType:
+    """A value of C(did_type), and the field that the vendor's page asks for beside it."""
+
+    code: int
+    name: str
+    needs: str | None
+
+
+DID_TYPES = (
+    DidType(0, "ip", "device_id"),
+    DidType(1, "line", "device_id"),
+    DidType(4, "extension_menu", "device_id"),
+    DidType(5, "queue", "did_type_id"),
+    DidType(6, "ivr", "did_type_id"),
+    DidType(8, "reverse_callback", None),
+    DidType(9, "reverse_ivr", "device_id"),
+    DidType(10, "audio_test", None),
+)
+_TYPES_BY_WORD = {word: entry for entry in DID_TYPES for word in (entry.name, str(entry.code))}
+_TYPES_BY_CODE = {entry.code: entry for entry in DID_TYPES}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError(f"must be text, not {_kind(value)}")
+    text = str(value)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("holds characters that are no valid Unicode text") from None
+    return text
+
+
+def _digits(value: object) -> str:
+    """A string that looks like a number: anything but a string has already lost what was written."""
+    if isinstance(value, str):
+        return _text(value)
+    raise ValueError(
+        f"must be a quoted string, not {_kind(value)}: put it in quotes, as YAML reads an unquoted number with a leading zero as"
+        " another number (octal). In a template that gives a number, add the filter 'string'"
+    )
+
+
+def _did_number(value: object) -> str:
+    number = _digits(value).translate(_SEPARATORS)
+    if not _DID_NUMBER.fullmatch(number):
+        raise ValueError(
+            f"{value!r} is not a number: digits with an optional leading '+' are meant; spaces, '.', '-', '(' and ')' are dropped"
+        )
+    return number
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()) and len(value) <= 30:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"must be a whole number, not {_kind(value)}")
+    if abs(value) > _INTEGER_LIMIT:
+        raise ValueError("is too large")
+    return value
+
+
+def _count(value: object) -> int:
+    number = _integer(value)
+    if number < 0:
+        raise ValueError(f"must be 0 or more, not {number}")
+    return number
+
+
+def _port(value: object) -> int:
+    number = _integer(value)
+    if not 0 <= number <= 65535:
+        raise ValueError(f"must be a port from 0 to 65535, not {number}")
+    return number
+
+
+def _flag(value: object) -> int:
+    try:
+        return int(boolean(value, strict=True))
+    except TypeError:
+        raise ValueError(f"must be true or false, not {_kind(value)}") from None
+
+
+def _did_type(value: object) -> int:
+    word = str(value).strip().lower()
+    if isinstance(value, bool) or word not in _TYPES_BY_WORD:
+        known = ", ".join(f"{entry.name} ({entry.code})" for entry in DID_TYPES)
+        raise ValueError(f"{value!r} is not one of {known}")
+    return _TYPES_BY_WORD[word].code
+
+
+def _host(value: object) -> str:
+    text = _text(value)
+    if text == "" or _address(text) is not None or _is_host_name(text):
+        return text
+    raise ValueError(
+        f"{text!r} is neither an IP address nor a host name (a port has a field of its own)"
+    )
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+def _is_host_name(text: str) -> bool:
+    """RFC 1123, 2.1, with the underscores that providers use; a last label of digits alone is a mistyped address."""
+    labels = text[:-1].split(".") if text.endswith(".") else text.split(".")
+    return len(text) <= 254 and all(map(_HOST_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+
+
+def _hosts(value: object) -> list[str]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"must be a list of hosts, not {_kind(value)}")
+    hosts = [_host(element) for element in value]
+    if "" in hosts:
+        raise ValueError("holds an empty host")
+    return hosts
+
+
+def _kind(value: object) -> str:
+    """Name the type of a value in YAML's words, never the value: it may be a secret."""
+    names: tuple[tuple[type, str], ...] = (
+        (bool, "a boolean"),
+        (int, "a number"),
+        (float, "a number with a decimal point"),
+        (str, "text"),
+        (dict, "a dictionary"),
+        (list, "a list"),
+    )
+    return next(
+        (name for kind, name in names if isinstance(value, kind)),
+        "null" if value is None else "this type",
+    )
+
+
+def identity(did_number: str) -> str:
+    """Return what makes a DID the same DID: the digits of its number alone. C("+551130001000") gives C("551130001000")."""
+    return did_number.lstrip("+")
+
+
+def _same_host(wire: t.Any) -> Hashable:
+    # RFC 4343: names of hosts do not depend on case; an address has many spellings.
+    return _address(wire) or wire.lower().rstrip(".")
+
+
+def _same_hosts(wire: t.Any) -> Hashable:
+    return frozenset(map(_same_host, wire))
+
+
+def _unchanged(wire: t.Any) -> t.Any:
+    return wire
+
+
+def _show_type(wire: t.Any) -> str:
+    return f"{_TYPES_BY_CODE[wire].name} ({wire})" if wire in _TYPES_BY_CODE else str(wire)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """How the values of a field are declared, checked, compared and shown.
+
+    C(normalise) turns a declared value into its wire form or raises C(ValueError) with the words that follow "port: ".
+    C(same) turns a wire form into what is compared; C(show) into what a person reads.
+    """
+
+    option: Mapping[str, t.Any]
+    normalise: Callable[[object], Wire]
+    same: Callable[[t.Any], Hashable] = _unchanged
+    show: Callable[[t.Any], object] = _unchanged
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A parameter of the vendor's page. The value of a secret one is never shown and never kept."""
+
+    name: str
+    kind: Kind
+    secret: bool = False
+
+    @property
+    def option(self) -> dict[str, t.Any]:
+        """Return the field's entry in an argument specification."""
+        return dict(self.kind.option, no_log=True) if self.secret else dict(self.kind.option)
+
+
+TEXT = Kind({"type": "str"}, _text)
+DIGITS = Kind({"type": "raw"}, _digits)
+DID_NUMBER = Kind({"type": "raw"}, _did_number, same=identity)
+INTEGER = Kind({"type": "int"}, _integer)
+COUNT = Kind({"type": "int"}, _count)
+PORT = Kind({"type": "int"}, _port)
+# That flags go as 0 and 1 is inferred from the vendor's pages on sibling endpoints.
+FLAG = Kind({"type": "bool"}, _flag, show=bool)
+DID_TYPE = Kind({"type": "str"}, _did_type, show=_show_type)
+HOST = Kind({"type": "str"}, _host, same=_same_host)
+HOSTS = Kind({"type": "list", "elements": "str"}, _hosts, same=_same_hosts)
+
+FIELDS = (
+    Field("customer_id", COUNT),
+    Field("description", TEXT),
+    Field("rate_id", COUNT),
+    Field("rate_cost_id", COUNT),
+    Field("did_number", DID_NUMBER),
+    Field("did_type", DID_TYPE),
+    Field("did_type_id", COUNT),
+    Field("device_id", COUNT),
+    Field("host", HOST),
+    Field("port", PORT),
+    Field("username", DIGITS),
+    Field("password", DIGITS, secret=True),
+    Field("techprefix1", DIGITS),
+    Field("ip_address1", HOST),
+    Field("port1", PORT),
+    Field("techprefix2", DIGITS),
+    Field("ip_address2", HOST),
+    Field("port2", PORT),
+    Field("callerid_add", DIGITS),
+    Field("max_calls", COUNT),
+    Field("play_audio", FLAG),
+    Field("hide_from_reseller", FLAG),
+    Field("enable_fixed", FLAG),
+    Field("enable_mobile", FLAG),
+    Field("enable_ddi", FLAG),
+    Field("register", FLAG),
+    Field("status", INTEGER),
+    Field("annotations", TEXT),
+    Field("host_additional", HOSTS),
+)
+BY_NAME = {field.name: field for field in FIELDS}
+SECRETS = tuple(field.name for field in FIELDS if field.secret)
+
+
+def argument_spec() -> dict[str, dict[str, t.Any]]:
+    """Return the options of a task that declares one DID's fields."""
+    return {field.name: field.option for field in FIELDS}
+
+
+def normalise(declared: Mapping[str, object]) -> tuple[dict[str, Wire], list[str]]:
+    """Turn declared values into wire forms, in the order of the vendor's page.
+
+    Null and absent are "not managed" and left out. Returns the wire forms, and one line for each value that is invalid; none
+    of the lines holds a secret.
+    """
+    wires: dict[str, Wire] = {}
+    problems: list[str] = []
+    for field in FIELDS:
+        value = declared.get(field.name)
+        if value is None:
+            continue
+        try:
+            wires[field.name] = field.kind.normalise(value)
+        except ValueError as error:
+            problems.append(f"{field.name}: {error}")
+    problems.extend(_missing_companions(declared, wires))
+    return wires, problems
+
+
+def _missing_companions(declared: Mapping[str, object], wires: Mapping[str, Wire]) -> list[str]:
+    code = wires.get("did_type")
+    needs = _TYPES_BY_CODE[code].needs if isinstance(code, int) else None
+    if needs is None or declared.get(needs) is not None:
+        return []
+    return [f"did_type: {_show_type(code)} needs {needs} beside it (the vendor's page says so)"]
+
+
+def record_id(value: object) -> int:
+    """Return a record id, 1 or more, or raise C(ValueError)."""
+    number = _integer(value)
+    if number < 1:
+        raise ValueError(f"must be 1 or more, not {number}")
+    return number

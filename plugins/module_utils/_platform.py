@@ -1,0 +1,711 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The platform's one endpoint, C(manageDID), by HTTP. Knows nothing of Ansible and nothing of the registry.
+
+Each request ends in one of three outcomes, returned and never raised: applied, certainly not applied, or unknown. Exceptions of
+C(requests) carry the URL, and with it the API token and key: none of them leaves this file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import email.utils
+import http.client
+import io
+import ipaddress
+import json
+import os
+import re
+import socket
+import ssl
+import time
+import typing as t
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from ._errors import InvalidParameter
+from ._secrets import MASK, Redactor
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable, Mapping
+
+APPLIED = "applied"
+NOT_APPLIED = "not_applied"
+UNKNOWN = "unknown"
+
+BODY_LIMIT = 128_000
+"""Bytes; the vendor's error page: 413 for a body over 128 kB."""
+_ANSWER_LIMIT = 1_000_000
+_IDLE_LIMIT = 1.0
+_ID_LIMIT = 2**63 - 1
+_ENDPOINT = "/api/manageDID"
+
+# The vendor's error page.
+_STATUS_WORDS = {
+    400: "the platform calls the request incomplete",
+    403: "the token or the key is wrong, or their level does not allow this",
+    404: "the platform has no such option: is api_url the platform's address?",
+    413: "the body is too large",
+    422: "a required parameter is missing or not valid",
+    429: "too many requests at the same time",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of one request.
+
+    C(state): one of the three outcomes. C(words): what happened, for people. C(kind): the error's kind where it was not applied.
+    C(record_id): as answered (the created one, or the edited one). C(retry_after): seconds, where the platform asked for a pause.
+    C(retryable): whether the same request may succeed a little later; whether it may be sent again is for the caller to know.
+    """
+
+    state: str
+    words: str = ""
+    kind: str = ""
+    record_id: int | None = None
+    http_status: int | None = None
+    reason: str | None = None
+    retry_after: float | None = None
+    retryable: bool = False
+
+
+class NotPermitted(Exception):
+    """Raised by the caller's permit to stop a request before its first byte."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Connection:
+    """Where the platform is and how to talk to it. Times in seconds; C(timeout) is a deadline for a whole exchange."""
+
+    api_url: str
+    api_token: str = dataclasses.field(repr=False)
+    api_key: str = dataclasses.field(repr=False)
+    validate_certs: bool = True
+    ca_path: str | None = None
+    connect_timeout: float = 10.0
+    timeout: float = 60.0
+    allow_http: bool = False
+
+
+def platform_name(api_url: str) -> str:
+    """Return the name under which a platform's records are kept: its host and port, whichever way the URL writes them."""
+    parts = _parts(api_url)
+    host = (parts.hostname or "").rstrip(".").lower()
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def check_connection(connection: Connection) -> list[str]:
+    """Return what is wrong with the connection's settings, a line each; none of them holds a secret."""
+    problems = [
+        f"{name}: must be one word of printable ASCII, without spaces or line ends"
+        for name, value in (("api_token", connection.api_token), ("api_key", connection.api_key))
+        if not re.fullmatch(r"[!-~]+", value) or value in (".", "..")
+    ]
+    if connection.ca_path is not None and not os.path.exists(connection.ca_path):
+        problems.append(f"ca_path: there is no file or folder {connection.ca_path}")
+    for name, seconds in (
+        ("timeout", connection.timeout),
+        ("connect_timeout", connection.connect_timeout),
+    ):
+        if not 0 < seconds <= 86400:
+            problems.append(f"{name}: must be more than 0 and at most 86400 seconds")
+    try:
+        parts = _parts(connection.api_url)
+    except InvalidParameter as error:
+        return [*problems, error.message]
+    if (
+        parts.scheme == "http"
+        and not connection.allow_http
+        and not is_loopback(parts.hostname or "")
+    ):
+        problems.append(
+            "api_url: http:// would send token and key readable to everyone on the way. Use https://, or allow_http: true if the"
+            " network between is safe"
+        )
+    return problems
+
+
+def _parts(api_url: str) -> SplitResult:
+    """Split the platform's address, or raise C(InvalidParameter). What it says never holds the URL: it may hold secrets."""
+    try:
+        parts = urlsplit(api_url)
+        usable = bool(parts.scheme in ("http", "https") and parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[!-~]+", api_url):
+        raise InvalidParameter(
+            "api_url: must be the platform's address, such as https://sip.nextbilling.com.br"
+        )
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise InvalidParameter("api_url: must hold no user, password, query or fragment")
+    if "managedid" in parts.path.lower():
+        raise InvalidParameter(
+            "api_url: is the address of the platform alone, without /api/manageDID; token and key have options of their own"
+        )
+    return parts
+
+
+def has_path(api_url: str) -> bool:
+    """Tell whether the address has a path, so that host and port alone do not name the platform."""
+    return _parts(api_url).path.strip("/") != ""
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine itself (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3; RFC 6761, 6.3)."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.rstrip(".").lower() == "localhost"
+
+
+def encode(payload: Mapping[str, t.Any]) -> bytes:
+    """Return the request's body: JSON in UTF-8, as the vendor's samples write it. Raises C(InvalidParameter) if it is too large."""
+    body = json.dumps(payload, ensure_ascii=False).encode("utf-8")
+    if len(body) > BODY_LIMIT:
+        raise InvalidParameter(
+            f"the request's body would be {len(body)} bytes; the platform takes {BODY_LIMIT} (128 kB). Shorten annotations, description"
+            " or host_additional"
+        )
+    return body
+
+
+def shown_path(connection: Connection, record_id: int | None) -> str:
+    """Return the request's path with marks in place of token and key."""
+    return _path(connection, MASK, MASK, record_id)
+
+
+def _path(connection: Connection, token: str, key: str, record_id: int | None) -> str:
+    base = urlsplit(connection.api_url).path.rstrip("/")
+    return f"{base}{_ENDPOINT}/{token}/{key}" + ("" if record_id is None else f"/{record_id}")
+
+
+class Platform:
+    """A client of one platform, for one thread. It keeps its connection between requests.
+
+    :param secrets: further texts that may not appear in what the platform answers, such as passwords of DIDs.
+    """
+
+    def __init__(self, connection: Connection, secrets: t.Iterable[str] = ()) -> None:
+        self._connection = connection
+        self._redactor = Redactor([connection.api_token, connection.api_key, *secrets])
+        self._wire = _Wire()
+        self._session: t.Any = None
+        self._last_used = 0.0
+
+    def create(self, payload: Mapping[str, t.Any], permit: Callable[[float], None]) -> Outcome:
+        """Send a PUT. C(permit) as in C(edit)."""
+        return self._send("PUT", None, payload, permit)
+
+    def edit(
+        self, record_id: int, payload: Mapping[str, t.Any], permit: Callable[[float], None]
+    ) -> Outcome:
+        """Send a POST.
+
+        :param permit: called once, when the connection stands and before the first byte of the request, with the seconds that
+            the exchange may still take; it raises C(NotPermitted) to stop it.
+        """
+        return self._send("POST", record_id, payload, permit)
+
+    @property
+    def began(self) -> bool:
+        """Tell whether a byte of the last request was written."""
+        return self._wire.began
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            self._session.close()
+
+    def _send(
+        self,
+        method: str,
+        record_id: int | None,
+        payload: Mapping[str, t.Any],
+        permit: Callable[[float], None],
+    ) -> Outcome:
+        body = encode(payload)
+        self._open_session()
+        self._wire.start(self._connection.timeout, self._connection.connect_timeout, permit)
+        try:
+            answer = self._exchange(method, record_id, body)
+        except Exception as error:  # pylint: disable=broad-exception-caught  # it may hold the URL
+            failure: Exception | None = error
+        else:
+            failure = None
+        self._last_used = time.monotonic()
+        if failure is not None:
+            self._session.close()
+            return self._failed(failure)
+        return self._judged(answer, record_id)
+
+    def _open_session(self) -> None:
+        # A connection that lay idle may have been closed by the server just now: a request lost to that would be an unknown one.
+        if self._session is not None and time.monotonic() - self._last_used > _IDLE_LIMIT:
+            self._session.close()
+        if self._session is None:
+            self._session = _make_session(self._wire)
+
+    def _exchange(self, method: str, record_id: int | None, body: bytes) -> _Answer:
+        connection = self._connection
+        token, key = quote(connection.api_token, safe=""), quote(connection.api_key, safe="")
+        parts = urlsplit(connection.api_url)
+        path = _path(connection, token, key, record_id)
+        url = f"{parts.scheme}://{parts.netloc}{path}"
+        if parts.scheme == "http" and not connection.allow_http:
+            _refuse_foreign_proxy(self._session, url)
+        response = self._session.request(
+            method,
+            url,
+            data=body,
+            headers={
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            },
+            timeout=(min(connection.connect_timeout, connection.timeout), connection.timeout),
+            allow_redirects=False,
+            stream=True,
+            verify=(connection.ca_path or True) if connection.validate_certs else False,
+        )
+        whole = False
+        try:
+            content = response.raw.read(_ANSWER_LIMIT + 1, decode_content=True)
+            whole = len(content) <= _ANSWER_LIMIT and _is_whole(response)
+        finally:
+            if not whole:
+                response.close()
+        return _Answer(response.status_code, dict(response.headers.items()), content, whole, path)
+
+    def _failed(self, failure: Exception) -> Outcome:
+        words, retryable = _explain(failure, self._connection, self._wire.began)
+        if not self._wire.began:
+            return Outcome(NOT_APPLIED, words, kind="unreachable", retryable=retryable)
+        return Outcome(
+            UNKNOWN,
+            f"the request was written, then {words}",
+            kind="unknown_outcome",
+            retryable=True,
+        )
+
+    def _judged(self, answer: _Answer, record_id: int | None) -> Outcome:
+        return _Judge(answer, record_id, self._redactor).outcome()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    whole: bool
+    path: str
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers.items() if key.lower() == name), None)
+
+
+class _Judge:
+    """Turns an answer into an outcome, by the vendor's page and its error page."""
+
+    def __init__(self, answer: _Answer, record_id: int | None, redactor: Redactor) -> None:
+        self._answer = answer
+        self._record_id = record_id
+        self._redactor = redactor
+        self._document = _parse(answer.content) if answer.whole else None
+
+    def outcome(self) -> Outcome:
+        status = self._answer.status
+        if not self._answer.whole:
+            return self._unknown(f"the answer (HTTP {status}) broke off before its end")
+        if 200 <= status < 300:
+            return self._success()
+        if 300 <= status < 400:
+            return self._redirect()
+        if status == 429:
+            pause = _retry_after(self._answer.header("retry-after"))
+            return self._refused("throttled", _STATUS_WORDS[429], retry_after=pause, retryable=True)
+        if 400 <= status < 500 and status != 408:
+            return self._refused(
+                "refused", _STATUS_WORDS.get(status, "the platform refused the request")
+            )
+        return self._unknown(
+            f"the platform answered HTTP {status}, which does not tell whether it had applied the request"
+        )
+
+    def _success(self) -> Outcome:
+        document = self._document
+        if document is None:
+            return self._unknown("the answer is not the documented JSON")
+        error = document.get("error")
+        answered = document.get("new_record")
+        if _is_failure(error) and _is_empty(answered):
+            return self._refused("refused", "the platform refused the request")
+        if not _is_zero(error):
+            return self._unknown(
+                "the answer's 'error' does not say whether the request was applied"
+            )
+        number = _usable_id(answered)
+        if self._record_id is None:
+            if number is None:
+                return self._unknown(
+                    "the answer says that it was created, without a usable new_record"
+                )
+            return Outcome(APPLIED, record_id=number, http_status=self._answer.status)
+        if _is_empty(answered) or number == self._record_id:
+            return Outcome(APPLIED, record_id=self._record_id, http_status=self._answer.status)
+        # Sent again, it might make a third one of them.
+        named = "another record" if number is None else f"record {number}"
+        return dataclasses.replace(
+            self._unknown(f"the edit of record {self._record_id} was answered with {named}"),
+            record_id=number,
+            retryable=False,
+        )
+
+    def _redirect(self) -> Outcome:
+        target = _same_path_elsewhere(self._answer)
+        if target is not None:
+            return self._refused("refused", f"the platform redirects to {target}: correct api_url")
+        return self._unknown(
+            f"the platform answered with a redirect (HTTP {self._answer.status}), which is never followed"
+        )
+
+    def _refused(
+        self, kind: str, words: str, *, retry_after: float | None = None, retryable: bool = False
+    ) -> Outcome:
+        return Outcome(
+            NOT_APPLIED,
+            words,
+            kind=kind,
+            http_status=self._answer.status,
+            reason=self._reason(),
+            retry_after=retry_after,
+            retryable=retryable,
+        )
+
+    def _unknown(self, words: str) -> Outcome:
+        return Outcome(
+            UNKNOWN,
+            words,
+            kind="unknown_outcome",
+            http_status=self._answer.status,
+            reason=self._reason(),
+            retry_after=_retry_after(self._answer.header("retry-after")),
+            retryable=True,
+        )
+
+    def _reason(self) -> str | None:
+        """Return the platform's own words: its C(reason), or else the beginning of whatever it answered."""
+        reason = self._document.get("reason") if self._document is not None else None
+        if reason is None:
+            reason = self._answer.content[:4000].decode("utf-8", "replace")
+        text = reason if isinstance(reason, str) else json.dumps(reason, ensure_ascii=False)
+        return self._redactor.clean(text) or None
+
+
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
+
+
+def _parse(content: bytes) -> dict[str, t.Any] | None:
+    """Read the documented JSON object; trailing commas, as in the vendor's samples, and a byte-order mark are allowed."""
+    text = content.decode("utf-8-sig", "replace")
+    for candidate in (text, _TOKENS.sub(lambda match: "" if match[0] == "," else match[0], text)):
+        try:
+            document = json.loads(
+                candidate, object_pairs_hook=_unambiguous, parse_constant=_no_number
+            )
+        except (ValueError, RecursionError):
+            continue
+        return document if isinstance(document, dict) else None
+    return None
+
+
+def _unambiguous(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a key stands twice")
+    return document
+
+
+def _no_number(name: str) -> t.Any:
+    raise ValueError(name)
+
+
+def _is_zero(value: t.Any) -> bool:
+    return not isinstance(value, bool) and (
+        value == 0 if isinstance(value, int) else _stripped(value) == "0"
+    )
+
+
+def _is_failure(value: t.Any) -> bool:
+    return value is True or (
+        isinstance(value, (int, float, str)) and not _is_zero(value) and not _is_empty(value)
+    )
+
+
+def _is_empty(value: t.Any) -> bool:
+    return value is None or value is False or _is_zero(value) or _stripped(value) == ""
+
+
+def _stripped(value: t.Any) -> str | None:
+    return value.strip() if isinstance(value, str) else None
+
+
+def _usable_id(value: t.Any) -> int | None:
+    """Return a record id: a whole number of at least 1, or its digits as a string, as sibling endpoints answer."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value.strip()):
+        value = int(value)
+    usable = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _ID_LIMIT
+    return value if usable else None
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Return the pause that the platform asks for in seconds (RFC 9110, 10.2.3: seconds or a date)."""
+    if header is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", header.strip()):
+        return float(header)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _same_path_elsewhere(answer: _Answer) -> str | None:
+    """Return scheme and host of a redirect that changes nothing else, or None.
+
+    Not for 303: by RFC 9110, 15.4.4, that is how a server answers after it has done what was asked.
+    """
+    location = answer.header("location")
+    if answer.status not in (301, 302, 307, 308) or location is None:
+        return None
+    try:
+        parts = urlsplit(location)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        return None
+    if unquote(parts.path) != unquote(answer.path):
+        return None
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+
+def _is_whole(response: t.Any) -> bool:
+    """Tell whether as many bytes came as were announced; older versions of urllib3 do not check it."""
+    announced = response.headers.get("Content-Length", "")
+    if not announced.isdigit() or "Transfer-Encoding" in response.headers:
+        return True
+    return bool(response.raw.tell() >= int(announced))
+
+
+class _ForeignProxy(Exception):
+    """Plain HTTP for this machine would leave it through a proxy."""
+
+
+def _refuse_foreign_proxy(session: t.Any, url: str) -> None:
+    from requests.utils import select_proxy
+
+    settings = session.merge_environment_settings(url, {}, None, None, None)
+    proxy = select_proxy(url, settings["proxies"])
+    if proxy and not is_loopback(urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""):
+        raise _ForeignProxy
+
+
+def _explain(failure: BaseException, connection: Connection, began: bool) -> tuple[str, bool]:
+    """Return what went wrong in words of our own, and whether it may go better a little later."""
+    chain = list(_chain(failure))
+
+    def find(*kinds: type[BaseException]) -> t.Any:
+        return next((link for link in chain if isinstance(link, kinds)), None)
+
+    if find(NotPermitted):
+        return "the claim on this DID had ended", True
+    if find(_ForeignProxy):
+        return (
+            "a proxy on another machine is set for http://, so token and key would leave this machine readable",
+            False,
+        )
+    untrusted = find(ssl.SSLCertVerificationError)
+    if untrusted is not None:
+        return (
+            f"the platform's certificate is not trusted: {untrusted.verify_message}. If it comes from an authority of your own, name"
+            " that authority's certificate with ca_path",
+            False,
+        )
+    failed_tls = find(ssl.SSLError)
+    if failed_tls is not None:
+        return f"TLS failed ({failed_tls.reason or 'no reason given'})", True
+    if find(socket.gaierror):
+        return "the host name could not be resolved", True
+    if find(socket.timeout, TimeoutError) or any(
+        "Timeout" in type(link).__name__ for link in chain
+    ):
+        limit = (
+            f"timeout: {connection.timeout:g} s"
+            if began
+            else f"connect_timeout: {connection.connect_timeout:g} s"
+        )
+        return f"the time ran out ({limit})", True
+    if find(http.client.RemoteDisconnected):
+        return "the connection was closed without an answer", True
+    numbers = [
+        link.errno for link in chain if isinstance(link, OSError) and isinstance(link.errno, int)
+    ]
+    if numbers:
+        return f"the connection failed ({os.strerror(numbers[-1])})", True
+    return f"the connection failed ({type(chain[-1]).__name__})", True
+
+
+def _chain(failure: BaseException) -> t.Iterator[BaseException]:
+    """Walk to the cause: through __cause__ and __context__, and the exceptions that requests and urllib3 keep inside theirs."""
+    seen: set[int] = set()
+    queue: list[t.Any] = [failure]
+    while queue:
+        link = queue.pop(0)
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        queue.extend([link.__cause__, link.__context__, getattr(link, "reason", None), *link.args])
+
+
+class _Wire:
+    """Watches one exchange at a time: when it must be over, and whether a byte of the request has been written."""
+
+    def __init__(self) -> None:
+        self.began = False
+        self._deadline = 0.0
+        self._permit: Callable[[float], None] | None = None
+
+    def start(
+        self, timeout: float, connect_timeout: float, permit: Callable[[float], None]
+    ) -> None:
+        self.began = False
+        self._deadline = time.monotonic() + timeout
+        self._permit = permit
+
+    def remaining(self) -> float:
+        """Return the seconds until the deadline, or raise C(TimeoutError)."""
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the exchange's deadline has passed")
+        return seconds
+
+    def write(self, sock: t.Any, data: bytes) -> None:
+        """Write to the platform, after the permit and within the deadline."""
+        if self._permit is not None:
+            permit, self._permit = self._permit, None
+            permit(self.remaining())
+        rest = memoryview(data)
+        while rest:
+            sock.settimeout(self.remaining())
+            if not isinstance(sock, socket.socket) or isinstance(sock, ssl.SSLSocket):
+                self.began = True  # when the write of a TLS record fails, a part of it may be out
+            sent = sock.send(rest)
+            self.began = True
+            rest = rest[sent:]
+
+
+class _DeadlineReader(io.RawIOBase):
+    """Reads from a socket's file within the exchange's deadline, however slowly the bytes drip in."""
+
+    def __init__(self, raw: t.Any, sock: t.Any, wire: _Wire) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._wire = wire
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: t.Any) -> int | None:
+        self._sock.settimeout(self._wire.remaining())
+        return t.cast("int | None", self._raw.readinto(buffer))
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
+
+
+class _WatchedSocket:
+    """A socket whose reading obeys the exchange's deadline; all else is the socket's own."""
+
+    def __init__(self, sock: t.Any, wire: _Wire) -> None:
+        self._sock = sock
+        self._wire = wire
+
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._sock, name)
+
+    def makefile(self, mode: str, *_args: t.Any, **_options: t.Any) -> io.BufferedReader:
+        return io.BufferedReader(
+            _DeadlineReader(self._sock.makefile("rb", buffering=0), self._sock, self._wire)
+        )
+
+
+def _make_session(wire: _Wire) -> t.Any:
+    """Return a C(requests.Session) whose connections are watched, and which takes no passwords from .netrc."""
+    import requests
+    import requests.adapters
+    import urllib3
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    urllib3.disable_warnings(
+        urllib3.exceptions.InsecureRequestWarning
+    )  # the module warns in words of its own
+
+    def watched(plain: t.Any) -> t.Any:
+        class Watched(plain):  # type: ignore[misc]
+            sock: t.Any
+            _connecting = False
+
+            def connect(self) -> None:
+                self._connecting = True
+                try:
+                    super().connect()
+                finally:
+                    self._connecting = False
+                self.sock = _WatchedSocket(self.sock, wire)
+
+            def send(self, data: t.Any) -> None:
+                if self.sock is None:
+                    self.connect()
+                if self._connecting:
+                    super().send(data)  # to the proxy: not yet the request
+                else:
+                    wire.write(self.sock._sock, data)
+
+        return Watched
+
+    class WatchedHTTPPool(HTTPConnectionPool):
+        ConnectionCls = watched(HTTPConnection)
+
+    class WatchedHTTPSPool(HTTPSConnectionPool):
+        ConnectionCls = watched(HTTPSConnection)
+
+    pools = {"http": WatchedHTTPPool, "https": WatchedHTTPSPool}
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
+            super().init_poolmanager(*args, **options)
+            self.poolmanager.pool_classes_by_scheme = pools
+
+        def proxy_manager_for(self, *args: t.Any, **options: t.Any) -> t.Any:
+            manager = super().proxy_manager_for(*args, **options)
+            manager.pool_classes_by_scheme = pools
+            return manager
+
+    session = requests.Session()
+    session.headers = requests.structures.CaseInsensitiveDict({"User-Agent": "nextbilling.did"})
+    session.auth = (
+        lambda request: request
+    )  # requests looks into .netrc only where no authentication is set
+    session.mount("http://", Adapter(max_retries=0))
+    session.mount("https://", Adapter(max_retries=0))
+    return session

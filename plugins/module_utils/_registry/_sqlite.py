@@ -1,0 +1,356 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""A registry in one SQLite file, for the runs of one host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import stat
+import tempfile
+import time
+import typing as t
+from pathlib import Path
+
+from .._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
+from ._schema import VERSIONS
+from ._store import Collision, Database, create_tables
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Iterator, Sequence
+
+# In the file's header (https://www.sqlite.org/fileformat.html, 1.3): says whose database this is.
+APPLICATION_ID = 0x4E424449  # "NBDI"
+_HEADER = 100
+_MAGIC = b"SQLite format 3\0"
+_COMPANIONS = ("-journal", "-wal")
+_COPY_ATTEMPTS = 20
+
+
+class NoRegistry(RegistryMismatch):
+    """There is no file where the registry should be."""
+
+
+class SqliteDatabase:
+    """One SQLite file, open to read alone or to read and write. It never creates the file.
+
+    Rollback journal, not WAL: a look leaves no file beside the registry. EXTRA synchronisation: a commit survives a power loss
+    from the moment it returns, the removal of the journal included (https://www.sqlite.org/pragma.html#pragma_synchronous).
+    """
+
+    now = "((julianday('now') - 2440587.5) * 86400.0)"
+
+    def __init__(self, path: str, *, write: bool, timeout: float, shown: str | None = None) -> None:
+        self.location = shown or path
+        self._path = path
+        with _translated(self.location):
+            self._connection = sqlite3.connect(
+                f"{Path(path).as_uri()}?mode={'rw' if write else 'ro'}",
+                uri=True,
+                timeout=timeout,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            if write:
+                self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+                self._connection.execute("PRAGMA synchronous = EXTRA")
+                self._connection.execute("PRAGMA fullfsync = ON")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[_SqliteTransaction]:
+        with self._transaction("BEGIN") as transaction:
+            yield transaction
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[_SqliteTransaction]:
+        with self._transaction("BEGIN IMMEDIATE") as transaction:
+            yield transaction
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[_SqliteTransaction]:
+        with _translated(self.location):
+            self._connection.execute(begin)
+            try:
+                yield _SqliteTransaction(self._connection)
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def strange_tables(self) -> bool:
+        with self.reading() as transaction:
+            return (
+                _schema_of(transaction.rows("SELECT type, name, sql FROM sqlite_master"))
+                != _expected_schema()
+            )
+
+    def damage(self) -> str | None:
+        with self.reading() as transaction:
+            found = [str(row[0]) for row in transaction.rows("PRAGMA integrity_check(1)")]
+        return None if found == ["ok"] else "; ".join(found)
+
+    def unwritable(self) -> str | None:
+        for path in (self._path, os.path.dirname(self._path)):
+            if not os.access(path, os.W_OK):
+                return f"no permission to write {path}, or a read-only file system"
+        return None
+
+    def close(self) -> None:
+        with _translated(self.location):
+            self._connection.close()
+
+
+class _SqliteTransaction:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, *values: t.Any) -> Sequence[tuple[t.Any, ...]]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def change(self, sql: str, *values: t.Any) -> int:
+        try:
+            return self._connection.execute(sql, values).rowcount
+        except sqlite3.IntegrityError:
+            raise Collision from None
+
+
+class _PrivateCopy(SqliteDatabase):
+    """A copy of a registry that cannot be read where it lies without writing there; it goes away when it is closed."""
+
+    def __init__(self, original: str, timeout: float) -> None:
+        self._folder = tempfile.mkdtemp(prefix="nextbilling-did-")  # of mode 0700
+        try:
+            copy = os.path.join(self._folder, "registry.db")
+            _copy_at_rest(original, copy)
+            super().__init__(copy, write=True, timeout=timeout, shown=original)
+        except BaseException:
+            shutil.rmtree(self._folder)
+            raise
+
+    def close(self) -> None:
+        super().close()
+        shutil.rmtree(self._folder)
+
+
+def open_sqlite(path: str, *, write: bool, timeout: float) -> SqliteDatabase:
+    """Open an existing registry and check that it is one.
+
+    Raises C(NoRegistry) where there is none, C(RegistryUnavailable) where what is there is no registry, or damaged.
+    """
+    _check_file(path)
+    database = _connect(path, write=write, timeout=timeout)
+    try:
+        _check_identity(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _connect(path: str, *, write: bool, timeout: float) -> SqliteDatabase:
+    if write:
+        return SqliteDatabase(path, write=True, timeout=timeout)
+    if not _needs_recovery(path):
+        return SqliteDatabase(path, write=False, timeout=timeout)
+    return _PrivateCopy(path, timeout)
+
+
+def _needs_recovery(path: str) -> bool:
+    """Tell whether reading the file would make SQLite write: after a crash (hot journal), or in WAL mode.
+
+    A journal is there also while another run commits. It is hot if it stays: its owner finishes within moments.
+    """
+    with open(path, "rb") as handle:
+        handle.seek(18)
+        wal = handle.read(1) == b"\2"
+    if wal:
+        return True
+    return _has_content(path + "-journal") and not _readable_in_place(path)
+
+
+def _readable_in_place(path: str) -> bool:
+    connection = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, timeout=5)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+        return True
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
+
+
+def _has_content(path: str) -> bool:
+    try:
+        return os.path.getsize(path) > 0
+    except OSError:
+        return False
+
+
+def _copy_at_rest(original: str, copy: str) -> None:
+    """Copy a database and its journals, again if anything about them changed meanwhile. Read locks are not taken."""
+    for _attempt in range(_COPY_ATTEMPTS):
+        before = _traces(original)
+        try:
+            for suffix in ("", *_COMPANIONS):
+                _copy_if_there(original + suffix, copy + suffix)
+        except OSError as error:
+            raise RegistryUnavailable(
+                f"The registry {original} cannot be read ({error.strerror})"
+            ) from None
+        if before == _traces(original):
+            return
+        time.sleep(0.1)
+    raise RegistryBusy(
+        f"The registry {original} is being written all the time: no copy of it could be read. Try again later"
+    )
+
+
+def _copy_if_there(source: str, target: str) -> None:
+    if os.path.exists(source):
+        shutil.copyfile(source, target)
+    elif os.path.exists(target):
+        os.unlink(target)
+
+
+def _traces(original: str) -> list[tuple[int, int, int] | None]:
+    traces: list[tuple[int, int, int] | None] = []
+    for suffix in ("", *_COMPANIONS):
+        try:
+            found = os.stat(original + suffix)
+            traces.append((found.st_ino, found.st_size, found.st_mtime_ns))
+        except FileNotFoundError:
+            traces.append(None)
+    return traces
+
+
+def _check_file(path: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            raise RegistryUnavailable(f"The registry {path} is not a file")
+        with open(path, "rb") as handle:
+            header = handle.read(_HEADER)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoRegistry(f"There is no registry at {path}") from None
+    except OSError as error:
+        raise RegistryUnavailable(
+            f"The registry {path} cannot be read ({error.strerror})"
+        ) from None
+    if not header.startswith(_MAGIC):
+        raise _not_a_registry(path)
+
+
+def _check_identity(database: SqliteDatabase) -> None:
+    with database.reading() as transaction:
+        ((application_id,),) = transaction.rows("PRAGMA application_id")
+        tables = {
+            name
+            for (name,) in transaction.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+    if application_id != APPLICATION_ID or "meta" not in tables:
+        raise _not_a_registry(database.location)
+
+
+def _not_a_registry(path: str) -> RegistryUnavailable:
+    return RegistryUnavailable(
+        f"{path} is not a registry of nextbilling.did, or it is damaged. Nothing was written and nothing was sent."
+        " Restore the registry from its newest backup, or name another path"
+    )
+
+
+def create_sqlite(path: str, *, timeout: float) -> bool:
+    """Create a registry (file mode 0600, in a folder that is made with 0700). Returns False where a file is there already.
+
+    It appears under its name complete or not at all: it is made beside it and linked into place, which never replaces a file.
+    """
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        handle, draft = tempfile.mkstemp(prefix=".registry-", suffix=".new", dir=folder)
+        os.close(handle)
+    except OSError as error:
+        raise RegistryUnavailable(
+            f"The registry {path} cannot be created ({error.strerror}: {folder})"
+        ) from None
+    try:
+        _fill(draft, timeout)
+        os.link(draft, path)
+        _synchronise_folder(folder)
+        return True
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise RegistryUnavailable(
+            f"The registry {path} cannot be created ({error.strerror})"
+        ) from None
+    finally:
+        os.unlink(draft)
+
+
+def _fill(draft: str, timeout: float) -> None:
+    database = SqliteDatabase(draft, write=True, timeout=timeout)
+    try:
+        with database.writing() as transaction:
+            transaction.change(f"PRAGMA application_id = {APPLICATION_ID}")
+        create_tables(database)
+    finally:
+        database.close()
+
+
+def _synchronise_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _expected_schema() -> frozenset[tuple[str, str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        for statements in VERSIONS:
+            for statement in statements:
+                connection.execute(statement)
+        return _schema_of(
+            connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        )
+
+
+def _schema_of(rows: Sequence[tuple[t.Any, ...]]) -> frozenset[tuple[str, str, str]]:
+    return frozenset((str(kind), str(name), " ".join(str(sql).split())) for kind, name, sql in rows)
+
+
+@contextlib.contextmanager
+def _translated(location: str) -> Iterator[None]:
+    """Raise SQLite's own errors as the registry's. Their texts hold no values, so they may be shown."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise RegistryBusy(
+                f"The registry {location} is locked by another process for too long. Try again later"
+            ) from None
+        raise RegistryUnavailable(f"The registry {location} cannot be used ({error})") from None
+    except sqlite3.Error as error:
+        raise RegistryUnavailable(
+            f"The registry {location} is damaged or cannot be used ({error}). Restore it from its newest backup"
+        ) from None
+
+
+def tighten(path: str, *, apply: bool) -> bool:
+    """Take every permission but the owner's from the file. Returns whether there is, or was, something to take."""
+    loose = stat.S_IMODE(os.stat(path).st_mode) & 0o077 != 0
+    if loose and apply:
+        os.chmod(path, 0o600)
+    return loose
+
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    _database: type[Database] = SqliteDatabase

@@ -1,0 +1,94 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Secrets: what stands in their place in the registry, in results and in text that others wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import html
+import json
+import re
+import typing as t
+import unicodedata
+from urllib.parse import quote, quote_plus
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Iterable, Mapping
+
+MASK = "***"
+REASON_LIMIT = 500
+
+
+class Fingerprints:
+    """Keyed fingerprints (HMAC-SHA-256) of secrets, so that the registry can tell whether one changed without holding it.
+
+    The key is derived from the API key and the registry's id: a copy of the registry alone does not allow guessing passwords.
+    Beside each fingerprint stands the id of the key that made it, as one made with another API key cannot be checked.
+    """
+
+    def __init__(self, api_key: str, registry_id: str) -> None:
+        self._key = _mac(api_key.encode(), b"nextbilling.did registry " + registry_id.encode())
+        self.key_id = _mac(self._key, b"key id").hex()[:16]
+
+    def of(self, field: str, value: str) -> dict[str, str]:
+        """Return what the registry keeps of a secret: C({"fingerprint": hex, "key": id of the key})."""
+        mac = _mac(self._key, field.encode() + b"\0" + value.encode())
+        return {"fingerprint": mac.hex(), "key": self.key_id}
+
+    def made(self, stored: Mapping[str, str]) -> bool:
+        """Tell whether a stored fingerprint was made with this key, so that it can be compared."""
+        return stored.get("key") == self.key_id
+
+
+def _mac(key: bytes, message: bytes) -> bytes:
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+class Redactor:
+    """Takes secrets out of text that others wrote, in each spelling in which an answer may echo them."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
+        # The longest first: where one secret is part of another, nothing of the longer one may stay.
+        ordered = sorted(spellings, key=len, reverse=True)
+        self._pattern = (
+            re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE) if ordered else None
+        )
+
+    def clean(self, text: str, limit: int = REASON_LIMIT) -> str:
+        """Return the text on one line, without secrets or control characters, and no longer than the limit in characters.
+
+        The secrets go first: a cut before that could leave a part of one.
+        """
+        if self._pattern is not None:
+            text = self._pattern.sub(MASK, text)
+        text = " ".join("".join(map(_printable, text)).split())
+        return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _spellings(secret: str) -> set[str]:
+    return {
+        secret,
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        html.escape(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret).replace("/", "\\/")[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+    }
+
+
+def _printable(character: str) -> str:
+    # Cc and Cf: control characters, and invisible ones such as those which turn the direction of text.
+    return (
+        " "
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+        else character
+    )

@@ -1,0 +1,237 @@
+#!/usr/bin/python
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: did
+short_description: Keep one DID (inbound number) of a NextBilling platform as declared
+version_added: 0.1.0
+description:
+  - Creates a DID (C(PUT)), edits it (C(POST)) or leaves it alone, as the declared parameters differ from those that the registry holds as
+    last applied.
+  - The platform can create a DID and edit one. It cannot be asked what exists, so what is compared is what this collection last applied. A
+    change that was made by hand on the platform goes unnoticed; O(force=true) sends all declared fields all the same.
+  - No DID is ever created twice while its registry is kept. If nobody can know whether a create took effect, the task says so, and that DID
+    is not touched again until somebody has looked.
+extends_documentation_fragment:
+  - nextbilling.did.connection
+  - nextbilling.did.registry
+  - nextbilling.did.fields
+  - nextbilling.did.attributes
+  - nextbilling.did.attributes.actiongroup_all
+author:
+  - nextbilling.did contributors (@nextbilling-did)
+requirements:
+  - requests (Python library), where a request is sent
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Sends nothing and writes nothing. It reads the registry, and predicts what a run would do.
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - With O(force=true) an edit is sent each time.
+  platform:
+    platforms: posix
+options:
+  record_id:
+    description:
+      - The platform's id of the record, where it is known. Needed once for a DID that exists already and is not in the registry.
+      - A record id that the registry does not know is adopted. All declared fields are sent to it, and it is recorded.
+    type: int
+  renumber:
+    description:
+      - Whether the record O(record_id), which the registry knows under another number, may get the number O(did_number).
+    type: bool
+    default: false
+  state:
+    description:
+      - V(present) makes the DID exist with the declared parameters. The platform's API knows no way to remove one.
+    type: str
+    choices:
+      - present
+    default: present
+  force:
+    description:
+      - Whether all declared fields are sent even if none of them differs from what was last applied, to undo what was changed by hand.
+      - It turns "nothing to do" into an edit. It never turns anything into a create.
+    type: bool
+    default: false
+  update_password:
+    description:
+      - V(on_change) sends the password with each request, and compares it with the last known one.
+      - V(on_create) sends it with the create alone, and never compares it.
+    type: str
+    choices:
+      - on_change
+      - on_create
+    default: on_change
+notes:
+  - It runs where the registry is, usually on C(localhost).
+seealso:
+  - module: nextbilling.did.did_registry
+"""
+
+EXAMPLES = r"""
+- name: A DID that leads to a queue
+  nextbilling.did.did:
+    api_url: https://sip.nextbilling.com.br
+    api_token: "{{ vault_nextbilling_token }}"
+    api_key: "{{ vault_nextbilling_key }}"
+    did_number: "1130001000"
+    customer_id: 13
+    description: Support
+    did_type: queue
+    did_type_id: 7
+    host: 192.168.0.2
+    port: 5060
+    host_additional:
+      - 192.168.0.1
+      - 192.168.0.3
+
+# Token and key come from NEXTBILLING_API_TOKEN and NEXTBILLING_API_KEY from here on.
+- name: Take over a DID that exists already, as record 12
+  nextbilling.did.did:
+    api_url: https://sip.nextbilling.com.br
+    did_number: "1130001001"
+    record_id: 12
+    description: Sales
+
+- name: Edit a record whose number does not matter
+  nextbilling.did.did:
+    api_url: https://sip.nextbilling.com.br
+    record_id: 12
+    description: Número Entrante Editado
+    host: 192.168.0.2
+    port: 5060
+
+- name: Give record 12 a new number
+  nextbilling.did.did:
+    api_url: https://sip.nextbilling.com.br
+    record_id: 12
+    did_number: "1130001002"
+    renumber: true
+
+- name: Put back what was changed by hand on the platform
+  nextbilling.did.did:
+    api_url: https://sip.nextbilling.com.br
+    did_number: "1130001000"
+    host: 192.168.0.2
+    force: true
+"""
+
+RETURN = r"""
+action:
+  description: What was done, or would be done in check mode.
+  returned: success
+  type: str
+  sample: update
+  choices:
+    - create
+    - update
+    - adopt
+    - none
+did_number:
+  description: The number as last known; null for a record known by its id alone.
+  returned: success
+  type: str
+  sample: "1130001000"
+record_id:
+  description: The platform's id of the record; null for a create in check mode.
+  returned: success
+  type: int
+  sample: 13
+changes:
+  description:
+    - The fields that differ from what was last applied, each with C(before) and C(after) as the platform gets them. C(before) is null where
+      nothing is known. Secrets are replaced by marks.
+  returned: success
+  type: dict
+  sample:
+    port:
+      before: 5060
+      after: 5061
+fields:
+  description: What is known of the DID after the task, as the platform gets it; in check mode, what would be known. Secrets are replaced by marks.
+  returned: success
+  type: dict
+  sample:
+    customer_id: 13
+    did_number: "1130001000"
+    port: 5061
+request:
+  description: The request that was sent, or would be sent in check mode.
+  returned: if one is sent
+  type: dict
+  contains:
+    method:
+      description: C(PUT) to create, C(POST) to edit.
+      type: str
+      sample: POST
+    path:
+      description: The path, with marks in place of token and key.
+      type: str
+      sample: /api/manageDID/***/***/13
+    body:
+      description: The JSON body, with marks in place of secrets.
+      type: dict
+confirmed_at:
+  description: When the platform last confirmed a request for this DID, in UTC; null if never. In check mode, as it is now.
+  returned: success
+  type: str
+  sample: "2026-01-31T12:00:00Z"
+registry:
+  description: The registry that was used.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Its id, for O(registry_id).
+      type: str
+    location:
+      description: Where it is.
+      type: str
+error:
+  description: What went wrong, for machines.
+  returned: failure
+  type: dict
+  contains:
+    kind:
+      description:
+        - One of C(invalid_parameter), C(unreachable), C(refused), C(throttled), C(unknown_outcome), C(conflict), C(registry_unavailable),
+          C(registry_mismatch), C(registry_busy); C(internal_error) for a defect of the collection.
+      type: str
+    http_status:
+      description: The status of the platform's answer, if there was one.
+      type: int
+    reason:
+      description: What the platform said, without secrets and cut at 500 characters.
+      type: str
+    did_number:
+      description: The number that the task is about.
+      type: str
+    record_id:
+      description: The record id that the task is about, or that the platform answered.
+      type: int
+"""
+
+from ansible_collections.nextbilling.did.plugins.module_utils._module import (
+    Module,
+    converge_did,
+    did_spec,
+    run,
+)
+
+
+def main() -> None:
+    run(Module(argument_spec=did_spec(), supports_check_mode=True), converge_did)
+
+
+if __name__ == "__main__":
+    main()

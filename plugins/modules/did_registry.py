@@ -1,0 +1,137 @@
+#!/usr/bin/python
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: did_registry
+short_description: Create and keep the registry of DIDs of a NextBilling platform
+version_added: 0.1.0
+description:
+  - The registry holds the last known record id and parameters of each DID. This is the only module that creates it, brings it to the
+    schema of a new release, or makes a platform known to it.
+  - It also takes in what only a person can know, as the platform cannot be asked. Which DIDs exist there already, and which do not.
+  - It never calls the platform, and needs no API credentials.
+extends_documentation_fragment:
+  - nextbilling.did.connection
+  - nextbilling.did.registry
+  - nextbilling.did.attributes
+  - nextbilling.did.attributes.actiongroup_all
+author:
+  - nextbilling.did contributors (@nextbilling-did)
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+options:
+  state:
+    description:
+      - V(present) makes the registry exist, have the schema of this release, and know the platform. The file gets mode 0600, a folder that is
+        made for it mode 0700.
+      - V(recorded) takes O(dids) for what the platform holds. A later task sends only what differs from that. It also resolves a create
+        whose outcome was not known, for a DID that was found on the platform.
+      - V(forgotten) takes O(dids) out of the registry; the platform is untouched. It resolves a create whose outcome was not known, for a DID
+        that was looked for and is not on the platform. A task that declares the DID afterwards creates it.
+      - What a run is about to do is waited for. With V(recorded) and V(forgotten) the whole list is refused if one entry does not fit, and each
+        correction leaves a line in the registry's history.
+    type: str
+    choices:
+      - present
+      - recorded
+      - forgotten
+    default: present
+  dids:
+    description:
+      - The DIDs to record or to forget. Each is a dictionary with C(did_number), C(record_id) or both, and, to record, any of the fields of
+        M(nextbilling.did.did), under the same names and with the same rules.
+      - To record a DID, C(record_id) is needed. To forget one whose C(record_id) is known, it is needed too.
+      - A C(password) is recorded as a fingerprint made with O(api_key). Without O(api_key) it counts as not known.
+    type: list
+    elements: dict
+  overwrite:
+    description:
+      - Whether O(state=recorded) may replace another record id or number that the registry knows.
+    type: bool
+    default: false
+notes:
+  - The options of the connection are accepted so that C(module_defaults) can be the same for all modules. Of them, only O(api_url) is read, for
+    the platform's name, and O(api_key), for fingerprints of passwords.
+seealso:
+  - module: nextbilling.did.did
+"""
+
+EXAMPLES = r"""
+- name: Create the registry once, and make the platform known to it
+  nextbilling.did.did_registry:
+    api_url: https://sip.nextbilling.com.br
+    registry: /var/lib/nextbilling-did/registry.db
+  register: registry
+
+- name: Show the id to pin as registry_id
+  ansible.builtin.debug:
+    var: registry.registry.id
+
+- name: Take over DIDs that exist on the platform already
+  nextbilling.did.did_registry:
+    state: recorded
+    api_url: https://sip.nextbilling.com.br
+    dids:
+      - did_number: "1130001000"
+        record_id: 12
+        description: Support
+        port: 5060
+      - did_number: "1130001001"
+        record_id: 13
+
+- name: A create had an unknown outcome, and the DID is not on the platform
+  nextbilling.did.did_registry:
+    state: forgotten
+    api_url: https://sip.nextbilling.com.br
+    dids:
+      - did_number: "1130001002"
+"""
+
+RETURN = r"""
+platform:
+  description: The name under which the platform's records are kept.
+  returned: success
+  type: str
+  sample: sip.nextbilling.com.br:443
+registry:
+  description: The registry.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Its id, for O(registry_id); null in check mode where it would be created.
+      type: str
+    location:
+      description: Where it is.
+      type: str
+error:
+  description: What went wrong, for machines; as in M(nextbilling.did.did).
+  returned: failure
+  type: dict
+"""
+
+from ansible_collections.nextbilling.did.plugins.module_utils._module import (
+    Module,
+    keep_registry,
+    registry_module_spec,
+    run,
+)
+
+
+def main() -> None:
+    run(Module(argument_spec=registry_module_spec(), supports_check_mode=True), keep_registry)
+
+
+if __name__ == "__main__":
+    main()

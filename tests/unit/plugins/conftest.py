@@ -1,0 +1,194 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection's modules, run as Ansible runs them, against a simulator and a registry of each test's own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.common import warnings as ansible_warnings
+
+from ansible_collections.nextbilling.did.plugins.modules import did, did_info, did_registry
+from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+
+Result = dict[str, Any]
+
+# The fields of the vendor's page's sample for a create.
+VENDOR_CREATE: dict[str, Any] = {
+    "customer_id": 13,
+    "description": "Número Entrante",
+    "did_number": "1166",
+    "host": "192.168.0.2",
+    "port": 5060,
+    "host_additional": ["192.168.0.1", "192.168.0.3"],
+}
+# And of its sample for an edit, of record 12.
+VENDOR_EDIT: dict[str, Any] = {
+    "description": "Número Entrante Editado",
+    "host": "192.168.0.2",
+    "port": 5060,
+    "host_additional": ["192.168.0.1", "192.168.0.3"],
+}
+
+
+def run_module(main: Callable[[], None], parameters: dict[str, Any]) -> Result:
+    """Run a module's main() with parameters as Ansible passes them; return its result."""
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": parameters}).encode()
+    printed = io.StringIO()
+    ansible_warnings._global_warnings.clear()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(basic, "_ANSIBLE_ARGS", arguments))
+        if hasattr(basic, "_ANSIBLE_PROFILE"):
+            stack.enter_context(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy"))
+        stack.enter_context(contextlib.redirect_stdout(printed))
+        stack.enter_context(contextlib.suppress(SystemExit))
+        main()
+    result: Result = json.loads(printed.getvalue())
+    return result
+
+
+@dataclass
+class Runner:
+    """Runs tasks with one platform and one registry."""
+
+    simulator: Simulator
+    registry: Path
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def did(self, *, check: bool = False, **parameters: Any) -> Result:
+        """Run the module did. A parameter that is Ellipsis is left out."""
+        return self._run(did.main, check, parameters)
+
+    def did_registry(self, *, check: bool = False, **parameters: Any) -> Result:
+        """Run the module did_registry."""
+        return self._run(did_registry.main, check, parameters)
+
+    def did_info(self, *, check: bool = False, **parameters: Any) -> Result:
+        """Run the module did_info."""
+        return self._run(did_info.main, check, parameters)
+
+    def _run(self, main: Callable[[], None], check: bool, parameters: dict[str, Any]) -> Result:
+        everything = {
+            "api_url": self.simulator.url,
+            "api_token": self.simulator.token,
+            "api_key": self.simulator.key,
+            "registry": str(self.registry),
+            "retries": 0,
+            **self.options,
+            **parameters,
+            "_ansible_check_mode": check,
+            "_ansible_diff": True,
+        }
+        return run_module(main, {k: v for k, v in everything.items() if v is not ...})
+
+    def requests(self, method: str | None = None) -> list[dict[str, Any]]:
+        """What the platform saw."""
+        return self.simulator.requests(method)
+
+    def both(self, **parameters: Any) -> Result:
+        """Run in check mode, then in earnest; check that nothing moved in between, and that both say the same."""
+        seen, stored = len(self.requests()), self.traces()
+        predicted = self.did(check=True, **parameters)
+        assert len(self.requests()) == seen, "check mode sent a request"
+        assert self.traces() == stored, "check mode left a trace beside or in the registry"
+        done = self.did(**parameters)
+        for key in ("changed", "action", "changes", "diff", "fields", "request"):
+            assert predicted.get(key) == done.get(key), key
+        assert bool(predicted.get("failed")) == bool(done.get("failed"))
+        assert (predicted.get("error") or {}).get("kind") == (done.get("error") or {}).get("kind")
+        return done
+
+    def traces(self) -> dict[str, tuple[bytes, int, int]]:
+        """Names, contents, modes and modification times of all files in the registry's folder."""
+        folder = self.registry.parent
+        return {
+            path.name: (path.read_bytes(), path.stat().st_mode, path.stat().st_mtime_ns)
+            for path in (folder.iterdir() if folder.exists() else [])
+            if path.is_file()
+        }
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Look into the registry past the collection."""
+        with contextlib.closing(sqlite3.connect(self.registry)) as connection:
+            return connection.execute(query).fetchall()
+
+    def write(self, *statements: str) -> None:
+        """Write into the registry past the collection."""
+        with contextlib.closing(sqlite3.connect(self.registry)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Simulator]:
+    """A simulator."""
+    with Simulator.start() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(running: Simulator) -> Simulator:
+    """The simulator, as after a start."""
+    running.reset()
+    return running
+
+
+@pytest.fixture(scope="session")
+def running_tls() -> Iterator[Simulator]:
+    """A simulator that speaks HTTPS, with an authority of its own."""
+    with Simulator.start(tls=True) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def tls_simulator(running_tls: Simulator) -> Simulator:
+    """The simulator that speaks HTTPS, as after a start."""
+    running_tls.reset()
+    return running_tls
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the one who runs the tests leaks in."""
+    for name in ("URL", "TOKEN", "KEY"):
+        monkeypatch.delenv(f"NEXTBILLING_API_{name}", raising=False)
+    for name in ("NEXTBILLING_REGISTRY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def bare(simulator: Simulator, tmp_path: Path) -> Runner:
+    """A runner whose registry does not exist yet."""
+    return Runner(simulator, tmp_path / "state" / "registry.db")
+
+
+@pytest.fixture
+def runner(bare: Runner) -> Runner:
+    """A runner with a registry that knows the platform."""
+    assert bare.did_registry()["changed"]
+    return bare
+
+
+@pytest.fixture
+def tls_runner(tls_simulator: Simulator, tmp_path: Path) -> Runner:
+    """A runner against HTTPS, with a registry that knows the platform."""
+    runner = Runner(
+        tls_simulator, tmp_path / "state" / "registry.db", {"ca_path": tls_simulator.ca_path}
+    )
+    assert runner.did_registry()["changed"]
+    return runner

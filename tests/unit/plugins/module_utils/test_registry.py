@@ -1,0 +1,498 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The registry in a file: how it is born, what it refuses, and that a look leaves no trace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open, _schema
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import (
+    CONFIRMED,
+    UNCERTAIN,
+    UNKNOWN,
+    Intent,
+    LateAnswer,
+    Record,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
+from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import VENDOR_CREATE, Runner
+
+PLATFORM = "sip.nextbilling.com.br:443"
+AT = "2026-01-31T12:00:00Z"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> SqlRegistry:
+    """An empty registry that knows one platform."""
+    path = str(tmp_path / "registry.db")
+    _open.make_present(path, PLATFORM, registry_id=None, timeout=5, apply=True)
+    return _open.open_registry(path, PLATFORM, registry_id=None, write=True, timeout=5)
+
+
+def _create(number: str = "1166", lease: float = 60) -> Intent:
+    return Intent("create", None, number, None, {"did_number": number, "port": 5060}, lease)
+
+
+def _edit(known: Record, lease: float = 60, **sending: Any) -> Intent:
+    return Intent("update", known, known.numbers[0], known.record_id, sending, lease)
+
+
+def _confirmed(registry: SqlRegistry, number: str = "1166", record_id: int = 13) -> Record:
+    intent = _create(number)
+    token = registry.claim(PLATFORM, intent)
+    assert token is not None
+    return registry.confirm(token, PLATFORM, intent, record_id, AT)
+
+
+def _found(registry: SqlRegistry, number: str = "1166") -> Record:
+    record, _by_id = registry.find(PLATFORM, number, None)
+    assert record is not None
+    return record
+
+
+# How it is born
+
+
+def test_present_creates_and_then_has_nothing_to_do(bare: Runner) -> None:
+    predicted = bare.did_registry(check=True)
+    assert predicted["changed"] and predicted["registry"]["id"] is None
+    assert not bare.registry.parent.exists()
+    made = bare.did_registry()
+    assert made["diff"] == predicted["diff"]
+    assert made["platform"] == bare.simulator.url.split("//")[1]
+    assert bare.registry.stat().st_mode & 0o777 == 0o600
+    assert bare.registry.parent.stat().st_mode & 0o777 == 0o700
+    assert os.listdir(bare.registry.parent) == ["registry.db"]
+    for check in (True, False):
+        again = bare.did_registry(check=check)
+        assert (again["changed"], again["registry"]["id"]) == (False, made["registry"]["id"])
+
+
+def test_present_adds_a_platform_and_keeps_what_is_known(runner: Runner) -> None:
+    runner.did(**VENDOR_CREATE)
+    assert runner.did_registry(check=True, platform="other:443")["changed"]
+    assert runner.did_registry(platform="other:443")["changed"]
+    assert not runner.did_registry(platform="other:443")["changed"]
+    assert runner.did(**VENDOR_CREATE)["action"] == "none"
+    assert runner.did(check=True, **VENDOR_CREATE, platform="other:443")["action"] == "create"
+
+
+def test_present_takes_permissions_from_others(runner: Runner) -> None:
+    runner.registry.chmod(0o644)
+    assert runner.did_registry(check=True)["changed"]
+    assert runner.registry.stat().st_mode & 0o777 == 0o644
+    assert runner.did_registry()["changed"]
+    assert runner.registry.stat().st_mode & 0o777 == 0o600
+
+
+def test_present_needs_a_platform_and_no_login(bare: Runner) -> None:
+    nothing: dict[str, Any] = {"api_url": ..., "api_token": ..., "api_key": ...}
+    refused = bare.did_registry(**nothing)
+    assert refused["error"]["kind"] == "invalid_parameter" and "platform" in refused["msg"]
+    assert bare.did_registry(**nothing, platform="x:443")["changed"]
+
+
+def test_a_new_registry_never_bears_a_demanded_id(bare: Runner) -> None:
+    result = bare.did_registry(registry_id="0" * 32)
+    assert result["error"]["kind"] == "registry_mismatch"
+    assert not bare.registry.exists()
+
+
+def test_present_never_replaces_what_is_there(bare: Runner) -> None:
+    bare.registry.parent.mkdir()
+    for content in (b"", b"not a database at all" * 99):
+        bare.registry.write_bytes(content)
+        result = bare.did_registry()
+        assert result["error"]["kind"] == "registry_unavailable"
+        assert bare.registry.read_bytes() == content
+        assert os.listdir(bare.registry.parent) == ["registry.db"]
+
+
+def test_a_folder_that_cannot_be_made(bare: Runner, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = bare.did_registry(registry=str(tmp_path / "file" / "registry.db"))
+    assert result["error"]["kind"] == "registry_unavailable"
+
+
+def test_a_path_from_home(bare: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = bare.did_registry(registry=...)
+    assert made["registry"]["location"] == str(
+        tmp_path / ".local" / "state" / "nextbilling-did" / "registry.db"
+    )
+    assert bare.did(registry=..., **VENDOR_CREATE)["action"] == "create"
+
+
+# What is no registry, or is damaged
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("other content", "not a registry"),
+        ("empty", "not a registry"),
+        ("another database", "not a registry"),
+        ("folder", "not a file"),
+        ("truncated", "damaged"),
+        ("garbled", "damaged"),
+        ("no id", "damaged"),
+        ("table lost", "damaged"),
+        ("index lost", "damaged"),
+    ],
+)
+def test_a_damaged_registry_is_refused(runner: Runner, damage: str, words: str) -> None:
+    for number in range(200):
+        runner.write(
+            "INSERT INTO records (record_key, platform, version, outcome, fields, attempted, changed_at)"
+            f" SELECT 'k{number}', name, 1, 'unknown', '{{}}', '{{}}', '' FROM platforms",
+            f"INSERT INTO numbers SELECT name, '9{number}', 'k{number}' FROM platforms",
+        )
+    _damage(runner, damage)
+    before = runner.traces()
+    result = runner.both(**VENDOR_CREATE)
+    assert result["error"]["kind"] == "registry_unavailable", result
+    assert words in result["msg"] and str(runner.registry) in result["msg"]
+    assert runner.requests() == []
+    assert {name: trace[0] for name, trace in runner.traces().items()} == {
+        name: trace[0] for name, trace in before.items()
+    }
+
+
+def _damage(runner: Runner, damage: str) -> None:
+    path = runner.registry
+    content = path.read_bytes()
+    if damage == "other content":
+        path.write_bytes(b"x" * 5000)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "another database":
+        path.unlink()
+        runner.write("CREATE TABLE meta (name, value)")
+    elif damage == "folder":
+        path.unlink()
+        path.mkdir()
+    elif damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "garbled":
+        path.write_bytes(content[:-8192] + bytes(range(256)) * 32)
+    else:
+        runner.write(
+            {
+                "no id": "DELETE FROM meta WHERE name = 'registry_id'",
+                "table lost": "DROP TABLE history",
+                "index lost": "DROP INDEX numbers_by_record",
+            }[damage]
+        )
+
+
+def test_a_number_that_lost_its_record_is_noticed_before_a_create(runner: Runner) -> None:
+    runner.did(**VENDOR_CREATE)
+    runner.write("DELETE FROM numbers")
+    result = runner.both(**VENDOR_CREATE)
+    assert result["error"]["kind"] == "registry_unavailable"
+    assert len(runner.requests()) == 1
+
+
+def test_values_that_cannot_be_read(runner: Runner) -> None:
+    runner.did(**VENDOR_CREATE)
+    runner.write("UPDATE records SET fields = 'no JSON'")
+    assert runner.both(**VENDOR_CREATE)["error"]["kind"] == "registry_unavailable"
+
+
+# Versions of the schema
+
+
+def test_a_newer_schema_is_refused_by_every_task(runner: Runner) -> None:
+    runner.write("UPDATE meta SET value = '99' WHERE name = 'schema'")
+    for result in (
+        runner.both(**VENDOR_CREATE),
+        runner.did_registry(),
+        runner.did_registry(check=True),
+    ):
+        assert result["error"]["kind"] == "registry_mismatch"
+        assert "99" in result["msg"] and "release" in result["msg"]
+    assert runner.requests() == []
+
+
+def test_an_older_schema_is_migrated_by_present_alone(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.did(**VENDOR_CREATE)
+    _expect_schema(
+        monkeypatch, ["CREATE TABLE later (x TEXT)", "UPDATE records SET confirmed_at = 'then'"]
+    )
+    stopped = runner.both(**VENDOR_CREATE)
+    assert stopped["error"]["kind"] == "registry_mismatch"
+    assert "did_registry" in stopped["msg"] and "schema" in stopped["msg"]
+    assert runner.did_registry(check=True)["changed"]
+    assert runner.rows("SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
+    assert runner.did_registry()["changed"]
+    assert runner.rows("SELECT value FROM meta WHERE name = 'schema'") == [("2",)]
+    assert runner.did(**VENDOR_CREATE)["confirmed_at"] == "then"
+    assert not runner.did_registry()["changed"]
+
+
+def test_a_migration_that_fails_changes_nothing(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _expect_schema(monkeypatch, ["CREATE TABLE later (x TEXT)", "NOT SQL AT ALL"])
+    before = runner.rows("SELECT sql FROM sqlite_master")
+    assert runner.did_registry()["error"]["kind"] == "registry_unavailable"
+    assert runner.rows("SELECT sql FROM sqlite_master") == before
+    assert runner.rows("SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
+
+
+def _expect_schema(monkeypatch: pytest.MonkeyPatch, statements: list[str]) -> None:
+    versions = (*_schema.VERSIONS, tuple(statements))
+    package = "ansible_collections.nextbilling.did.plugins.module_utils._registry"
+    for module in ("_store", "_sqlite"):
+        monkeypatch.setattr(f"{package}.{module}.VERSIONS", versions)
+    for module in ("_store", "_open"):
+        monkeypatch.setattr(f"{package}.{module}.CURRENT", len(versions))
+
+
+# A look leaves no trace
+
+
+def test_a_look_after_a_crash_reads_a_private_copy(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runner.did(**VENDOR_CREATE)
+    _crash_while_writing(runner)
+    journal = runner.registry.with_name("registry.db-journal")
+    assert journal.stat().st_size > 0
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    before = runner.traces()
+    assert runner.did(check=True, **VENDOR_CREATE)["action"] == "none"
+    assert runner.did(check=True, **{**VENDOR_CREATE, "port": 1})["action"] == "update"
+    assert runner.traces() == before
+    assert list(scratch.iterdir()) == []
+    # A run in earnest recovers the registry itself.
+    assert runner.did(**VENDOR_CREATE)["action"] == "none"
+    assert not journal.exists()
+
+
+def _crash_while_writing(runner: Runner) -> None:
+    """Die in the middle of a transaction that has reached the file: what it wrote must not be seen."""
+    program = (
+        "import os, sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute('PRAGMA cache_size = 1')\n"
+        "connection.execute('BEGIN IMMEDIATE')\n"
+        "connection.execute(\"UPDATE records SET fields = '{}'\")\n"
+        "connection.execute('CREATE TABLE filler (x)')\n"
+        "for _ in range(500):\n"
+        "    connection.execute('INSERT INTO filler VALUES (randomblob(4000))')\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(runner.registry)], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_a_registry_in_wal_mode_is_looked_at_without_a_trace(runner: Runner) -> None:
+    runner.did(**VENDOR_CREATE)
+    runner.write("PRAGMA journal_mode = WAL")
+    assert runner.both(**VENDOR_CREATE)["action"] == "none"
+    assert os.listdir(runner.registry.parent) == ["registry.db"]
+
+
+def test_a_registry_that_cannot_be_written(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner.did(**VENDOR_CREATE)
+    access = os.access
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, mode: not str(path).endswith("registry.db") and access(path, mode),
+    )
+    assert runner.did(check=True, **VENDOR_CREATE)["action"] == "none"
+    result = runner.did(check=True, **{**VENDOR_CREATE, "port": 1})
+    assert result["error"]["kind"] == "registry_unavailable"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's registry")
+def test_a_registry_in_a_folder_that_cannot_be_written(runner: Runner) -> None:
+    runner.did(**VENDOR_CREATE)
+    folder = runner.registry.parent
+    for parent in (folder, *list(folder.parents)[:3]):
+        parent.chmod(0o755)
+    folder.chmod(0o555)
+    runner.registry.chmod(0o444)
+
+    def as_nobody(check: bool, port: int) -> dict[str, Any]:
+        return _in_child_as(
+            65534, lambda: runner.did(check=check, **{**VENDOR_CREATE, "port": port})
+        )
+
+    for check in (True, False):
+        assert as_nobody(check, 5060)["action"] == "none"
+        result = as_nobody(check, 1)
+        assert result["error"]["kind"] == "registry_unavailable", result
+        assert "Nothing was sent" in result["msg"] or "readonly" in result["msg"]
+    assert len(runner.requests()) == 1
+
+
+def _in_child_as(user: int, work: Any) -> dict[str, Any]:
+    """Run something as another user, in a process that ends with it."""
+    import json
+
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setuid(user)
+            os.write(writer, json.dumps(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        text = answer.read()
+    os.waitpid(child, 0)
+    result: dict[str, Any] = json.loads(text)
+    return result
+
+
+def test_another_process_that_writes_is_waited_for(runner: Runner) -> None:
+    connection = sqlite3.connect(runner.registry, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    result = runner.did(**VENDOR_CREATE, registry_timeout=0.2)
+    assert result["error"]["kind"] == "registry_busy"
+    connection.execute("ROLLBACK")
+    connection.close()
+    assert runner.requests() == []
+    assert runner.did(**VENDOR_CREATE)["action"] == "create"
+
+
+def test_a_copy_of_the_file_is_the_registry(runner: Runner, tmp_path: Path) -> None:
+    runner.did(**VENDOR_CREATE)
+    copy = tmp_path / "copy.db"
+    shutil.copy(runner.registry, copy)
+    assert runner.both(**VENDOR_CREATE, registry=str(copy))["action"] == "none"
+
+
+# Claims
+
+
+def test_an_intent_is_there_before_the_answer(registry: SqlRegistry) -> None:
+    token = registry.claim(PLATFORM, _create())
+    assert token is not None
+    record = _found(registry)
+    assert (record.outcome, record.record_id, record.fields) == (UNKNOWN, None, {})
+    assert record.attempted == {"did_number": "1166", "port": 5060}
+    assert record.claim is not None and record.claim.live
+    assert "@" in record.claim.holder
+    assert registry.holds(token, 55) and not registry.holds(token, 65)
+
+
+def test_a_create_is_confirmed(registry: SqlRegistry) -> None:
+    record = _confirmed(registry)
+    assert (record.outcome, record.record_id, record.confirmed_at) == (CONFIRMED, 13, AT)
+    assert (record.attempted, record.claim, record.number) == ({}, None, "1166")
+    assert registry.find(PLATFORM, "1166", 13) == (record, record)
+
+
+def test_one_of_two_gets_the_claim(registry: SqlRegistry) -> None:
+    assert registry.claim(PLATFORM, _create()) is not None
+    assert registry.claim(PLATFORM, _create()) is None
+    record = _confirmed(registry, "2", 14)
+    assert registry.claim(PLATFORM, _edit(record, port=1)) is not None
+    assert registry.claim(PLATFORM, _edit(record, port=2)) is None
+    # Even one who looks again: the claim is live.
+    assert registry.claim(PLATFORM, _edit(_found(registry, "2"), port=2)) is None
+    adopted = Intent("adopt", None, None, 14, {"port": 1}, 60)
+    assert registry.claim(PLATFORM, adopted) is None
+
+
+def test_a_claim_that_ended_leaves_the_outcome_open(registry: SqlRegistry) -> None:
+    assert registry.claim(PLATFORM, _create(lease=-1)) is not None
+    record = _found(registry)
+    assert record.outcome == UNKNOWN
+    assert record.claim is not None and not record.claim.live
+    assert registry.claim(PLATFORM, _create()) is None
+
+    known = _confirmed(registry, "2", 14)
+    assert registry.claim(PLATFORM, _edit(known, lease=-1, port=1)) is not None
+    assert _found(registry, "2").outcome == UNCERTAIN
+
+
+def test_what_was_not_applied_is_undone(registry: SqlRegistry) -> None:
+    token = registry.claim(PLATFORM, _create())
+    assert token is not None
+    registry.withdraw(token)
+    assert registry.find(PLATFORM, "1166", None) == (None, None)
+
+    record = _confirmed(registry)
+    token = registry.claim(PLATFORM, Intent("update", record, "77", 13, {"did_number": "77"}, 60))
+    assert token is not None
+    assert _found(registry, "77").key == _found(registry, "1166").key == record.key
+    registry.withdraw(token)
+    restored = _found(registry)
+    assert (restored.outcome, restored.numbers, restored.fields) == (
+        CONFIRMED,
+        ("1166",),
+        record.fields,
+    )
+    assert registry.find(PLATFORM, "77", None) == (None, None)
+
+
+def test_an_adoption_that_was_not_applied_leaves_the_create_open(registry: SqlRegistry) -> None:
+    token = registry.claim(PLATFORM, _create())
+    assert token is not None
+    registry.leave(token)
+    intent = Intent("adopt", _found(registry), "1166", 99, {"port": 1}, 60)
+    token = registry.claim(PLATFORM, intent)
+    assert token is not None
+    assert (_found(registry).outcome, _found(registry).record_id) == (UNCERTAIN, 99)
+    registry.withdraw(token)
+    record = _found(registry)
+    assert (record.outcome, record.record_id) == (UNKNOWN, None)
+    assert record.attempted == {"did_number": "1166", "port": 5060}
+
+
+def test_a_late_answer_finds_its_record(registry: SqlRegistry) -> None:
+    intent = _create(lease=0)
+    token = registry.claim(PLATFORM, intent)
+    assert token is not None
+    time.sleep(0.01)
+    assert not registry.holds(token, 0)
+    assert registry.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
+
+
+def test_a_late_answer_to_a_record_that_went_another_way_is_history(registry: SqlRegistry) -> None:
+    intent = _create(lease=-1)
+    token = registry.claim(PLATFORM, intent)
+    assert token is not None
+    adoption = Intent("adopt", _found(registry), "1166", 20, {"did_number": "1166"}, 60)
+    adopting = registry.claim(PLATFORM, adoption)
+    assert adopting is not None
+    adopted = registry.confirm(adopting, PLATFORM, adoption, 20, AT)
+    with pytest.raises(LateAnswer) as caught:
+        registry.confirm(token, PLATFORM, intent, 21, AT)
+    assert caught.value.record == adopted == _found(registry)
+    registry.withdraw(token)
+    registry.leave(token)
+    assert _found(registry) == adopted
+
+
+def test_platforms_do_not_see_each_other(registry: SqlRegistry) -> None:
+    _open.make_present(registry.location, "other:443", registry_id=None, timeout=5, apply=True)
+    _confirmed(registry)
+    assert registry.find("other:443", "1166", 13) == (None, None)
+    intent = _create()
+    token = registry.claim("other:443", intent)
+    assert token is not None
+    assert registry.confirm(token, "other:443", intent, 13, AT).record_id == 13

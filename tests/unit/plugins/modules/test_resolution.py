@@ -1,0 +1,225 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person tells the registry, and what it tells: did_registry recorded and forgotten, did_info."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import Intent
+from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import (
+    VENDOR_CREATE,
+    Result,
+    Runner,
+)
+
+
+def _resolve(runner: Runner, state: str, *dids: Any, **options: Any) -> Result:
+    """Run in check mode, then in earnest; check that nothing moved in between, and that both say the same."""
+    stored = runner.traces()
+    predicted = runner.did_registry(check=True, state=state, dids=list(dids), **options)
+    assert runner.traces() == stored, "check mode left a trace"
+    done = runner.did_registry(state=state, dids=list(dids), **options)
+    for key in ("changed", "diff", "failed"):
+        assert predicted.get(key) == done.get(key), key
+    return done
+
+
+def _unknown(runner: Runner, number: str = "1166") -> None:
+    runner.simulator.fault("reset_after")
+    assert runner.did(did_number=number, port=5060)["error"]["kind"] == "unknown_outcome"
+
+
+def test_an_unknown_create_that_exists(runner: Runner) -> None:
+    _unknown(runner)
+    done = _resolve(runner, "recorded", {"did_number": "1166", "record_id": 13, "port": 5060})
+    assert done["changed"]
+    assert runner.both(did_number="1166", port=5060)["action"] == "none"
+    assert runner.did(did_number="1166", port=5061)["record_id"] == 13
+    assert runner.simulator.duplicates() == {}
+
+
+def test_an_unknown_create_that_does_not_exist(runner: Runner) -> None:
+    runner.simulator.fault("reset_before")
+    error = runner.did(did_number="1166", port=5060)
+    assert "state: forgotten" in error["msg"] and 'did_number: "1166"' in error["msg"]
+    assert _resolve(runner, "forgotten", {"did_number": "1166"})["changed"]
+    assert not _resolve(runner, "forgotten", {"did_number": "1166"})["changed"]
+    assert runner.both(did_number="1166", port=5060)["action"] == "create"
+    assert runner.simulator.duplicates() == {}
+
+
+def test_what_is_recorded_counts_as_last_applied(runner: Runner) -> None:
+    dids = [
+        {"did_number": "1", "record_id": 12, "port": 5060, "host": "a.b"},
+        {"record_id": 20, "port": 1},
+    ]
+    assert _resolve(runner, "recorded", *dids)["changed"]
+    assert not _resolve(runner, "recorded", *dids)["changed"]
+    assert runner.both(did_number="1", port=5060)["action"] == "none"
+    assert runner.both(record_id=20, port=1)["action"] == "none"
+    changed = runner.both(did_number="1", port=5061, host="a.b")
+    assert list(changed["changes"]) == ["port"]
+    assert _resolve(runner, "recorded", {"did_number": "2", "record_id": 20})["changed"]
+    assert runner.did(check=True, did_number="2", port=1)["action"] == "none"
+
+
+def test_a_recorded_password_is_a_fingerprint_or_not_known(runner: Runner) -> None:
+    did = {"did_number": "1", "record_id": 12, "password": "geheim"}
+    done = _resolve(runner, "recorded", did)
+    assert "geheim" not in json.dumps(done)
+    assert runner.did(check=True, did_number="1", password="geheim")["action"] == "none"
+    without = _resolve(runner, "recorded", {**did, "did_number": "2", "record_id": 13}, api_key=...)
+    assert "api_key" in json.dumps(without["warnings"]) and "geheim" not in json.dumps(without)
+    assert runner.did(check=True, did_number="2", password="geheim")["action"] == "update"
+    assert b"geheim" not in runner.registry.read_bytes()
+
+
+def test_a_contradiction_refuses_the_whole_list(runner: Runner) -> None:
+    runner.did(did_number="1")
+    runner.did(did_number="2")
+    before = runner.traces()
+    refused = _resolve(
+        runner,
+        "recorded",
+        {"did_number": "3", "record_id": 30},
+        {"did_number": "1", "record_id": 99},
+        {"did_number": "4", "record_id": 14},
+    )
+    assert refused["error"]["kind"] == "conflict"
+    for word in ("dids[1]", "dids[2]", "13", "99", "overwrite"):
+        assert word in refused["msg"]
+    assert "dids[0]" not in refused["msg"]
+    assert runner.traces() == before
+    assert _resolve(runner, "recorded", {"did_number": "1", "record_id": 99}, overwrite=True)[
+        "changed"
+    ]
+    assert runner.did(check=True, did_number="1", record_id=99)["action"] == "none"
+    # Two records become one, and numbers change hands.
+    swapped = _resolve(runner, "recorded", {"did_number": "1", "record_id": 14}, overwrite=True)
+    assert swapped["changed"]
+    assert runner.did(check=True, did_number="2")["action"] == "create"
+    assert not _resolve(runner, "recorded", {"did_number": "1", "record_id": 14})["changed"]
+
+
+@pytest.mark.parametrize(
+    ("state", "dids", "words"),
+    [
+        ("recorded", [], "empty"),
+        ("forgotten", [], "empty"),
+        ("recorded", [{"did_number": "1"}], "record_id"),
+        ("recorded", [{"port": 1}], "did_number"),
+        ("recorded", [{"did_number": 1, "record_id": 1}], "quotes"),
+        ("recorded", [{"did_number": "1", "record_id": 0}], "record_id"),
+        ("recorded", [{"did_number": "1", "record_id": 1, "pasword": "geheim"}], "pasword"),
+        (
+            "recorded",
+            [{"did_number": "1", "record_id": 1}, {"did_number": "+1", "record_id": 2}],
+            "dids[1]",
+        ),
+        ("recorded", [{"did_number": "1", "record_id": 1}, {"record_id": 1}], "record_id 1"),
+        ("present", [{"did_number": "1"}], "dids"),
+    ],
+)
+def test_a_bad_list_is_refused_whole(
+    runner: Runner, state: str, dids: list[Any], words: str
+) -> None:
+    result = _resolve(runner, state, *dids, {"did_number": "99", "port": 70000}) if dids else None
+    result = result or _resolve(runner, state)
+    assert result["error"]["kind"] == "invalid_parameter"
+    assert words in result["msg"]
+    assert "geheim" not in json.dumps(result)
+    if dids and state == "recorded":
+        assert f"dids[{len(dids)}]: port" in result["msg"]
+    assert runner.rows("SELECT * FROM records") == []
+
+
+def test_a_confirmed_record_is_forgotten_by_its_id_too(runner: Runner) -> None:
+    runner.did(did_number="1")
+    refused = _resolve(runner, "forgotten", {"did_number": "1"})
+    assert refused["error"]["kind"] == "conflict" and "13" in refused["msg"]
+    assert (
+        _resolve(runner, "forgotten", {"did_number": "1", "record_id": 14})["error"]["kind"]
+        == "conflict"
+    )
+    assert (
+        _resolve(runner, "forgotten", {"did_number": "9", "record_id": 13})["error"]["kind"]
+        == "conflict"
+    )
+    assert _resolve(runner, "forgotten", {"did_number": "1", "record_id": 13})["changed"]
+    runner.did(record_id=12, port=1)
+    assert _resolve(runner, "forgotten", {"record_id": 12})["changed"]
+
+
+def test_a_live_claim_is_waited_for(runner: Runner) -> None:
+    platform = runner.simulator.url.split("//")[1]
+    registry = _open.open_registry(
+        str(runner.registry), platform, registry_id=None, write=True, timeout=5
+    )
+    registry.claim(platform, Intent("create", None, "1", None, {"did_number": "1"}, 1.0))
+    for state in ("recorded", "forgotten"):
+        busy = runner.did_registry(
+            state=state, dids=[{"did_number": "1", "record_id": 13}], registry_timeout=0.1
+        )
+        assert busy["error"]["kind"] == "registry_busy"
+    assert runner.did_registry(state="forgotten", dids=[{"did_number": "1"}])["changed"]
+    registry.close()
+
+
+def test_every_correction_leaves_a_line(runner: Runner) -> None:
+    _unknown(runner)
+    _resolve(runner, "recorded", {"did_number": "1166", "record_id": 13, "password": "geheim"})
+    _resolve(runner, "forgotten", {"did_number": "1166", "record_id": 13})
+    told = runner.did_info(did_number="1166", history=True)
+    assert told["dids"] == []
+    recorded, forgotten = told["history"]
+    assert (recorded["event"], forgotten["event"]) == ("recorded", "forgotten")
+    assert recorded["details"]["before"]["outcome"] == "unknown"
+    assert forgotten["details"]["before"]["record_id"] == 13
+    assert forgotten["details"]["before"]["fields"]["password"] == "***"
+    assert "@" in recorded["actor"] and recorded["at"].endswith("Z")
+
+
+def test_info(runner: Runner) -> None:
+    runner.did(**VENDOR_CREATE, password="geheim")
+    runner.did(record_id=12, port=1)
+    _unknown(runner, "2")
+    runner.did_registry(platform="other:443")
+    runner.did_registry(
+        platform="other:443", state="recorded", dids=[{"did_number": "1166", "record_id": 7}]
+    )
+    stored = runner.traces()
+    login: dict[str, Any] = {"api_url": ..., "api_token": ..., "api_key": ...}
+
+    def told(**options: Any) -> list[tuple[Any, Any]]:
+        result = runner.did_info(**login, **options)
+        assert result["changed"] is False and "geheim" not in json.dumps(result)
+        return [(did["did_number"], did["record_id"]) for did in result["dids"]]
+
+    here = runner.simulator.url.split("//")[1]
+    assert sorted(told(), key=str) == [("1166", 13), ("1166", 7), ("2", None), (None, 12)]
+    assert told(did_number="+1166", platform=here) == [("1166", 13)]
+    assert told(record_id=12) == [(None, 12)]
+    assert told(outcome="unknown") == [("2", None)]
+    assert told(outcome="uncertain") == []
+    assert told(did_number="5") == []
+    info = runner.did_info(**login)
+    assert info["registry"]["counts"] == {"confirmed": 3, "unknown": 1, "uncertain": 0}
+    assert info["registry"]["platforms"] == sorted([here, "other:443"])
+    assert info["registry"]["schema"] == 1 and info["registry"]["changed_at"].endswith("Z")
+    (did,) = runner.did_info(did_number="1166", platform=here)["dids"]
+    assert did["fields"] == {**VENDOR_CREATE, "password": "***"}
+    assert runner.did_info(outcome="unknown")["dids"][0]["attempted"]["port"] == 5060
+    assert runner.traces() == stored
+    assert len(runner.requests()) == 3
+
+
+def test_info_creates_nothing(bare: Runner) -> None:
+    result = bare.did_info(api_url=..., api_token=..., api_key=...)
+    assert result["error"]["kind"] == "registry_mismatch"
+    assert not bare.registry.parent.exists()

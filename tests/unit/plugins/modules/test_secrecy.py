@@ -1,0 +1,146 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a whole run of ansible-playbook prints and stores, at the highest verbosity, under every fault."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ansible_collections.nextbilling.did.tests.simulator import client
+from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+
+TOKEN = "tkn-5b0e61f0-4f83-9990"
+KEY = "key-8d9c8f7a-2b6e-8629"
+PASSWORD = "pwd-7e1f-geheim"
+COLLECTIONS = Path(client.__file__).parents[5]
+
+FAULTS: list[dict[str, Any]] = [
+    {"fault": "status", "status": 403},
+    {"fault": "status", "status": 422},
+    {"fault": "status", "status": 500, "body": f"at /api/manageDID/{TOKEN}/{KEY} with {PASSWORD}"},
+    {"fault": "error_body", "reason": f"no {TOKEN} {KEY} {PASSWORD}"},
+    {"fault": "drop_before"},
+    {"fault": "drop_after"},
+    {"fault": "reset_before"},
+    {"fault": "reset_after"},
+    {"fault": "hang_before"},
+    {"fault": "slow_drip", "seconds_per_byte": 0.2},
+    {"fault": "status_after", "status": 502},
+    {"fault": "throttle", "times": None, "retry_after": 0},
+    {"fault": "truncate"},
+    {"fault": "raw_body", "body": f"<html>{TOKEN}/{KEY}</html>"},
+    {"fault": "raw_body", "body": ""},
+    {"fault": "raw_body", "body": '{"error":0,"reason":"OK"}'},
+    {"fault": "redirect", "status": 302, "location": "https://other.example{path}"},
+    {"fault": "redirect", "status": 302, "location": f"/login?{TOKEN}"},
+    {"fault": "garbage"},
+]
+
+
+def _task(number: int, **more: Any) -> dict[str, Any]:
+    fields = {"did_number": f"9{number:03}", "port": 5060, "password": "{{ did_password }}", **more}
+    return {
+        "name": f"DID {number}",
+        "nextbilling.did.did": fields,
+        "register": "result",
+        "ignore_errors": True,
+        "diff": True,
+    }
+
+
+def _playbook(simulator: Simulator, registry: Path) -> list[dict[str, Any]]:
+    login = {
+        "api_url": simulator.url,
+        "api_token": "{{ login_token }}",
+        "api_key": "{{ login_key }}",
+        "registry": str(registry),
+        "retries": 0,
+        "timeout": 1,
+    }
+    shown = {"name": "Show", "ansible.builtin.debug": {"var": "result"}}
+    tasks: list[dict[str, Any]] = [
+        {"name": "Create the registry", "nextbilling.did.did_registry": {}},
+        _task(900),
+        shown,
+        _task(900, password="{{ did_password }}-2"),
+        shown,
+        {**_task(901), "check_mode": True},
+        shown,
+        _task(902, port=70000),
+        _task(902, pasword="{{ did_password }}"),
+        _task(902, did_type=1),
+        _task(902, api_url="http://127.0.0.1:9", platform=simulator.url[7:]),
+        _task(902, api_url="https://127.0.0.1:9", platform="unknown"),
+        _task(902, api_url=simulator.url.replace("http:", "https:"), platform=simulator.url[7:]),
+        _task(902, api_url=simulator.url + "/api/manageDID/{{ login_token }}/{{ login_key }}"),
+        _task(902, registry="postgresql://me:{{ did_password }}@db/x"),
+        _task(902, registry="/nowhere/registry.db"),
+    ]
+    tasks += [_task(number) for number in range(len(FAULTS))]
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        # Ansible quotes the lines of a playbook in which a task failed.
+        "vars_files": ["secrets.yml"],
+        "module_defaults": {"group/nextbilling.did.all": login},
+        "tasks": tasks,
+    }
+    return [play]
+
+
+def test_secrets_appear_nowhere(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    book = tmp_path / "play" / "book.yml"
+    book.parent.mkdir()
+    with Simulator.start(token=TOKEN, key=KEY) as simulator:
+        for number, fault in enumerate(FAULTS):
+            simulator.fault(
+                match={"did_number": f"9{number:03}"}, name=fault["fault"], **_rest(fault)
+            )
+        book.write_text(yaml.safe_dump(_playbook(simulator, home / "state" / "registry.db")))
+        secrets = {"login_token": TOKEN, "login_key": KEY, "did_password": PASSWORD}
+        (book.parent / "secrets.yml").write_text(yaml.safe_dump(secrets))
+        environment = {
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_DISPLAY_TRACEBACK": "always",
+            "ANSIBLE_LOG_PATH": str(home / "log"),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "TMPDIR": str(home),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", "-vvvvv", str(book)],
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=300,
+        )
+        seen = len(simulator.requests())
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()[-3000:]
+    assert seen > len(FAULTS)
+    printed = done.stdout + done.stderr
+    assert b"unknown_outcome" in printed and b"throttled" in printed and b"unreachable" in printed
+    stored = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    assert any(path.name == "registry.db" for path in stored) and (home / "log") in stored
+    for secret in (TOKEN, KEY, PASSWORD):
+        assert secret.encode() not in printed, _around(printed, secret)
+        for path, content in stored.items():
+            assert secret.encode() not in content, (path, _around(content, secret))
+
+
+def _rest(fault: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fault.items() if name != "fault"}
+
+
+def _around(content: bytes, secret: str) -> bytes:
+    place = content.index(secret.encode())
+    return content[max(0, place - 200) : place + 100]
