@@ -10,13 +10,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.util
 import random
 import time
 import typing as t
 
-from . import _errors, _platform
+from . import _errors, _exchange
 from ._errors import (
     Conflict,
     DidError,
@@ -33,7 +32,8 @@ from ._registry._store import timestamp
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
 
-    from ._platform import Connection, Outcome, Platform
+    from ._exchange import Connection, Outcome
+    from ._platform import Platform
     from ._registry._records import Record, Registry
     from ._secrets import Fingerprints
 
@@ -49,8 +49,7 @@ _ERRORS: dict[str, type[DidError]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(t.NamedTuple):
     """How a run converges its DIDs. Times in seconds.
 
     C(platform): the name under which records are kept. C(retries): further attempts after the first one.
@@ -63,8 +62,7 @@ class Settings:
     registry_timeout: float = 90.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Converged:
+class Converged(t.NamedTuple):
     """What was done for one DID. C(record): what the registry holds now."""
 
     plan: Plan
@@ -79,7 +77,7 @@ class Converger:
         registry: Registry,
         settings: Settings,
         fingerprints: Fingerprints,
-        client: Platform,
+        client: Callable[[], Platform],
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -124,7 +122,7 @@ class Converger:
                 lost = self._lost_race(desired, lost)
                 continue
             outcome = self._attempt(plan, intent, token)
-            if outcome.state == _platform.APPLIED:
+            if outcome.state == _exchange.APPLIED:
                 return Converged(
                     plan, self._confirm(plan, intent, token, t.cast("int", outcome.record_id))
                 )
@@ -189,7 +187,7 @@ class Converger:
                 record_id=plan.record_id,
             )
         try:
-            _platform.encode(plan.payload)
+            _exchange.encode(plan.payload)
         except InvalidParameter as error:
             raise InvalidParameter(
                 f"{plan.desired.label}: {error.message}", did_number=plan.desired.did_number
@@ -225,9 +223,9 @@ class Converger:
                 failures.append(error)
                 held = False
             if not held:
-                raise _platform.NotPermitted
+                raise _exchange.NotPermitted
 
-        client = self._client
+        client = self._client()
         try:
             if intent.record_id is None:
                 outcome = client.create(plan.payload, permit)
@@ -285,7 +283,7 @@ class Converger:
 
     def _settle(self, plan: Plan, token: str, outcome: Outcome) -> None:
         """End the claim as the outcome demands. An unknown one needs no write to stay unknown: its lease just ends later."""
-        if outcome.state == _platform.NOT_APPLIED:
+        if outcome.state == _exchange.NOT_APPLIED:
             try:
                 self._registry.withdraw(token)
             except DidError as error:
@@ -300,7 +298,7 @@ class Converger:
 
     def _may_repeat(self, plan: Plan, outcome: Outcome) -> bool:
         """A create is sent again only where it certainly was not applied; an edit may be repeated."""
-        certain = outcome.state == _platform.NOT_APPLIED
+        certain = outcome.state == _exchange.NOT_APPLIED
         return outcome.retryable and (certain or plan.action != CREATE)
 
     def _failure(self, plan: Plan, outcome: Outcome) -> DidError:
@@ -319,7 +317,7 @@ class Converger:
             http_status=outcome.http_status,
             reason=outcome.reason,
         )
-        if outcome.state == _platform.NOT_APPLIED:
+        if outcome.state == _exchange.NOT_APPLIED:
             error.message += ". Nothing was applied and nothing stays open in the registry: run again when it is corrected"
             return error
         if plan.action == CREATE:

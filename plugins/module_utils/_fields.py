@@ -14,7 +14,6 @@ form (what a person reads in a diff). Adding a field takes one row here and its 
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 import re
 import typing as t
@@ -34,8 +33,7 @@ _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _INTEGER_LIMIT = 2**63 - 1
 
 
-@dataclasses.dataclass(frozen=True)
-class DidType:
+class DidType(t.NamedTuple):
     """A value of C(did_type), and the field that the vendor's page asks for beside it."""
 
     code: int
@@ -195,8 +193,7 @@ def _show_type(wire: t.Any) -> str:
     return f"{_TYPES_BY_CODE[wire].name} ({wire})" if wire in _TYPES_BY_CODE else str(wire)
 
 
-@dataclasses.dataclass(frozen=True)
-class Kind:
+class Kind(t.NamedTuple):
     """How the values of a field are declared, checked, compared and shown.
 
     C(normalise) turns a declared value into its wire form or raises C(ValueError) with the words that follow "port: ".
@@ -209,8 +206,7 @@ class Kind:
     show: Callable[[t.Any], object] = _unchanged
 
 
-@dataclasses.dataclass(frozen=True)
-class Field:
+class Field(t.NamedTuple):
     """A parameter of the vendor's page. The value of a secret one is never shown and never kept."""
 
     name: str

@@ -77,8 +77,7 @@ class Desired:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Policy:
+class Policy(t.NamedTuple):
     """How a task wants its DIDs to be converged."""
 
     force: bool = False
@@ -86,8 +85,7 @@ class Policy:
     update_password: str = "on_change"
 
 
-@dataclasses.dataclass(frozen=True)
-class Change:
+class Change(t.NamedTuple):
     """A field's value before and after, in wire form; secrets as marks. Null before: not known."""
 
     before: t.Any

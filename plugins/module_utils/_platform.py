@@ -13,11 +13,9 @@ C(requests) carry the URL, and with it the API token and key: none of them leave
 
 from __future__ import annotations
 
-import dataclasses
 import email.utils
 import http.client
 import io
-import ipaddress
 import json
 import os
 import re
@@ -25,24 +23,27 @@ import socket
 import ssl
 import time
 import typing as t
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from ._errors import InvalidParameter
-from ._secrets import MASK, Redactor
+from ._exchange import (
+    APPLIED,
+    NOT_APPLIED,
+    UNKNOWN,
+    Connection,
+    NotPermitted,
+    Outcome,
+    encode,
+    is_loopback,
+    path,
+)
+from ._secrets import Redactor
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Mapping
 
-APPLIED = "applied"
-NOT_APPLIED = "not_applied"
-UNKNOWN = "unknown"
-
-BODY_LIMIT = 128_000
-"""Bytes; the vendor's error page: 413 for a body over 128 kB."""
 _ANSWER_LIMIT = 1_000_000
 _IDLE_LIMIT = 1.0
 _ID_LIMIT = 2**63 - 1
-_ENDPOINT = "/api/manageDID"
 
 # The vendor's error page.
 _STATUS_WORDS = {
@@ -53,136 +54,6 @@ _STATUS_WORDS = {
     422: "a required parameter is missing or not valid",
     429: "too many requests at the same time",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What became of one request.
-
-    C(state): one of the three outcomes. C(words): what happened, for people. C(kind): the error's kind where it was not applied.
-    C(record_id): as answered (the created one, or the edited one). C(retry_after): seconds, where the platform asked for a pause.
-    C(retryable): whether the same request may succeed a little later; whether it may be sent again is for the caller to know.
-    """
-
-    state: str
-    words: str = ""
-    kind: str = ""
-    record_id: int | None = None
-    http_status: int | None = None
-    reason: str | None = None
-    retry_after: float | None = None
-    retryable: bool = False
-
-
-class NotPermitted(Exception):
-    """Raised by the caller's permit to stop a request before its first byte."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Connection:
-    """Where the platform is and how to talk to it. Times in seconds; C(timeout) is a deadline for a whole exchange."""
-
-    api_url: str
-    api_token: str = dataclasses.field(repr=False)
-    api_key: str = dataclasses.field(repr=False)
-    validate_certs: bool = True
-    ca_path: str | None = None
-    connect_timeout: float = 10.0
-    timeout: float = 60.0
-    allow_http: bool = False
-
-
-def platform_name(api_url: str) -> str:
-    """Return the name under which a platform's records are kept: its host and port, whichever way the URL writes them."""
-    parts = _parts(api_url)
-    host = (parts.hostname or "").rstrip(".").lower()
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def check_connection(connection: Connection) -> list[str]:
-    """Return what is wrong with the connection's settings, a line each; none of them holds a secret."""
-    problems = [
-        f"{name}: must be one word of printable ASCII, without spaces or line ends"
-        for name, value in (("api_token", connection.api_token), ("api_key", connection.api_key))
-        if not re.fullmatch(r"[!-~]+", value) or value in (".", "..")
-    ]
-    if connection.ca_path is not None and not os.path.exists(connection.ca_path):
-        problems.append(f"ca_path: there is no file or folder {connection.ca_path}")
-    for name, seconds in (
-        ("timeout", connection.timeout),
-        ("connect_timeout", connection.connect_timeout),
-    ):
-        if not 0 < seconds <= 86400:
-            problems.append(f"{name}: must be more than 0 and at most 86400 seconds")
-    try:
-        parts = _parts(connection.api_url)
-    except InvalidParameter as error:
-        return [*problems, error.message]
-    if (
-        parts.scheme == "http"
-        and not connection.allow_http
-        and not is_loopback(parts.hostname or "")
-    ):
-        problems.append(
-            "api_url: http:// would send token and key readable to everyone on the way. Use https://, or allow_http: true if the"
-            " network between is safe"
-        )
-    return problems
-
-
-def _parts(api_url: str) -> SplitResult:
-    """Split the platform's address, or raise C(InvalidParameter). What it says never holds the URL: it may hold secrets."""
-    try:
-        parts = urlsplit(api_url)
-        usable = bool(parts.scheme in ("http", "https") and parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not re.fullmatch(r"[!-~]+", api_url):
-        raise InvalidParameter(
-            "api_url: must be the platform's address, such as https://sip.nextbilling.com.br"
-        )
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise InvalidParameter("api_url: must hold no user, password, query or fragment")
-    if "managedid" in parts.path.lower():
-        raise InvalidParameter(
-            "api_url: is the address of the platform alone, without /api/manageDID; token and key have options of their own"
-        )
-    return parts
-
-
-def has_path(api_url: str) -> bool:
-    """Tell whether the address has a path, so that host and port alone do not name the platform."""
-    return _parts(api_url).path.strip("/") != ""
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine itself (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3; RFC 6761, 6.3)."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.rstrip(".").lower() == "localhost"
-
-
-def encode(payload: Mapping[str, t.Any]) -> bytes:
-    """Return the request's body: JSON in UTF-8, as the vendor's samples write it. Raises C(InvalidParameter) if it is too large."""
-    body = json.dumps(payload, ensure_ascii=False).encode("utf-8")
-    if len(body) > BODY_LIMIT:
-        raise InvalidParameter(
-            f"the request's body would be {len(body)} bytes; the platform takes {BODY_LIMIT} (128 kB). Shorten annotations, description"
-            " or host_additional"
-        )
-    return body
-
-
-def shown_path(connection: Connection, record_id: int | None) -> str:
-    """Return the request's path with marks in place of token and key."""
-    return _path(connection, MASK, MASK, record_id)
-
-
-def _path(connection: Connection, token: str, key: str, record_id: int | None) -> str:
-    base = urlsplit(connection.api_url).path.rstrip("/")
-    return f"{base}{_ENDPOINT}/{token}/{key}" + ("" if record_id is None else f"/{record_id}")
 
 
 class Platform:
@@ -255,8 +126,8 @@ class Platform:
         connection = self._connection
         token, key = quote(connection.api_token, safe=""), quote(connection.api_key, safe="")
         parts = urlsplit(connection.api_url)
-        path = _path(connection, token, key, record_id)
-        url = f"{parts.scheme}://{parts.netloc}{path}"
+        target = path(connection, token, key, record_id)
+        url = f"{parts.scheme}://{parts.netloc}{target}"
         if parts.scheme == "http" and not connection.allow_http:
             _refuse_foreign_proxy(self._session, url)
         response = self._session.request(
@@ -280,7 +151,7 @@ class Platform:
         finally:
             if not whole:
                 response.close()
-        return _Answer(response.status_code, dict(response.headers.items()), content, whole, path)
+        return _Answer(response.status_code, dict(response.headers.items()), content, whole, target)
 
     def _failed(self, failure: Exception) -> Outcome:
         words, retryable = _explain(failure, self._connection, self._wire.began)
@@ -297,8 +168,7 @@ class Platform:
         return _Judge(answer, record_id, self._redactor).outcome()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Answer:
+class _Answer(t.NamedTuple):
     status: int
     headers: Mapping[str, str]
     content: bytes
@@ -360,11 +230,8 @@ class _Judge:
             return Outcome(APPLIED, record_id=self._record_id, http_status=self._answer.status)
         # Sent again, it might make a third one of them.
         named = "another record" if number is None else f"record {number}"
-        return dataclasses.replace(
-            self._unknown(f"the edit of record {self._record_id} was answered with {named}"),
-            record_id=number,
-            retryable=False,
-        )
+        words = f"the edit of record {self._record_id} was answered with {named}"
+        return self._unknown(words, record_id=number, retryable=False)
 
     def _redirect(self) -> Outcome:
         target = _same_path_elsewhere(self._answer)
@@ -387,15 +254,18 @@ class _Judge:
             retryable=retryable,
         )
 
-    def _unknown(self, words: str) -> Outcome:
+    def _unknown(
+        self, words: str, *, record_id: int | None = None, retryable: bool = True
+    ) -> Outcome:
         return Outcome(
             UNKNOWN,
             words,
             kind="unknown_outcome",
+            record_id=record_id,
             http_status=self._answer.status,
             reason=self._reason(),
             retry_after=_retry_after(self._answer.header("retry-after")),
-            retryable=True,
+            retryable=retryable,
         )
 
     def _reason(self) -> str | None:

@@ -12,7 +12,6 @@ Decisions are pure; C(resolve) looks, decides for the whole list, and writes all
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 import typing as t
@@ -32,8 +31,7 @@ _POLL = 0.2
 _RACES = 100
 
 
-@dataclasses.dataclass(frozen=True)
-class Statement:
+class Statement(t.NamedTuple):
     """What a task says of one DID. C(place): where it says it. C(fields): wire values, fingerprints for secrets."""
 
     place: str

@@ -221,11 +221,10 @@ error:
       type: int
 """
 
-from ansible_collections.nextbilling.did.plugins.module_utils._module import (
-    Module,
+from ansible_collections.nextbilling.did.plugins.module_utils._module.base import Module, run
+from ansible_collections.nextbilling.did.plugins.module_utils._module.did import (
     converge_did,
     did_spec,
-    run,
 )
 
 

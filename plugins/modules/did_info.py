@@ -177,10 +177,9 @@ error:
   type: dict
 """
 
-from ansible_collections.nextbilling.did.plugins.module_utils._module import (
-    Module,
+from ansible_collections.nextbilling.did.plugins.module_utils._module.base import Module, run
+from ansible_collections.nextbilling.did.plugins.module_utils._module.did_info import (
     info_spec,
-    run,
     tell_registry,
 )
 

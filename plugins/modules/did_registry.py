@@ -121,11 +121,10 @@ error:
   type: dict
 """
 
-from ansible_collections.nextbilling.did.plugins.module_utils._module import (
-    Module,
+from ansible_collections.nextbilling.did.plugins.module_utils._module.base import Module, run
+from ansible_collections.nextbilling.did.plugins.module_utils._module.did_registry import (
     keep_registry,
     registry_module_spec,
-    run,
 )
 
 

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -23,8 +22,7 @@ UNCERTAIN = "uncertain"
 """The record exists; whether the last edit was applied is not known."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Claim:
+class Claim(t.NamedTuple):
     """One run's hold on a record for one attempt. C(seconds_left) is by the registry's clock; at 0 the claim is over."""
 
     token: str
@@ -38,8 +36,7 @@ class Claim:
         return self.seconds_left > 0
 
 
-@dataclasses.dataclass(frozen=True)
-class Record:
+class Record(t.NamedTuple):
     """What is known of one DID on one platform.
 
     C(numbers): identities (digits alone) that lead here; two while a renumbering is under way or uncertain, none for a record
@@ -64,8 +61,7 @@ class Record:
         return declared or (self.numbers[0] if self.numbers else None)
 
 
-@dataclasses.dataclass(frozen=True)
-class Intent:
+class Intent(t.NamedTuple):
     """A request about to be sent, written down before it leaves.
 
     C(known): the record as planned with, None for one that is new to the registry. C(number): the identity which it will
@@ -80,8 +76,7 @@ class Intent:
     lease: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Holding:
+class Holding(t.NamedTuple):
     """What a person says that the platform holds: identity, record id and wire values (fingerprints for secrets)."""
 
     number: str | None
@@ -89,8 +84,7 @@ class Holding:
     fields: Mapping[str, t.Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Revision:
+class Revision(t.NamedTuple):
     """A person's correction of one record, with the line of history that it leaves.
 
     C(known): the record as looked at, None for one that is new. C(holding): what it becomes, None to forget it.
@@ -108,8 +102,7 @@ class Revision:
         return self.known.numbers[0] if self.known is not None and self.known.numbers else None
 
 
-@dataclasses.dataclass(frozen=True)
-class HistoryEntry:
+class HistoryEntry(t.NamedTuple):
     """A line of history: who did what to which DID, and what was before. C(actor): user@host. C(at): UTC, ISO 8601."""
 
     at: str
@@ -121,8 +114,7 @@ class HistoryEntry:
     details: Mapping[str, t.Any]
 
 
-@dataclasses.dataclass(frozen=True)
-class Summary:
+class Summary(t.NamedTuple):
     """What a registry holds as a whole. C(counts): records by outcome. C(changed_at): its last change, None if never."""
 
     schema: int

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import getpass
 import json
 import os
 import socket
@@ -94,6 +93,8 @@ def timestamp() -> str:
 
 def runner() -> str:
     """Return who runs this, as user@host, for claims and history."""
+    import getpass
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):

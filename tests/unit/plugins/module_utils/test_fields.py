@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from ansible_collections.nextbilling.did.plugins.doc_fragments import connection, fields, registry
-from ansible_collections.nextbilling.did.plugins.module_utils import _fields, _module
+from ansible_collections.nextbilling.did.plugins.module_utils import _fields
+from ansible_collections.nextbilling.did.plugins.module_utils._module import base
 from ansible_collections.nextbilling.did.plugins.modules import did
 
 # The parameters of the vendor's page, in its order.
@@ -32,8 +33,8 @@ def test_the_table_is_the_vendors_page() -> None:
     ("fragment", "spec"),
     [
         (fields, _fields.argument_spec()),
-        (connection, _module.connection_spec()),
-        (registry, _module.registry_spec()),
+        (connection, base.connection_spec()),
+        (registry, base.registry_spec()),
     ],
     ids=["fields", "connection", "registry"],
 )

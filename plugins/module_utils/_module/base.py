@@ -1,0 +1,253 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What all modules share: options, the module object, how a run ends. With its neighbours, the only room that knows Ansible."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.errors import AnsibleFallbackNotFound
+
+from .. import _fields
+from .._errors import DidError, InvalidParameter
+from .._exchange import has_path, platform_name
+from .._registry._open import DEFAULT_LOCATION, holds_password, locate
+from .._secrets import MASK
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+
+    Spec = dict[str, dict[str, t.Any]]
+    Result = dict[str, t.Any]
+
+_LOGIN = ("api_token", "api_key", "registry_password")
+# What may be shown of an item of a list: an unknown key may be a mistyped secret.
+_PLAIN = {field.name for field in _fields.FIELDS if not field.secret} | {"record_id"}
+
+
+def environment(name: str) -> str:
+    """A fallback for an option: the variable's value, where it is set and not empty."""
+    value = os.environ.get(name)
+    if not value:
+        raise AnsibleFallbackNotFound
+    return value
+
+
+def connection_spec() -> Spec:
+    """Return the options of the documentation fragment C(connection)."""
+    return {
+        "api_url": {"type": "str", "fallback": (environment, ["NEXTBILLING_API_URL"])},
+        "api_token": {
+            "type": "str",
+            "no_log": True,
+            "fallback": (environment, ["NEXTBILLING_API_TOKEN"]),
+        },
+        "api_key": {
+            "type": "str",
+            "no_log": True,
+            "fallback": (environment, ["NEXTBILLING_API_KEY"]),
+        },
+        "validate_certs": {"type": "bool", "default": True},
+        "ca_path": {"type": "path"},
+        "connect_timeout": {"type": "float", "default": 10.0},
+        "timeout": {"type": "float", "default": 60.0},
+        "retries": {"type": "int", "default": 3},
+        "allow_http": {"type": "bool", "default": False},
+    }
+
+
+def registry_spec() -> Spec:
+    """Return the options of the documentation fragment C(registry)."""
+    return {
+        "registry": {
+            "type": "str",
+            "default": DEFAULT_LOCATION,
+            "fallback": (environment, ["NEXTBILLING_REGISTRY"]),
+        },
+        "registry_password": {"type": "str", "no_log": True},
+        "registry_id": {"type": "str"},
+        "registry_timeout": {"type": "float", "default": 90.0},
+        "platform": {"type": "str"},
+    }
+
+
+def shared_spec() -> Spec:
+    """Return the options that every module of the collection accepts."""
+    return {**connection_spec(), **registry_spec()}
+
+
+class Module(AnsibleModule):
+    """An C(AnsibleModule) whose every failure has an C(error), and which shows only parameters that it knows.
+
+    Ansible itself fails on parameters that do not fit the specification, before any code of the collection runs. An unknown one
+    may be a mistyped secret, so it is not shown either.
+    """
+
+    def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
+        result.setdefault("error", InvalidParameter(msg).details())
+        result.setdefault("invocation", self.shown_invocation())
+        super().fail_json(msg=msg, **result)
+
+    def exit_json(self, **result: t.Any) -> t.NoReturn:
+        result.setdefault("invocation", self.shown_invocation())
+        super().exit_json(**result)
+
+    def shown_invocation(self) -> Result:
+        """Return the parameters with a mark in place of each secret."""
+        secret = {name for name, option in self.argument_spec.items() if option.get("no_log")}
+        shown = {
+            name: MASK if name in secret and value is not None else _without_password(value)
+            for name, value in self.params.items()
+            if name in self.argument_spec
+        }
+        if isinstance(shown.get("dids"), list):
+            shown["dids"] = [_without_secret_fields(item) for item in shown["dids"]]
+        return {"module_args": shown}
+
+    def take_secret_fields(self) -> dict[str, str]:
+        """Return the DIDs' own secrets and take them out of all that Ansible keeps of them.
+
+        Ansible masks the values of C(no_log) parameters wherever they occur in a result: a DID's password C(13) would make the
+        record id 13 unreadable, and an id that is lost is lost for good. The login's own secrets stay where they are.
+        """
+        found = {}
+        for name in _fields.SECRETS:
+            value = self.params.get(name)
+            if value is not None:
+                found[name] = value
+                self.params[name] = MASK
+        self.no_log_values = {str(self.params[name]) for name in _LOGIN if self.params.get(name)}
+        return found
+
+    def take_items(self) -> list[t.Any] | None:
+        """Return the list of DIDs, or None where the task has none, and leave no secret of it in the parameters."""
+        items: list[t.Any] | None = self.params["dids"]
+        if items is not None:
+            self.params["dids"] = [_without_secret_fields(item) for item in items]
+        return items
+
+    def _log_invocation(self) -> None:
+        """Log the invocation to the system's log, as Ansible does, but only what may be shown."""
+        self.log(f"Invoked with {json.dumps(self.shown_invocation()['module_args'], default=str)}")
+
+
+def _without_secret_fields(item: t.Any) -> t.Any:
+    if not isinstance(item, dict):
+        return MASK
+    return {name: MASK if name not in _PLAIN else value for name, value in item.items()}
+
+
+def _without_password(value: t.Any) -> t.Any:
+    """Hide a URL with a password in it: it is refused, but would be shown with the refusal."""
+    if isinstance(value, str) and (holds_password(value) or "managedid/" in value.lower()):
+        return MASK
+    return value
+
+
+def run(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
+    """Do a module's work and end it: with its result, or with what stopped it.
+
+    The failure is reported after the exception is gone, so that nothing of it can be attached to the result; one that nobody
+    expected is reported by its place in the code, as its text may hold anything.
+    """
+    try:
+        result = work(module)
+    except DidError as error:
+        failure: Result | None = {
+            "msg": error.message,
+            "error": error.details(),
+            "changed": error.changed,
+        }
+    # What nobody expected may hold a secret in its text.
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        failure = _unexpected(error)
+    else:
+        failure = None
+    if failure is not None:
+        module.fail_json(**failure)
+    module.exit_json(**result)
+
+
+def _unexpected(error: Exception) -> Result:
+    place = traceback.extract_tb(sys.exc_info()[2])[-1]
+    message = (
+        f"Unexpected {type(error).__name__} in {os.path.basename(place.filename)}, line {place.lineno}. This is a defect of"
+        " nextbilling.did: please report it. If a request was under way, its outcome is kept in the registry as not known"
+    )
+    return {"msg": message, "error": DidError(message).details(), "changed": False}
+
+
+def option(module: Module, name: str) -> t.Any:
+    """Return an option's value; null and an empty string are the same as not given: the environment or the default holds."""
+    value = module.params.get(name)
+    if value is not None and value != "":
+        return value
+    option = module.argument_spec[name]
+    fallback, variables = option.get("fallback", (None, []))
+    try:
+        value = fallback(*variables) if fallback is not None else None
+    except AnsibleFallbackNotFound:
+        value = None
+    if value is not None and option.get("no_log"):
+        module.no_log_values.add(value)
+    return option.get("default") if value is None else value
+
+
+def platform_of(module: Module, problems: list[str]) -> str:
+    """Return the name under which records are kept: the one given, or host and port of the platform's address."""
+    named = option(module, "platform")
+    if named is not None:
+        return str(named)
+    api_url = option(module, "api_url")
+    if api_url is None:
+        problems.append(
+            "platform: name the platform, or give api_url, whose host and port are its name"
+        )
+        return ""
+    try:
+        if has_path(api_url):
+            problems.append(
+                "platform: name the platform, as api_url has a path and its host and port alone may stand for several"
+            )
+        return platform_name(api_url)
+    except InvalidParameter as error:
+        if error.message not in problems:
+            problems.append(error.message)
+        return ""
+
+
+def limits(module: Module) -> list[str]:
+    return [
+        f"{name}: must be 0 or more"
+        for name in ("retries", "registry_timeout")
+        if not 0 <= module.params[name] <= 1_000_000
+    ]
+
+
+def refuse(
+    problems: list[str], did_number: str | None = None, record_id: int | None = None
+) -> None:
+    if problems:
+        raise InvalidParameter(
+            "Nothing was read, written or sent. " + "; ".join(problems),
+            did_number=did_number,
+            record_id=record_id,
+        )
+
+
+def registry_location(module: Module, problems: list[str]) -> str:
+    try:
+        return locate(option(module, "registry"))
+    except InvalidParameter as error:
+        problems.append(error.message)
+        return ""

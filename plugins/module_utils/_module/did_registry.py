@@ -1,0 +1,127 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The work of the module C(did_registry)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .. import _fields
+from .._plan import recorded
+from .._registry._open import make_present, open_registry
+from .._resolve import FORGOTTEN, RECORDED, Statement, lines, resolve
+from .._secrets import Fingerprints
+from .._source import read_items
+from .base import limits, option, platform_of, refuse, registry_location, shared_spec
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .._registry._records import Registry
+    from .._source import Item
+    from .base import Module, Result, Spec
+
+
+def registry_module_spec() -> Spec:
+    """Return the options of C(did_registry)."""
+    return {
+        **shared_spec(),
+        "state": {"type": "str", "choices": ["present", RECORDED, FORGOTTEN], "default": "present"},
+        "dids": {"type": "list", "elements": "dict"},
+        "overwrite": {"type": "bool", "default": False},
+    }
+
+
+def keep_registry(module: Module) -> Result:
+    """Do the work of the module C(did_registry)."""
+    entries = module.take_items()
+    problems: list[str] = limits(module)
+    platform = platform_of(module, problems)
+    location = registry_location(module, problems)
+    if module.params["state"] == "present":
+        if entries is not None:
+            problems.append("dids: goes with state recorded or forgotten")
+        refuse(problems)
+        return _make_present(module, location, platform)
+    items, invalid = read_items(entries or [], "dids")
+    if module.params["state"] == RECORDED:
+        invalid += [
+            f"{item.place}: needs record_id, the platform's id of it"
+            for item in items
+            if item.record_id is None
+        ]
+    refuse(problems + invalid)
+    registry = open_registry(
+        location,
+        platform,
+        registry_id=option(module, "registry_id"),
+        write=not module.check_mode,
+        timeout=module.params["registry_timeout"],
+    )
+    try:
+        return _resolve_items(module, registry, platform, items)
+    finally:
+        registry.close()
+
+
+def _resolve_items(module: Module, registry: Registry, platform: str, items: list[Item]) -> Result:
+    if not module.check_mode or items:
+        registry.ready_to_write()
+    api_key = option(module, "api_key")
+    fingerprints = Fingerprints(api_key, registry.registry_id) if api_key is not None else None
+    revisions = resolve(
+        registry,
+        platform,
+        module.params["state"],
+        [_statement(module, item, fingerprints) for item in items],
+        overwrite=module.params["overwrite"],
+        patience=module.params["registry_timeout"],
+        apply=not module.check_mode,
+    )
+    result: Result = {
+        "changed": bool(revisions),
+        "platform": platform,
+        "registry": {"id": registry.registry_id, "location": registry.location},
+    }
+    if module._diff:
+        result["diff"] = dict(zip(("before", "after"), lines(revisions)))
+    return result
+
+
+def _statement(module: Module, item: Item, fingerprints: Fingerprints | None) -> Statement:
+    values = dict(item.values)
+    if fingerprints is None:
+        for name in set(_fields.SECRETS) & values.keys():
+            del values[name]
+            module.warn(
+                f"{item.place}: without api_key no fingerprint of its {name} can be made; it is recorded as not known, and a task that"
+                " declares it sends it"
+            )
+        fields = values
+    else:
+        fields = recorded(values, fingerprints)
+    return Statement(item.place, item.number, item.record_id, fields)
+
+
+def _make_present(module: Module, location: str, platform: str) -> Result:
+    made = make_present(
+        location,
+        platform,
+        registry_id=option(module, "registry_id"),
+        timeout=module.params["registry_timeout"],
+        apply=not module.check_mode,
+    )
+    result: Result = {
+        "changed": bool(made["changes"]),
+        "platform": platform,
+        "registry": {"id": made["registry_id"], "location": location},
+    }
+    if module._diff:
+        result["diff"] = {
+            "before": "",
+            "after": "".join(f"{change}\n" for change in made["changes"]),
+        }
+    return result
