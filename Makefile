@@ -12,12 +12,12 @@ VERSION := $(shell $(or $(PYTHON),false) -c 'import sys; print(sys.version_info 
 
 MADE := .venv/.made-by-$(or $(VERSION),python)
 NOX := .venv/bin/python -m nox --non-interactive
-REQUIREMENTS := noxfile.py antsibull-nox.toml constraints.txt tests/unit/requirements.txt tests/integration/requirements.txt
+REQUIREMENTS := noxfile.py antsibull-nox.toml constraints.txt $(wildcard tests/*/requirements.txt)
 
 # Which sessions of nox belong to a target: those of its name; for lint, those which nox runs if none is named.
 session = $(if $(filter-out lint,$(1)),--session $(1))
 
-.PHONY: help demo test lint sanity simulator benchmark clean
+.PHONY: help demo test lint sanity proof simulator benchmark clean
 .SUFFIXES:
 .NOTPARALLEL:
 
@@ -28,10 +28,11 @@ demo: ## show the collection at work against a simulated platform
 test: ## run the unit tests and the integration targets
 lint: ## check and format sources, documentation, licences, changelog and the built collection (CI=true: format nothing)
 sanity: ## run ansible-test's sanity tests
+proof: ## try at length to break the promise that no DID is created twice (half an hour)
 simulator: ## run the simulated platform until interrupted
 benchmark: ## measure what a run with nothing to do costs
 
-demo test lint sanity simulator benchmark: %: .nox/.%-installed
+demo test lint sanity proof simulator benchmark: %: .nox/.%-installed
 	@$(NOX) --reuse-existing-virtualenvs --no-install $(call session,$@) $(if $(ARGS),-- $(ARGS))
 
 .nox/.%-installed: $(MADE) $(REQUIREMENTS)

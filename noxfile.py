@@ -39,6 +39,8 @@ class Tree:
         self.collection = self.root / "ansible_collections" / "nextbilling" / "did"
         self.home = venv / "home" if own_home else Path.home()
         self.home.mkdir(exist_ok=True)
+        self.configuration = venv / "ansible.cfg"
+        self.configuration.touch()
         self.environment = self._environment()
         self._synchronise()
 
@@ -52,7 +54,7 @@ class Tree:
         kept = ("CI", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TERM", "TMPDIR")
         return {name: os.environ[name] for name in kept if name in os.environ} | {
             "ANSIBLE_COLLECTIONS_PATH": str(self.root),
-            "ANSIBLE_CONFIG": os.devnull,
+            "ANSIBLE_CONFIG": str(self.configuration),
             "HOME": str(self.home),
             "PYTHONPATH": str(self.root),
         }
@@ -99,6 +101,15 @@ def test(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def proof(session: nox.Session) -> None:
+    """Try at length to break the promise that no DID is created twice."""
+    session.install("ansible-core", "pytest", "-r", "tests/unit/requirements.txt")
+    tree = Tree(session)
+    tree.environment |= {"PROOF_STEPS": "12000", "PROOF_SWITCHES": "all"}
+    tree.run("python", "-m", "pytest", *(session.posargs or ["tests/unit/plugins/proof"]))
+
+
+@nox.session(default=False)
 def sanity(session: nox.Session) -> None:
     """Run ansible-test's sanity tests, on every supported Python that is at hand; arguments go to ansible-test."""
     session.install("ansible-core")
@@ -118,7 +129,7 @@ def demo(session: nox.Session) -> None:
 @nox.session(default=False)
 def simulator(session: nox.Session) -> None:
     """Run the simulator until it is interrupted; arguments go to it."""
-    session.install("-r", "tests/integration/requirements.txt")
+    session.install("-r", "tests/simulator/requirements.txt")
     Tree(session).run("python", "tests/simulator", *session.posargs)
 
 

@@ -1,0 +1,173 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fault matrix: every fault of the platform, for each kind of request, under every answer to the open questions.
+
+The cases are generated; what is expected follows from what the client gets to see. The test runs them, and the documentation's
+table is made from the same source: ``python matrix.py FILE`` writes it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# What the client gets to see of an exchange.
+SUCCESS = "the documented answer"
+REFUSAL = "a documented refusal"
+THROTTLING = "429"
+NO_CONNECTION = "no connection"
+NOTHING_CLEAR = "anything else"
+
+CREATE, EDIT, ADOPT = "create", "edit", "adopt"
+OPERATIONS = (CREATE, EDIT, ADOPT)
+
+# The open questions of the vendor's page: the simulator's switches, the assumed answer first.
+SWITCHES: dict[str, tuple[Any, ...]] = {
+    "duplicates": ("accept", "refuse"),
+    "post": ("merge", "replace"),
+    "trailing_comma": (True, False),
+    "ids_as_strings": (False, True),
+    "post_new_record": ("absent", "same"),
+    "failures": ("status", "body"),
+    "host_additional": ("replace", "append"),
+    "bom": (False, True),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault: how the documentation calls it, what the client sees, and how the simulator makes it."""
+
+    words: str
+    seen: str
+    name: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+FAULTS = (
+    Fault("none", SUCCESS),
+    Fault("slow answer, within the timeout", SUCCESS, "latency", {"seconds": 0.05}),
+    Fault("no connection", NO_CONNECTION),
+    Fault("400", REFUSAL, "status", {"status": 400}),
+    Fault("403", REFUSAL, "status", {"status": 403}),
+    Fault("404", REFUSAL, "status", {"status": 404}),
+    Fault("413", REFUSAL, "status", {"status": 413}),
+    Fault("422", REFUSAL, "status", {"status": 422}),
+    Fault("``error: 1`` in a 200", REFUSAL, "error_body", {"reason": "no"}),
+    Fault(
+        "redirect to another host, same path",
+        REFUSAL,
+        "redirect",
+        {"status": 301, "location": "https://other.example{path}"},
+    ),
+    Fault("429", THROTTLING, "throttle"),
+    Fault("429 with Retry-After", THROTTLING, "throttle", {"retry_after": 1}),
+    Fault("408", NOTHING_CLEAR, "status", {"status": 408}),
+    Fault("500, not applied", NOTHING_CLEAR, "status", {"status": 500}),
+    Fault("500, applied", NOTHING_CLEAR, "status_after", {"status": 500}),
+    Fault("502, applied", NOTHING_CLEAR, "status_after", {"status": 502}),
+    Fault("503, applied", NOTHING_CLEAR, "status_after", {"status": 503}),
+    Fault("504, applied", NOTHING_CLEAR, "status_after", {"status": 504}),
+    Fault("connection closed, not applied", NOTHING_CLEAR, "drop_before"),
+    Fault("connection closed, applied", NOTHING_CLEAR, "drop_after"),
+    Fault("connection reset, not applied", NOTHING_CLEAR, "reset_before"),
+    Fault("connection reset, applied", NOTHING_CLEAR, "reset_after"),
+    Fault("no answer in time, not applied", NOTHING_CLEAR, "hang_before"),
+    Fault("no answer in time, applied", NOTHING_CLEAR, "hang_after"),
+    Fault("answer drips in too slowly", NOTHING_CLEAR, "slow_drip", {"seconds_per_byte": 0.1}),
+    Fault("answer cut short", NOTHING_CLEAR, "truncate"),
+    Fault("HTML page, applied", NOTHING_CLEAR, "raw_body", {"body": "<html>"}),
+    Fault(
+        "HTML page, not applied", NOTHING_CLEAR, "raw_body", {"body": "<html>", "process": False}
+    ),
+    Fault("empty body", NOTHING_CLEAR, "raw_body", {"body": ""}),
+    Fault("unusable new_record", NOTHING_CLEAR, "reply", {"json": {"error": 0, "new_record": -1}}),
+    Fault(
+        "redirect to another path", NOTHING_CLEAR, "redirect", {"status": 302, "location": "/login"}
+    ),
+    Fault("bytes that are no HTTP", NOTHING_CLEAR, "garbage"),
+)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What must come of a case, with one retry allowed and the fault there until the run has ended.
+
+    C(outcome): ``applied`` or the error's kind. C(requests): how many the platform sees at the most. C(registry): the
+    record's outcome then, or ``as before``. C(next_run): the action of the next run without the fault, or its error's kind.
+    """
+
+    outcome: str
+    requests: int
+    registry: str
+    next_run: str
+
+
+def expected(fault: Fault, operation: str) -> Expected:
+    """Derive what must come of a fault from what is seen of it: the three kinds of outcome, and nothing else."""
+    first = {CREATE: "create", EDIT: "update", ADOPT: "adopt"}[operation]
+    if fault.seen == SUCCESS:
+        return Expected("applied", 1, "confirmed", "none")
+    if fault.seen == NO_CONNECTION:
+        return Expected("unreachable", 0, "as before", first)
+    if fault.seen == REFUSAL:
+        return Expected("refused", 1, "as before", first)
+    if fault.seen == THROTTLING:
+        return Expected("throttled", 2, "as before", first)
+    if operation == CREATE:
+        return Expected("unknown_outcome", 1, "unknown", "unknown_outcome")
+    # An edit that is answered with another record is not repeated.
+    requests = 1 if fault.words == "unusable new_record" else 2
+    return Expected("unknown_outcome", requests, "uncertain", "update")
+
+
+def switch_settings(every_combination: bool) -> Iterator[dict[str, Any]]:
+    """Yield settings of the switches: all combinations, or the assumed answers and then each other answer alone."""
+    if every_combination:
+        for values in itertools.product(*SWITCHES.values()):
+            yield dict(zip(SWITCHES, values, strict=True))
+        return
+    yield {}
+    for name, values in SWITCHES.items():
+        for value in values[1:]:
+            yield {name: value}
+
+
+def table() -> str:
+    """Return the documentation's table, in reStructuredText."""
+    lines = [
+        ".. list-table::",
+        "   :header-rows: 1",
+        "",
+        "   * - What happens",
+        *(f"     - {operation}" for operation in OPERATIONS),
+    ]
+    for fault in FAULTS:
+        lines.append(f"   * - {fault.words}")
+        for operation in OPERATIONS:
+            case = expected(fault, operation)
+            requests = "1 request" if case.requests == 1 else f"{case.requests} requests"
+            lines.append(
+                f"     - {case.outcome}; {requests}; registry: {case.registry}; next run: {case.next_run}"
+            )
+    return "\n".join(lines) + "\n"
+
+
+BEGIN, END = ".. begin of the table\n", ".. end of the table\n"
+
+
+def put_table(text: str) -> str:
+    """Return a document with the table in its place."""
+    head, rest = text.split(BEGIN)
+    tail = rest.split(END)[1]
+    return f"{head}{BEGIN}\n{table()}\n{END}{tail}"
+
+
+if __name__ == "__main__":
+    document = Path(sys.argv[1])
+    document.write_text(put_table(document.read_text(encoding="utf-8")), encoding="utf-8")
