@@ -20,29 +20,37 @@ import pytest
 from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
 
-# Runs the module did with the parameters of a file; the second argument may name a function at whose call it dies or waits.
+# Runs the module did with the parameters of a file. The second argument may say what happens at the call of which method:
+# "_exchange" is the request, "claim" writes the intent, "holds" is the last look before the first byte, "confirm" writes the id.
 _PROGRAM = """
-import os, signal, sys
+import os, resource, signal, sys
 from ansible.module_utils import basic
 from ansible_collections.nextbilling.did.plugins.module_utils import _platform
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import _store
 from ansible_collections.nextbilling.did.plugins.modules import did
 
-def at(owner, name, signal_number):
-    original = getattr(owner, name)
-    def happening(*arguments, **options):
-        os.kill(os.getpid(), signal_number)
-        return original(*arguments, **options)
-    setattr(owner, name, happening)
+def kill(registry):
+    os.kill(os.getpid(), signal.SIGKILL)
 
-if sys.argv[2] == "kill before the request":
-    at(_platform.Platform, "_exchange", signal.SIGKILL)
-elif sys.argv[2] == "kill between answer and commit":
-    at(_store.SqlRegistry, "confirm", signal.SIGKILL)
-elif sys.argv[2] == "stop before the last look":
-    at(_store.SqlRegistry, "holds", signal.SIGSTOP)
-elif sys.argv[2] == "stop between answer and commit":
-    at(_store.SqlRegistry, "confirm", signal.SIGSTOP)
+def stop(registry):
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+def fill_the_disk(registry):
+    # No file may grow any more: SQLite's journal cannot be written.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+def make_read_only(registry):
+    # The same error as from a file system that has become read-only.
+    registry._database._connection.execute("PRAGMA query_only = ON")
+
+what, _, moment = sys.argv[2].partition(" at ")
+if what:
+    owner = _platform.Platform if moment == "_exchange" else _store.SqlRegistry
+    original = getattr(owner, moment)
+    def happening(self, *arguments, **options):
+        globals()[what](self)
+        return original(self, *arguments, **options)
+    setattr(owner, moment, happening)
 basic._ANSIBLE_ARGS = open(sys.argv[1], "rb").read()
 if hasattr(basic, "_ANSIBLE_PROFILE"):
     basic._ANSIBLE_PROFILE = "legacy"
@@ -143,9 +151,9 @@ def _end_leases(runner: Runner) -> None:
 @pytest.mark.parametrize(
     ("moment", "seen"),
     [
-        ("kill before the request", 0),
+        ("kill at _exchange", 0),
         ("while it waits", 1),
-        ("kill between answer and commit", 1),
+        ("kill at confirm", 1),
     ],
 )
 def test_a_kill(
@@ -231,7 +239,7 @@ def test_eight_processes_that_disagree(runner: Runner, start: Callable[..., Proc
 def test_a_runner_stopped_before_the_last_look_sends_nothing_beyond_its_lease(
     runner: Runner, start: Callable[..., Process]
 ) -> None:
-    process = start("stop before the last look", did_number="1166", port=5060)
+    process = start("stop at holds", did_number="1166", port=5060)
     process.stopped()
     _end_leases(runner)
     assert runner.did(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"
@@ -245,7 +253,7 @@ def test_a_runner_stopped_before_the_last_look_sends_nothing_beyond_its_lease(
 def test_a_runner_stopped_beyond_its_lease_whose_answer_is_kept(
     runner: Runner, start: Callable[..., Process]
 ) -> None:
-    process = start("stop between answer and commit", did_number="1166", port=5060)
+    process = start("stop at confirm", did_number="1166", port=5060)
     process.stopped()
     _end_leases(runner)
     assert runner.did(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"
@@ -257,7 +265,7 @@ def test_a_runner_stopped_beyond_its_lease_whose_answer_is_kept(
 def test_a_late_answer_to_a_did_that_was_settled_meanwhile(
     runner: Runner, start: Callable[..., Process]
 ) -> None:
-    process = start("stop between answer and commit", did_number="1166", port=5060)
+    process = start("stop at confirm", did_number="1166", port=5060)
     process.stopped()
     _end_leases(runner)
     runner.did_registry(state="recorded", dids=[{"did_number": "1166", "record_id": 13}])
@@ -268,4 +276,34 @@ def test_a_late_answer_to_a_did_that_was_settled_meanwhile(
     history = runner.did_info(did_number="1166", history=True)["history"]
     assert [entry["event"] for entry in history] == ["recorded", "answered"]
     assert runner.both(did_number="1166", port=5060)["action"] == "update"
+    assert runner.simulator.duplicates() == {}
+
+
+@pytest.mark.parametrize("what", ["fill_the_disk", "make_read_only"])
+@pytest.mark.parametrize("action", ["create", "update"])
+def test_an_intent_that_cannot_be_written_is_not_sent(
+    runner: Runner, start: Callable[..., Process], what: str, action: str
+) -> None:
+    if action == "update":
+        runner.did(did_number="1166", port=5060)
+    before = len(runner.requests())
+    result = start(f"{what} at claim", did_number="1166", port=5061).result()
+    assert result["error"]["kind"] == "registry_unavailable"
+    assert len(runner.requests()) == before
+    assert runner.both(did_number="1166", port=5061)["action"] == action
+
+
+@pytest.mark.parametrize("what", ["fill_the_disk", "make_read_only"])
+def test_an_id_that_cannot_be_written_is_told(
+    runner: Runner, start: Callable[..., Process], what: str
+) -> None:
+    result = start(f"{what} at confirm", did_number="1166", port=5060).result()
+    assert result["error"]["kind"] == "registry_unavailable"
+    assert result["error"]["record_id"] == 13
+    assert "record 13" in result["msg"] and "record_id: 13" in result["msg"]
+    assert result["changed"] is True
+    _end_leases(runner)
+    assert runner.both(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"
+    assert runner.both(did_number="1166", port=5060, record_id=13)["action"] == "adopt"
+    assert runner.both(did_number="1166", port=5060)["action"] == "none"
     assert runner.simulator.duplicates() == {}
