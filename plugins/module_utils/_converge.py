@@ -112,6 +112,7 @@ class Converger:
     def apply(self, desired: Desired) -> Converged:
         """Bring one DID to its desired state, or raise C(DidError). Each attempt is planned anew from the registry."""
         attempt = lost = 0
+        doubtful: Plan | None = None
         while True:
             plan = self._plan(desired)
             if not plan.sends:
@@ -123,9 +124,10 @@ class Converger:
                 continue
             outcome = self._attempt(plan, intent, token)
             if outcome.state == _exchange.APPLIED:
-                return Converged(
-                    plan, self._confirm(plan, intent, token, t.cast("int", outcome.record_id))
-                )
+                record = self._confirm(plan, intent, token, t.cast("int", outcome.record_id))
+                return Converged(doubtful or plan, record)
+            if outcome.state == _exchange.UNKNOWN:
+                doubtful = doubtful or plan  # what follows repeats it
             self._settle(plan, token, outcome)
             if not self._may_repeat(plan, outcome) or attempt >= self._settings.retries:
                 raise self._failure(plan, outcome)
@@ -225,15 +227,17 @@ class Converger:
             if not held:
                 raise _exchange.NotPermitted
 
-        client = self._client()
+        client: Platform | None = None
         try:
+            client = self._client()
             if intent.record_id is None:
                 outcome = client.create(plan.payload, permit)
             else:
                 outcome = client.edit(intent.record_id, plan.payload, permit)
         except BaseException:
             with contextlib.suppress(DidError):
-                settle = self._registry.leave if client.began else self._registry.withdraw
+                began = client is not None and client.began
+                settle = self._registry.leave if began else self._registry.withdraw
                 settle(token)
             raise
         if failures:
@@ -265,16 +269,15 @@ class Converger:
         failure.changed = True
         return failure
 
-    def _astray(self, plan: Plan, record_id: int, other: Record | None) -> Conflict:
-        if other is None:
-            held = "the registry has forgotten this DID meanwhile"
-        elif other.record_id == record_id and other.number != plan.desired.did_number:
-            held = f"in the registry record {record_id} is {'DID ' + other.number if other.number else 'known without a number'}"
+    def _astray(self, plan: Plan, record_id: int, other: Record) -> Conflict:
+        if other.record_id == record_id:
+            called = "known without a number" if other.number is None else f"DID {other.number}"
+            held = f"in the registry record {record_id} is {called}"
         else:
-            held = f"the registry holds it by now as record {other.record_id}"
+            held = f"the registry holds it by now as record {other.record_id or 'not known'}"
         failure = Conflict(
             f"{plan.desired.label}: the platform answered with record {record_id}, and {held}. The answer is kept in the registry's history."
-            f" Look both up on the platform, then run this task with the record_id that is right",
+            " Look both up on the platform, then run this task with the record_id that is right",
             did_number=plan.desired.did_number,
             record_id=record_id,
         )
@@ -321,6 +324,8 @@ class Converger:
             error.message += ". Nothing was applied and nothing stays open in the registry: run again when it is corrected"
             return error
         if plan.action == CREATE:
+            if outcome.record_id is not None:
+                error.message += f". The answer names record {outcome.record_id}"
             return self._with_ways_on(error, desired)
         error.message += ". It may or may not have been applied. Run again: an edit may be repeated, and the registry knows that it has to be"
         return error

@@ -130,7 +130,12 @@ def pasteable_task(name: str, module: str, options: t.Mapping[str, t.Any]) -> st
     return "\n".join(lines)
 
 
+_PLAIN_WORDS = ("present", "recorded", "forgotten")
+
+
 def _scalar(value: t.Any) -> str:
-    if isinstance(value, str) and value.isidentifier():
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    if value in _PLAIN_WORDS:
+        return str(value)
+    text = json.dumps(value, ensure_ascii=False)
+    # Ansible would take it for a template.
+    return f"!unsafe {text}" if "{{" in text or "{%" in text else text

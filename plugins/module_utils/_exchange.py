@@ -70,7 +70,11 @@ class Connection:
 
 def platform_name(api_url: str) -> str:
     """Return the name under which a platform's records are kept: its host and port, whichever way the URL writes them."""
-    parts = _parts(api_url)
+    return authority(_parts(api_url))
+
+
+def authority(parts: SplitResult) -> str:
+    """Return the host and port of a split URL, normalised for case, default port and trailing dot."""
     host = (parts.hostname or "").rstrip(".").lower()
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -125,6 +129,17 @@ def _parts(api_url: str) -> SplitResult:
             "api_url: is the address of the platform alone, without /api/manageDID; token and key have options of their own"
         )
     return parts
+
+
+def shown_address(api_url: str) -> str | None:
+    """Return scheme, host and port of an address: what follows may be a token, mistakenly. None if it is no address."""
+    try:
+        parts = urlsplit(api_url)
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        return None
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}" if host else None
 
 
 def has_path(api_url: str) -> bool:

@@ -44,6 +44,8 @@ _INVISIBLE = {
         0xFEFF,
     )
 }
+# What the left side of a diff stands on.
+_BASIS = {CREATE: "not in the registry", ADOPT: "what it holds is not known"}
 _SAME, _DIFFERENT, _UNCHECKABLE = "same", "different", "uncheckable"
 _MARKS = {
     _SAME: MASK,
@@ -134,7 +136,7 @@ class Plan:
         return {
             "before": _lines(before),
             "after": _lines(after),
-            "before_header": f"{self.desired.label} (as last applied)",
+            "before_header": f"{self.desired.label} ({_BASIS.get(self.action, 'as last applied')})",
             "after_header": f"{self.desired.label} ({self.action})",
         }
 
@@ -291,13 +293,20 @@ def _verdict(name: str, wire: t.Any, known: Record, fingerprints: Fingerprints) 
     return next((verdict for verdict in (_UNCHECKABLE, _DIFFERENT) if verdict in verdicts), _SAME)
 
 
+def same(name: str, stored: t.Any, wire: t.Any) -> bool:
+    """Tell whether two values of a field, as the registry keeps them, mean the same."""
+    if BY_NAME[name].secret:
+        return bool(stored == wire)
+    return BY_NAME[name].kind.same(stored) == BY_NAME[name].kind.same(wire)
+
+
 def _compare(name: str, stored: t.Any, wire: t.Any, fingerprints: Fingerprints) -> str:
     field = BY_NAME[name]
     if field.secret:
         if not fingerprints.made(stored):
             return _UNCHECKABLE
         return _SAME if stored == fingerprints.of(name, wire) else _DIFFERENT
-    return _SAME if field.kind.same(stored) == field.kind.same(wire) else _DIFFERENT
+    return _SAME if same(name, stored, wire) else _DIFFERENT
 
 
 def _change(name: str, stored: t.Any, wire: t.Any, verdict: str) -> Change:

@@ -32,6 +32,7 @@ from ._exchange import (
     Connection,
     NotPermitted,
     Outcome,
+    authority,
     encode,
     is_loopback,
     path,
@@ -104,16 +105,14 @@ class Platform:
         self._open_session()
         self._wire.start(self._connection.timeout, self._connection.connect_timeout, permit)
         try:
-            answer = self._exchange(method, record_id, body)
+            outcome = self._judged(self._exchange(method, record_id, body), record_id)
         except Exception as error:  # pylint: disable=broad-exception-caught  # it may hold the URL
-            failure: Exception | None = error
-        else:
-            failure = None
+            outcome = self._failed(error)
         self._last_used = time.monotonic()
-        if failure is not None:
+        if outcome.state != APPLIED:
+            # What still comes on this connection must not be taken for the answer to the next request.
             self._session.close()
-            return self._failed(failure)
-        return self._judged(answer, record_id)
+        return outcome
 
     def _open_session(self) -> None:
         # A connection that lay idle may have been closed by the server just now: a request lost to that would be an unknown one.
@@ -147,7 +146,7 @@ class Platform:
         whole = False
         try:
             content = response.raw.read(_ANSWER_LIMIT + 1, decode_content=True)
-            whole = len(content) <= _ANSWER_LIMIT and _is_whole(response)
+            whole = len(content) <= _ANSWER_LIMIT and _is_whole(response, content)
         finally:
             if not whole:
                 response.close()
@@ -165,7 +164,7 @@ class Platform:
         )
 
     def _judged(self, answer: _Answer, record_id: int | None) -> Outcome:
-        return _Judge(answer, record_id, self._redactor).outcome()
+        return _Judge(answer, record_id, self._redactor, self._connection.api_url).outcome()
 
 
 class _Answer(t.NamedTuple):
@@ -182,8 +181,11 @@ class _Answer(t.NamedTuple):
 class _Judge:
     """Turns an answer into an outcome, by the vendor's page and its error page."""
 
-    def __init__(self, answer: _Answer, record_id: int | None, redactor: Redactor) -> None:
+    def __init__(
+        self, answer: _Answer, record_id: int | None, redactor: Redactor, api_url: str
+    ) -> None:
         self._answer = answer
+        self._api_url = api_url
         self._record_id = record_id
         self._redactor = redactor
         self._document = _parse(answer.content) if answer.whole else None
@@ -196,16 +198,19 @@ class _Judge:
             return self._success()
         if 300 <= status < 400:
             return self._redirect()
-        if status == 429:
+        if status == 429 and self._told_id() is None:
             pause = _retry_after(self._answer.header("retry-after"))
             return self._refused("throttled", _STATUS_WORDS[429], retry_after=pause, retryable=True)
-        if 400 <= status < 500 and status != 408:
+        if 400 <= status < 500 and status != 408 and self._told_id() is None:
             return self._refused(
                 "refused", _STATUS_WORDS.get(status, "the platform refused the request")
             )
         return self._unknown(
             f"the platform answered HTTP {status}, which does not tell whether it had applied the request"
         )
+
+    def _told_id(self) -> int | None:
+        return None if self._document is None else _usable_id(self._document.get("new_record"))
 
     def _success(self) -> Outcome:
         document = self._document
@@ -234,9 +239,12 @@ class _Judge:
         return self._unknown(words, record_id=number, retryable=False)
 
     def _redirect(self) -> Outcome:
-        target = _same_path_elsewhere(self._answer)
+        target = _same_path_elsewhere(self._answer, self._api_url)
         if target is not None:
-            return self._refused("refused", f"the platform redirects to {target}: correct api_url")
+            return self._refused(
+                "refused",
+                f"the platform redirects to {self._redactor.clean(target)}: correct api_url",
+            )
         return self._unknown(
             f"the platform answered with a redirect (HTTP {self._answer.status}), which is never followed"
         )
@@ -261,7 +269,7 @@ class _Judge:
             UNKNOWN,
             words,
             kind="unknown_outcome",
-            record_id=record_id,
+            record_id=self._told_id() if record_id is None else record_id,
             http_status=self._answer.status,
             reason=self._reason(),
             retry_after=_retry_after(self._answer.header("retry-after")),
@@ -272,17 +280,17 @@ class _Judge:
         """Return the platform's own words: its C(reason), or else the beginning of whatever it answered."""
         reason = self._document.get("reason") if self._document is not None else None
         if reason is None:
-            reason = self._answer.content[:4000].decode("utf-8", "replace")
+            reason = _decoded(self._answer.content)
         text = reason if isinstance(reason, str) else json.dumps(reason, ensure_ascii=False)
         return self._redactor.clean(text) or None
 
 
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|,(?=\s*[}\]])', re.DOTALL)
 
 
 def _parse(content: bytes) -> dict[str, t.Any] | None:
     """Read the documented JSON object; trailing commas, as in the vendor's samples, and a byte-order mark are allowed."""
-    text = content.decode("utf-8-sig", "replace")
+    text = _decoded(content)
     for candidate in (text, _TOKENS.sub(lambda match: "" if match[0] == "," else match[0], text)):
         try:
             document = json.loads(
@@ -292,6 +300,13 @@ def _parse(content: bytes) -> dict[str, t.Any] | None:
             continue
         return document if isinstance(document, dict) else None
     return None
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _unambiguous(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
@@ -312,9 +327,10 @@ def _is_zero(value: t.Any) -> bool:
 
 
 def _is_failure(value: t.Any) -> bool:
-    return value is True or (
-        isinstance(value, (int, float, str)) and not _is_zero(value) and not _is_empty(value)
-    )
+    """Tell whether C(error) certainly says that it failed: true, or a whole number other than 0."""
+    if isinstance(value, str):
+        return re.fullmatch(r"[+-]?0*[1-9][0-9]*", value.strip()) is not None
+    return value is True or (isinstance(value, int) and value != 0)
 
 
 def _is_empty(value: t.Any) -> bool:
@@ -345,8 +361,8 @@ def _retry_after(header: str | None) -> float | None:
         return None
 
 
-def _same_path_elsewhere(answer: _Answer) -> str | None:
-    """Return scheme and host of a redirect that changes nothing else, or None.
+def _same_path_elsewhere(answer: _Answer, api_url: str) -> str | None:
+    """Return scheme and host of a redirect that changes these and nothing else, or None.
 
     Not for 303: by RFC 9110, 15.4.4, that is how a server answers after it has done what was asked.
     """
@@ -362,15 +378,24 @@ def _same_path_elsewhere(answer: _Answer) -> str | None:
         return None
     if unquote(parts.path) != unquote(answer.path):
         return None
+    asked = urlsplit(api_url)
+    if (parts.scheme, authority(parts)) == (asked.scheme, authority(asked)):
+        return None  # to itself: that may also be how a server answers after it has done what was asked
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
-def _is_whole(response: t.Any) -> bool:
-    """Tell whether as many bytes came as were announced; older versions of urllib3 do not check it."""
-    announced = response.headers.get("Content-Length", "")
-    if not announced.isdigit() or "Transfer-Encoding" in response.headers:
+def _is_whole(response: t.Any, content: bytes) -> bool:
+    """Tell whether the answer came to its end. Older versions of urllib3 do not compare with the length announced.
+
+    A connection that closes inside the headers looks like an answer without a body: one that announces no length and has none
+    is not taken for whole.
+    """
+    if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
         return True
-    return bool(response.raw.tell() >= int(announced))
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdigit():
+        return bool(response.raw.tell() >= int(announced))
+    return content != b""
 
 
 class _ForeignProxy(Exception):
@@ -474,11 +499,18 @@ class _Wire:
         rest = memoryview(data)
         while rest:
             sock.settimeout(self.remaining())
-            if not isinstance(sock, socket.socket) or isinstance(sock, ssl.SSLSocket):
-                self.began = True  # when the write of a TLS record fails, a part of it may be out
-            sent = sock.send(rest)
-            self.began = True
+            first, self.began = not self.began, True
+            try:
+                sent = sock.send(rest)
+            except OSError:
+                # Nothing was taken, if this was the first write; but a part of a TLS record may be out.
+                self.began = not first or not _is_plain(sock)
+                raise
             rest = rest[sent:]
+
+
+def _is_plain(sock: t.Any) -> bool:
+    return isinstance(sock, socket.socket) and not isinstance(sock, ssl.SSLSocket)
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -542,6 +574,13 @@ def _make_session(wire: _Wire) -> t.Any:
                 finally:
                     self._connecting = False
                 self.sock = _WatchedSocket(self.sock, wire)
+
+            def _tunnel(self) -> None:
+                # What a proxy answers must come within the deadline too; TLS is then made on the socket itself.
+                plain = self.sock
+                self.sock = _WatchedSocket(plain, wire)
+                super()._tunnel()
+                self.sock = plain
 
             def send(self, data: t.Any) -> None:
                 if self.sock is None:

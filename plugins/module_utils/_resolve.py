@@ -17,7 +17,7 @@ import time
 import typing as t
 
 from ._errors import Conflict, RegistryBusy
-from ._plan import masked
+from ._plan import masked, same
 from ._registry._records import CONFIRMED, UNKNOWN, Holding, Record, Revision
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -32,12 +32,16 @@ _RACES = 100
 
 
 class Statement(t.NamedTuple):
-    """What a task says of one DID. C(place): where it says it. C(fields): wire values, fingerprints for secrets."""
+    """What a task says of one DID. C(place): where it says it. C(fields): wire values, fingerprints for secrets.
+
+    C(not_known): fields that it declares, but whose value cannot be recorded.
+    """
 
     place: str
     number: str | None
     record_id: int | None
     fields: t.Mapping[str, t.Any]
+    not_known: t.Collection[str] = ()
 
     @property
     def label(self) -> str:
@@ -73,6 +77,7 @@ def resolve(
                 revisions += decide(statement, *found, overwrite)
             except _Contradiction as problem:
                 problems.append(f"{statement.label}: {problem}")
+        problems += _entangled(revisions)
         if problems:
             raise Conflict("Nothing was written. " + "; ".join(problems))
         if not apply or not revisions or registry.revise(platform, revisions):
@@ -80,6 +85,21 @@ def resolve(
     raise RegistryBusy(
         "Other runs change these DIDs all the time. Nothing was written. Run again later"
     )
+
+
+def _entangled(revisions: Sequence[Revision]) -> list[str]:
+    """Two entries that change one record would depend on their order."""
+    seen: set[str] = set()
+    problems: list[str] = []
+    for known in (revision.known for revision in revisions):
+        if known is not None and known.key in seen:
+            name = f"record {known.record_id}" if known.number is None else f"DID {known.number}"
+            problems.append(
+                f"two entries would change {name} of the registry: give them to two tasks, one after the other"
+            )
+        elif known is not None:
+            seen.add(known.key)
+    return problems
 
 
 class _Contradiction(Exception):
@@ -120,6 +140,11 @@ def _record(
     if not overwrite:
         _check_recorded(statement, by_number, by_id)
     known = by_id or by_number
+    if known is not None and len(known.numbers) > 1 and statement.number is None:
+        raise _Contradiction(
+            f"two numbers lead to it in the registry ({' and '.join(known.numbers)}), as a renumbering is not settled: say by"
+            " did_number which one it bears"
+        )
     dropped = (
         by_number
         if by_number is not None and known is not None and by_number.key != known.key
@@ -162,19 +187,18 @@ def _fields_after(statement: Statement, known: Record | None) -> dict[str, t.Any
     """What was known of the same record stays, but for what a request of unknown outcome may have changed since."""
     if known is None or known.record_id != statement.record_id:
         return dict(statement.fields)
-    certain = {name: value for name, value in known.fields.items() if name not in known.attempted}
+    doubtful = {*known.attempted, *statement.not_known}
+    certain = {name: value for name, value in known.fields.items() if name not in doubtful}
     return {**certain, **statement.fields}
 
 
 def _holds(known: Record, holding: Holding) -> bool:
-    same_number = known.numbers == (() if holding.number is None else (holding.number,))
     settled = not known.attempted and known.outcome == CONFIRMED
-    return (
-        settled
-        and same_number
-        and known.record_id == holding.record_id
-        and known.fields == holding.fields
+    same_number = known.numbers == (() if holding.number is None else (holding.number,))
+    same_fields = known.fields.keys() == holding.fields.keys() and all(
+        same(name, value, holding.fields[name]) for name, value in known.fields.items()
     )
+    return settled and same_number and same_fields and known.record_id == holding.record_id
 
 
 def _forget(

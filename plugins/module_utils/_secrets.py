@@ -55,41 +55,51 @@ class Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
         # The longest first: where one secret is part of another, nothing of the longer one may stay.
-        ordered = sorted(spellings, key=len, reverse=True)
-        self._pattern = (
-            re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE) if ordered else None
-        )
+        ordered = sorted(filter(None, spellings), key=len, reverse=True)
+        # The path of every request holds the token and the key, which an answer may cut short.
+        parts = [r"(?<=manageDID/)\S+", *map(_pattern, ordered)]
+        self._expression = re.compile("|".join(parts), re.IGNORECASE)
 
     def clean(self, text: str, limit: int = REASON_LIMIT) -> str:
         """Return the text on one line, without secrets or control characters, and no longer than the limit in characters.
 
-        The secrets go first: a cut before that could leave a part of one.
+        What is invisible goes first, as it may stand inside a secret; the cut comes last, as it could leave a part of one.
         """
-        if self._pattern is not None:
-            text = self._pattern.sub(MASK, text)
-        text = " ".join("".join(map(_printable, text)).split())
-        return text if len(text) <= limit else text[: limit - 1] + "…"
+        import html  # only where an answer is cleaned: it brings a table of thousands of entities
+
+        visible = "".join(map(_visible, text))
+        for candidate in (visible, html.unescape(visible)):
+            if self._expression.search(candidate):
+                visible = self._expression.sub(MASK, candidate)
+        visible = " ".join(visible.split())
+        return visible if len(visible) <= limit else visible[: limit - 1] + "…"
+
+
+def _pattern(spelling: str) -> str:
+    """Match a spelling however its white space was changed on the way."""
+    words = spelling.split()
+    return r"\s+".join(map(re.escape, words)) if words else re.escape(spelling)
 
 
 def _spellings(secret: str) -> set[str]:
-    import html  # only where an answer is cleaned: it brings a table of thousands of entities
-
+    escaped, readable = (json.dumps(secret, ensure_ascii=plain)[1:-1] for plain in (True, False))
     return {
         secret,
+        "".join(map(_visible, secret)),
         quote(secret, safe=""),
         quote(secret),
         quote_plus(secret),
-        html.escape(secret),
-        json.dumps(secret)[1:-1],
-        json.dumps(secret).replace("/", "\\/")[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
+        escaped,
+        escaped.replace("/", "\\/"),
+        readable,
+        readable.replace("/", "\\/"),
+        secret.replace("'", "''"),
+        secret.replace("'", "\\'"),
     }
 
 
-def _printable(character: str) -> str:
+def _visible(character: str) -> str:
+    if character.isspace():
+        return " "
     # Cc and Cf: control characters, and invisible ones such as those which turn the direction of text.
-    return (
-        " "
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-        else character
-    )
+    return "" if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co") else character

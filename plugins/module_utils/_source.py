@@ -55,7 +55,7 @@ def _read_item(entry: object, place: str) -> tuple[Item | None, list[str]]:
     if not isinstance(entry, dict):
         return None, ["must be a dictionary of fields"]
     known = {*_fields.BY_NAME, "record_id"}
-    problems = [f"{key!r} is no field of a DID" for key in entry if key not in known]
+    problems = [f"{_name(key)} is no field of a DID" for key in entry if key not in known]
     values, invalid = _fields.normalise(entry)
     record_id = None
     if entry.get("record_id") is not None:
@@ -67,6 +67,11 @@ def _read_item(entry: object, place: str) -> tuple[Item | None, list[str]]:
         problems.append("needs did_number, or record_id, or both")
     problems += invalid
     return (None if problems else Item(place, values, record_id)), problems
+
+
+def _name(key: object) -> str:
+    """Return a mistyped key; but one that is no word may hold a value, and the value may be a secret."""
+    return key if isinstance(key, str) and key.isidentifier() and len(key) < 40 else "a key"
 
 
 def _repeated(items: Sequence[Item]) -> list[str]:

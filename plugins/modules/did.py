@@ -74,6 +74,7 @@ options:
     default: on_change
 notes:
   - It runs where the registry is, usually on C(localhost).
+  - In a loop over items that hold passwords, it is Ansible itself that prints the item. Set C(label) in C(loop_control).
 seealso:
   - module: nextbilling.did.did_registry
 """

@@ -58,9 +58,12 @@ options:
   overwrite:
     description:
       - Whether O(state=recorded) may replace another record id or number that the registry knows.
+      - Entries of one list that would change the same record are refused all the same, as their order would matter.
     type: bool
     default: false
 notes:
+  - Run it with O(state=present) once, not in every playbook, or a registry that got lost would be replaced by an empty one. With O(registry_id)
+    it never creates one.
   - The options of the connection are accepted so that C(module_defaults) can be the same for all modules. Of them, only O(api_url) is read, for
     the platform's name, and O(api_key), for fingerprints of passwords.
 seealso:

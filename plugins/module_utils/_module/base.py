@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
 import typing as t
@@ -20,8 +21,8 @@ from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .. import _fields
 from .._errors import DidError, InvalidParameter
-from .._exchange import has_path, platform_name
-from .._registry._open import DEFAULT_LOCATION, holds_password, locate
+from .._exchange import has_path, platform_name, shown_address
+from .._registry._open import DEFAULT_LOCATION, locate, may_be_shown
 from .._secrets import MASK
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -103,16 +104,14 @@ class Module(AnsibleModule):
         super().exit_json(**result)
 
     def shown_invocation(self) -> Result:
-        """Return the parameters with a mark in place of each secret."""
-        secret = {name for name, option in self.argument_spec.items() if option.get("no_log")}
-        shown = {
-            name: MASK if name in secret and value is not None else _without_password(value)
-            for name, value in self.params.items()
-            if name in self.argument_spec
+        """Return the parameters with a mark in place of all that is secret, or may be."""
+        return {
+            "module_args": {
+                name: _shown(name, self.argument_spec[name], value)
+                for name, value in self.params.items()
+                if name in self.argument_spec
+            }
         }
-        if isinstance(shown.get("dids"), list):
-            shown["dids"] = [_without_secret_fields(item) for item in shown["dids"]]
-        return {"module_args": shown}
 
     def take_secret_fields(self) -> dict[str, str]:
         """Return the DIDs' own secrets and take them out of all that Ansible keeps of them.
@@ -126,14 +125,18 @@ class Module(AnsibleModule):
             if value is not None:
                 found[name] = value
                 self.params[name] = MASK
-        self.no_log_values = {str(self.params[name]) for name in _LOGIN if self.params.get(name)}
+        self.no_log_values = {
+            str(self.params[name])
+            for name in _LOGIN
+            if self.params.get(name) and _is_distinct(str(self.params[name]))
+        }
         return found
 
     def take_items(self) -> list[t.Any] | None:
         """Return the list of DIDs, or None where the task has none, and leave no secret of it in the parameters."""
         items: list[t.Any] | None = self.params["dids"]
         if items is not None:
-            self.params["dids"] = [_without_secret_fields(item) for item in items]
+            self.params["dids"] = [_shown_item(item) for item in items]
         return items
 
     def _log_invocation(self) -> None:
@@ -141,17 +144,41 @@ class Module(AnsibleModule):
         self.log(f"Invoked with {json.dumps(self.shown_invocation()['module_args'], default=str)}")
 
 
-def _without_secret_fields(item: t.Any) -> t.Any:
+def _is_distinct(secret: str) -> bool:
+    """Tell whether masking a secret wherever it occurs leaves ids and words readable. Results do not hold it in any case."""
+    return len(secret) >= 6 and not secret.isdigit()
+
+
+def _shown(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
+    if value is None:
+        return None
+    if option.get("no_log"):
+        return MASK
+    if name == "registry":
+        return value if may_be_shown(str(value)) else MASK
+    if name == "api_url":
+        return shown_address(str(value)) or MASK
+    if name == "dids":
+        return [_shown_item(item) for item in value] if isinstance(value, list) else MASK
+    return value
+
+
+def _shown_item(item: t.Any) -> t.Any:
+    """Return an item of a list with a mark in place of whatever is not a plain value of a field that may be shown."""
     if not isinstance(item, dict):
         return MASK
-    return {name: MASK if name not in _PLAIN else value for name, value in item.items()}
+    return {
+        str(name) if name in _PLAIN else MASK: (
+            value if name in _PLAIN and _is_plain(value) else MASK
+        )
+        for name, value in item.items()
+    }
 
 
-def _without_password(value: t.Any) -> t.Any:
-    """Hide a URL with a password in it: it is refused, but would be shown with the refusal."""
-    if isinstance(value, str) and (holds_password(value) or "managedid/" in value.lower()):
-        return MASK
-    return value
+def _is_plain(value: t.Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_plain(element) and not isinstance(element, list) for element in value)
+    return value is None or isinstance(value, (str, int, float))
 
 
 def run(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
@@ -198,7 +225,7 @@ def option(module: Module, name: str) -> t.Any:
         value = fallback(*variables) if fallback is not None else None
     except AnsibleFallbackNotFound:
         value = None
-    if value is not None and option.get("no_log"):
+    if value is not None and option.get("no_log") and _is_distinct(value):
         module.no_log_values.add(value)
     return option.get("default") if value is None else value
 
@@ -207,6 +234,10 @@ def platform_of(module: Module, problems: list[str]) -> str:
     """Return the name under which records are kept: the one given, or host and port of the platform's address."""
     named = option(module, "platform")
     if named is not None:
+        if not re.fullmatch(r"[^\s/@?#]{1,100}", str(named)):
+            problems.append(
+                "platform: must be a short name such as sip.nextbilling.com.br:443, not an address or a path"
+            )
         return str(named)
     api_url = option(module, "api_url")
     if api_url is None:

@@ -93,8 +93,10 @@ def _resolve_items(module: Module, registry: Registry, platform: str, items: lis
 
 def _statement(module: Module, item: Item, fingerprints: Fingerprints | None) -> Statement:
     values = dict(item.values)
+    not_known: set[str] = set()
     if fingerprints is None:
-        for name in set(_fields.SECRETS) & values.keys():
+        not_known = set(_fields.SECRETS) & values.keys()
+        for name in not_known:
             del values[name]
             module.warn(
                 f"{item.place}: without api_key no fingerprint of its {name} can be made; it is recorded as not known, and a task that"
@@ -103,7 +105,7 @@ def _statement(module: Module, item: Item, fingerprints: Fingerprints | None) ->
         fields = values
     else:
         fields = recorded(values, fingerprints)
-    return Statement(item.place, item.number, item.record_id, fields)
+    return Statement(item.place, item.number, item.record_id, fields, not_known)
 
 
 def _make_present(module: Module, location: str, platform: str) -> Result:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import typing as t
+from urllib.parse import unquote
 
 from .._errors import InvalidParameter, RegistryMismatch, RegistryUnavailable, pasteable_task
 from ._schema import CURRENT
@@ -22,17 +23,20 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 DEFAULT_LOCATION = "~/.local/state/nextbilling-did/registry.db"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_PASSWORD = re.compile(r"//[^@]*:[^@]*@|[?&]password=", re.IGNORECASE)
+_PASSWORD = re.compile(r"//[^@]*:[^@]*@|password", re.IGNORECASE)
 
 
-def holds_password(location: str) -> bool:
-    """Tell whether a location is a URL with a password in it, which must not be shown."""
-    return _SCHEME.match(location) is not None and _PASSWORD.search(location) is not None
+def may_be_shown(location: str) -> bool:
+    """Tell whether a location certainly holds no password: a path, or a URL with nothing in it that may be one."""
+    plain = unquote(location)
+    if plain.startswith(("/", "~")):
+        return "://" not in plain and "password=" not in plain.lower()
+    return plain.startswith("postgresql://") and _PASSWORD.search(plain) is None
 
 
 def locate(location: str) -> str:
     """Return the absolute path of a registry's file, or raise C(InvalidParameter)."""
-    if holds_password(location):
+    if _SCHEME.match(location) and _PASSWORD.search(unquote(location)):
         raise InvalidParameter(
             "registry: a URL that holds a password is refused, as Ansible shows module arguments at -vvv. Give the password by"
             " registry_password"
@@ -43,13 +47,14 @@ def locate(location: str) -> str:
         )
     if _SCHEME.match(location):
         raise InvalidParameter(
-            f"registry: {location.split(':')[0]}: is no kind of registry. Give a path, absolute or from '~', or postgresql://…"
+            f"registry: {location.split(':', maxsplit=1)[0]}: is no kind of registry. Give a path, absolute or from '~', or postgresql://…"
         )
     path = os.path.expanduser(location)
-    if not os.path.isabs(path):
+    if not os.path.isabs(path) or "\0" in path:
+        # It may be a connection string of any form, with a password in it: not a word of it is shown.
         raise InvalidParameter(
-            f"registry: {location!r} is a relative path, which would be another registry in every folder. Give an absolute path, or"
-            " one from '~'"
+            "registry: is a relative path, which would be another registry in every folder, or no path at all. Give an absolute path,"
+            " or one from '~'"
         )
     return os.path.normpath(path)
 
@@ -138,7 +143,7 @@ def make_present(
 
     Returns C({"changes": [sentences], "registry_id": str or None where it would be created}).
     """
-    from ._sqlite import create_sqlite, open_sqlite, tighten
+    from ._sqlite import create_sqlite, open_sqlite, tighten, uncreatable
 
     changes: list[str] = []
     if not os.path.lexists(location):
@@ -148,6 +153,9 @@ def make_present(
                 " that one from a backup, or leave registry_id out to create a new one"
             )
         changes.append(f"create the registry {location}")
+        reason = uncreatable(location)
+        if reason:
+            raise RegistryUnavailable(f"The registry {location} cannot be created ({reason})")
         if not apply:
             return {"changes": [*changes, f"add the platform {platform}"], "registry_id": None}
         create_sqlite(location, timeout=timeout)
@@ -158,14 +166,17 @@ def make_present(
         version = schema_version(database)
         if version < CURRENT:
             changes.append(f"migrate the registry from schema {version} to {CURRENT}")
-            if apply:
-                migrate(database)
         with database.reading() as transaction:
             known = transaction.rows("SELECT 1 FROM platforms WHERE name = ?", platform)
         if not known:
             changes.append(f"add the platform {platform}")
-            if apply:
-                add_platform(database, platform)
+        reason = database.unwritable() if changes else None
+        if reason:
+            raise RegistryUnavailable(f"The registry {location} cannot be written ({reason})")
+        if apply and version < CURRENT:
+            migrate(database)
+        if apply and not known:
+            add_platform(database, platform)
     finally:
         database.close()
     if tighten(location, apply=apply):

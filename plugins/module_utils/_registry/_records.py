@@ -124,9 +124,9 @@ class Summary(t.NamedTuple):
 
 
 class LateAnswer(Exception):
-    """The answer to an intent that no longer holds its record. It is in the history; C(record) holds the DID now, if any."""
+    """The answer to an intent does not fit what the registry holds by now: C(record). It is in the history."""
 
-    def __init__(self, record: Record | None) -> None:
+    def __init__(self, record: Record) -> None:
         super().__init__()
         self.record = record
 

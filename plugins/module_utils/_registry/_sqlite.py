@@ -30,8 +30,12 @@ if t.TYPE_CHECKING:  # pragma: no cover
 APPLICATION_ID = 0x4E424449  # "NBDI"
 _HEADER = 100
 _MAGIC = b"SQLite format 3\0"
+# Without what SQLite keeps for itself, such as the statistics that ANALYZE makes.
+_SCHEMA = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"
 _COMPANIONS = ("-journal", "-wal")
 _COPY_ATTEMPTS = 20
+# Seconds to wait for other processes with what must be written.
+_PATIENCE = 60.0
 
 
 class NoRegistry(RegistryMismatch):
@@ -47,22 +51,13 @@ class SqliteDatabase:
 
     now = "((julianday('now') - 2440587.5) * 86400.0)"
 
-    def __init__(self, path: str, *, write: bool, timeout: float, shown: str | None = None) -> None:
-        self.location = shown or path
+    def __init__(
+        self, connection: sqlite3.Connection, path: str, location: str, timeout: float
+    ) -> None:
+        self.location = location
+        self._connection = connection
         self._path = path
-        with _translated(self.location):
-            self._connection = sqlite3.connect(
-                f"{Path(path).as_uri()}?mode={'rw' if write else 'ro'}",
-                uri=True,
-                timeout=timeout,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            self._connection.execute("PRAGMA foreign_keys = ON")
-            if write:
-                self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
-                self._connection.execute("PRAGMA synchronous = EXTRA")
-                self._connection.execute("PRAGMA fullfsync = ON")
+        self._timeout = timeout
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_SqliteTransaction]:
@@ -70,7 +65,9 @@ class SqliteDatabase:
             yield transaction
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[_SqliteTransaction]:
+    def writing(self, *, patiently: bool = False) -> Iterator[_SqliteTransaction]:
+        timeout = max(self._timeout, _PATIENCE) if patiently else self._timeout
+        self._connection.execute(f"PRAGMA busy_timeout = {int(timeout * 1000)}")
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             yield transaction
 
@@ -87,10 +84,7 @@ class SqliteDatabase:
 
     def strange_tables(self) -> bool:
         with self.reading() as transaction:
-            return (
-                _schema_of(transaction.rows("SELECT type, name, sql FROM sqlite_master"))
-                != _expected_schema()
-            )
+            return _schema_of(transaction.rows(_SCHEMA)) != _expected_schema()
 
     def damage(self) -> str | None:
         with self.reading() as transaction:
@@ -122,31 +116,15 @@ class _SqliteTransaction:
             raise Collision from None
 
 
-class _PrivateCopy(SqliteDatabase):
-    """A copy of a registry that cannot be read where it lies without writing there; it goes away when it is closed."""
-
-    def __init__(self, original: str, timeout: float) -> None:
-        self._folder = tempfile.mkdtemp(prefix="nextbilling-did-")  # of mode 0700
-        try:
-            copy = os.path.join(self._folder, "registry.db")
-            _copy_at_rest(original, copy)
-            super().__init__(copy, write=True, timeout=timeout, shown=original)
-        except BaseException:
-            shutil.rmtree(self._folder)
-            raise
-
-    def close(self) -> None:
-        super().close()
-        shutil.rmtree(self._folder)
-
-
-def open_sqlite(path: str, *, write: bool, timeout: float) -> SqliteDatabase:
+def open_sqlite(location: str, *, write: bool, timeout: float) -> SqliteDatabase:
     """Open an existing registry and check that it is one.
 
     Raises C(NoRegistry) where there is none, C(RegistryUnavailable) where what is there is no registry, or damaged.
     """
-    _check_file(path)
-    database = _connect(path, write=write, timeout=timeout)
+    # SQLite keeps its journals beside the file itself, wherever a link leads to it from.
+    path = os.path.realpath(location)
+    _check_file(path, location)
+    database = _connect(path, location, write=write, timeout=timeout)
     try:
         _check_identity(database)
     except BaseException:
@@ -155,12 +133,46 @@ def open_sqlite(path: str, *, write: bool, timeout: float) -> SqliteDatabase:
     return database
 
 
-def _connect(path: str, *, write: bool, timeout: float) -> SqliteDatabase:
+def _connect(path: str, location: str, *, write: bool, timeout: float) -> SqliteDatabase:
+    with _translated(location):
+        connection = (
+            _private_copy(path, location)
+            if not write and _needs_recovery(path)
+            else _open_file(path, write=write, timeout=timeout)
+        )
+    return SqliteDatabase(connection, path, location, timeout)
+
+
+def _open_file(path: str, *, write: bool, timeout: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{Path(path).as_uri()}?mode={'rw' if write else 'ro'}",
+        uri=True,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
     if write:
-        return SqliteDatabase(path, write=True, timeout=timeout)
-    if not _needs_recovery(path):
-        return SqliteDatabase(path, write=False, timeout=timeout)
-    return _PrivateCopy(path, timeout)
+        connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+        connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute("PRAGMA fullfsync = ON")
+    return connection
+
+
+def _private_copy(path: str, location: str) -> sqlite3.Connection:
+    """Return a copy in memory of a registry that cannot be read where it lies without writing there, as it is after recovery."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        with tempfile.TemporaryDirectory(prefix="nextbilling-did-") as folder:
+            copy = os.path.join(folder, "registry.db")
+            _copy_at_rest(path, copy)
+            with contextlib.closing(sqlite3.connect(copy)) as recovered:
+                recovered.backup(connection)
+    except OSError as error:
+        raise RegistryUnavailable(
+            f"The registry {location} cannot be read ({error.strerror})"
+        ) from None
+    return connection
 
 
 def _needs_recovery(path: str) -> bool:
@@ -231,21 +243,21 @@ def _traces(original: str) -> list[tuple[int, int, int] | None]:
     return traces
 
 
-def _check_file(path: str) -> None:
+def _check_file(path: str, location: str) -> None:
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):
-            raise RegistryUnavailable(f"The registry {path} is not a file")
+            raise RegistryUnavailable(f"The registry {location} is not a file")
         with open(path, "rb") as handle:
             header = handle.read(_HEADER)
     except (FileNotFoundError, NotADirectoryError):
-        raise NoRegistry(f"There is no registry at {path}") from None
+        raise NoRegistry(f"There is no registry at {location}") from None
     except OSError as error:
         raise RegistryUnavailable(
-            f"The registry {path} cannot be read ({error.strerror})"
+            f"The registry {location} cannot be read ({error.strerror})"
         ) from None
     if not header.startswith(_MAGIC):
-        raise _not_a_registry(path)
+        raise _not_a_registry(location)
 
 
 def _check_identity(database: SqliteDatabase) -> None:
@@ -264,6 +276,21 @@ def _not_a_registry(path: str) -> RegistryUnavailable:
         f"{path} is not a registry of nextbilling.did, or it is damaged. Nothing was written and nothing was sent."
         " Restore the registry from its newest backup, or name another path"
     )
+
+
+def uncreatable(path: str) -> str | None:
+    """Return why a registry cannot be created, or None, without creating anything."""
+    folder = os.path.dirname(path)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder):
+        return f"{folder} is not a folder"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"no permission to write {folder}, or a read-only file system"
+    limit = os.pathconf(folder, "PC_NAME_MAX")
+    if any(len(os.fsencode(part)) > limit for part in path.split(os.sep)):
+        return "a name in its path is too long"
+    return None
 
 
 def create_sqlite(path: str, *, timeout: float) -> bool:
@@ -296,7 +323,7 @@ def create_sqlite(path: str, *, timeout: float) -> bool:
 
 
 def _fill(draft: str, timeout: float) -> None:
-    database = SqliteDatabase(draft, write=True, timeout=timeout)
+    database = _connect(draft, draft, write=True, timeout=timeout)
     try:
         with database.writing() as transaction:
             transaction.change(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -318,9 +345,7 @@ def _expected_schema() -> frozenset[tuple[str, str, str]]:
         for statements in VERSIONS:
             for statement in statements:
                 connection.execute(statement)
-        return _schema_of(
-            connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
-        )
+        return _schema_of(connection.execute(_SCHEMA).fetchall())
 
 
 def _schema_of(rows: Sequence[tuple[t.Any, ...]]) -> frozenset[tuple[str, str, str]]:

@@ -70,8 +70,11 @@ class Database(t.Protocol):
     def reading(self) -> contextlib.AbstractContextManager[Transaction]:
         """A transaction that sees one state and changes nothing."""
 
-    def writing(self) -> contextlib.AbstractContextManager[Transaction]:
-        """A transaction that is durable when the block ends, or undone when it raises."""
+    def writing(self, *, patiently: bool = False) -> contextlib.AbstractContextManager[Transaction]:
+        """A transaction that is durable when the block ends, or undone when it raises.
+
+        C(patiently): what an answer means must be written; wait for other processes longer than for what may be tried again.
+        """
 
     def strange_tables(self) -> bool:
         """Tell whether tables, indexes or their definitions differ from the current schema's."""
@@ -128,12 +131,7 @@ class SqlRegistry:
         by_number = by_id = None
         with self._database.reading() as transaction:
             if number is not None:
-                by_number = self._record(
-                    transaction,
-                    "JOIN numbers n ON n.record_key = r.record_key WHERE n.platform = ? AND n.number = ?",
-                    platform,
-                    number,
-                )
+                by_number = self._by_number(transaction, platform, number)
             if record_id is not None:
                 by_id = self._record(
                     transaction, "WHERE r.platform = ? AND r.record_id = ?", platform, record_id
@@ -250,32 +248,66 @@ class SqlRegistry:
             return bool(transaction.rows(query, token, seconds))
 
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
-        with self._database.writing() as transaction:
+        with self._database.writing(patiently=True) as transaction:
             record = self._record(transaction, "WHERE r.claim_token = ?", token)
-            other = self._record(
+            by_id = self._record(
                 transaction, "WHERE r.platform = ? AND r.record_id = ?", platform, record_id
             )
-            astray = record is None or (other is not None and other.key != record.key)
-            if astray:
-                sent = {"action": intent.action, "sent": intent.sending}
-                self._write_history(
-                    transaction, "answered", platform, intent.number, record_id, sent
-                )
-                if record is not None:
-                    self._end_claim(transaction, token)
-                elif other is None and intent.number is not None:
-                    other = self._record(
-                        transaction,
-                        "JOIN numbers n ON n.record_key = r.record_key WHERE n.platform = ? AND n.number = ?",
-                        platform,
-                        intent.number,
-                    )
-            elif record is not None:
+            if record is not None and (by_id is None or by_id.key == record.key):
                 self._settle(transaction, record, intent, record_id, at)
-                record = self._record(transaction, "WHERE r.record_key = ?", record.key)
-        if astray or record is None:
-            raise LateAnswer(other)
+                return self._known(transaction, record.key)
+            by_number = self._by_number(transaction, platform, intent.number)
+            self._write_history(
+                transaction, "answered", platform, intent.number, record_id, _sent(intent)
+            )
+            self._end_claim(transaction, token)
+            if by_id is None and by_number is None:
+                # The DID was forgotten, or an older registry was restored: now it is known that it exists.
+                key = self._insert_answer(transaction, platform, intent, record_id, at)
+                return self._known(transaction, key)
+        same = by_id is not None and (intent.number is None or by_id == by_number)
+        if record is None and same:
+            return t.cast("Record", by_id)  # another run, or a person, has come to the same end
+        raise LateAnswer(t.cast("Record", by_id or by_number))
+
+    def _known(self, transaction: Transaction, key: str) -> Record:
+        record = self._record(transaction, "WHERE r.record_key = ?", key)
+        assert record is not None, "it was written in this transaction"
         return record
+
+    def _by_number(
+        self, transaction: Transaction, platform: str, number: str | None
+    ) -> Record | None:
+        return self._record(
+            transaction,
+            "JOIN numbers n ON n.record_key = r.record_key WHERE n.platform = ? AND n.number = ?",
+            platform,
+            number,
+        )
+
+    def _insert_answer(
+        self, transaction: Transaction, platform: str, intent: Intent, record_id: int, at: str
+    ) -> str:
+        key = _new_key()
+        transaction.change(
+            "INSERT INTO records (record_key, platform, version, record_id, outcome, fields, attempted, confirmed_at,"
+            " changed_at) VALUES (?, ?, 1, ?, ?, ?, '{}', ?, ?)",
+            key,
+            platform,
+            record_id,
+            CONFIRMED,
+            _dump(intent.sending),
+            at,
+            at,
+        )
+        if intent.number is not None:
+            transaction.change(
+                "INSERT INTO numbers (platform, number, record_key) VALUES (?, ?, ?)",
+                platform,
+                intent.number,
+                key,
+            )
+        return key
 
     def _settle(
         self, transaction: Transaction, record: Record, intent: Intent, record_id: int, at: str
@@ -445,7 +477,7 @@ class SqlRegistry:
         )
 
     def withdraw(self, token: str) -> None:
-        with self._database.writing() as transaction:
+        with self._database.writing(patiently=True) as transaction:
             rows = transaction.rows(
                 "SELECT record_key, claim_before FROM records WHERE claim_token = ?", token
             )
@@ -473,14 +505,13 @@ class SqlRegistry:
                 )
 
     def leave(self, token: str) -> None:
-        with self._database.writing() as transaction:
+        with self._database.writing(patiently=True) as transaction:
             self._end_claim(transaction, token)
 
     def _end_claim(self, transaction: Transaction, token: str) -> None:
         # The token stays: an answer that is still on its way finds its record by it.
         transaction.change(
-            f"UPDATE records SET version = version + 1, claim_until = {self._database.now} WHERE claim_token = ?",
-            token,
+            "UPDATE records SET version = version + 1, claim_until = 0 WHERE claim_token = ?", token
         )
 
     def close(self) -> None:
@@ -520,6 +551,10 @@ class SqlRegistry:
                 f"The registry {self.location} is damaged (a record's values cannot be read). Restore it from its newest backup"
             )
         return value
+
+
+def _sent(intent: Intent) -> dict[str, t.Any]:
+    return {"action": intent.action, "sent": intent.sending}
 
 
 def _described(record: Record) -> dict[str, t.Any]:

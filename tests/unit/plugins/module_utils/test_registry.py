@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry._records
     Intent,
     LateAnswer,
     Record,
+    Revision,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import VENDOR_CREATE, Runner
@@ -125,6 +127,36 @@ def test_a_folder_that_cannot_be_made(bare: Runner, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = bare.did_registry(registry=str(tmp_path / "file" / "registry.db"))
     assert result["error"]["kind"] == "registry_unavailable"
+
+
+@pytest.mark.parametrize("place", ["file/x/registry.db", "n" * 300 + "/registry.db"])
+def test_present_predicts_that_it_cannot_create(bare: Runner, tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    location = str(tmp_path / place)
+    for check in (True, False):
+        result = bare.did_registry(check=check, registry=location)
+        assert result["error"]["kind"] == "registry_unavailable", result
+
+
+def test_a_registry_behind_a_link(runner: Runner, tmp_path: Path) -> None:
+    runner.did(**VENDOR_CREATE)
+    link = tmp_path / "link.db"
+    link.symlink_to(runner.registry)
+    assert runner.did(check=True, **VENDOR_CREATE, registry=str(link))["action"] == "none"
+    _crash_while_writing(runner)
+    before = runner.traces()
+    result = runner.did(check=True, **VENDOR_CREATE, registry=str(link))
+    assert (result["action"], result["registry"]["location"]) == ("none", str(link))
+    assert runner.traces() == before
+    assert runner.did(**VENDOR_CREATE, registry=str(link))["action"] == "none"
+    assert os.listdir(tmp_path / "state") == ["registry.db"]
+
+
+def test_statistics_of_sqlite_are_no_damage(runner: Runner) -> None:
+    runner.did(**VENDOR_CREATE)
+    runner.write("ANALYZE")
+    assert runner.both(**VENDOR_CREATE)["action"] == "none"
+    assert runner.both(did_number="2")["action"] == "create"
 
 
 def test_a_path_from_home(bare: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -328,7 +360,9 @@ def test_a_registry_that_cannot_be_written(runner: Runner, monkeypatch: pytest.M
 def test_a_registry_in_a_folder_that_cannot_be_written(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     folder = runner.registry.parent
-    for parent in (folder, *list(folder.parents)[:3]):
+    for parent in (folder, *folder.parents):
+        if parent == Path(tempfile.gettempdir()):
+            break
         parent.chmod(0o755)
     folder.chmod(0o555)
     runner.registry.chmod(0o444)
@@ -486,6 +520,33 @@ def test_a_late_answer_to_a_record_that_went_another_way_is_history(registry: Sq
     registry.withdraw(token)
     registry.leave(token)
     assert _found(registry) == adopted
+
+
+def test_a_late_answer_to_a_forgotten_did_is_recorded(registry: SqlRegistry) -> None:
+    intent = _create(lease=-1)
+    token = registry.claim(PLATFORM, intent)
+    assert token is not None
+    assert registry.revise(PLATFORM, [Revision("forgotten", _found(registry), None)])
+    record = registry.confirm(token, PLATFORM, intent, 13, AT)
+    assert record == _found(registry) and record.record_id == 13
+    assert [entry.event for entry in registry.history(PLATFORM)] == ["forgotten", "answered"]
+
+
+def test_what_an_answer_means_is_written_patiently(registry: SqlRegistry, tmp_path: Path) -> None:
+    impatient = _open.open_registry(
+        registry.location, PLATFORM, registry_id=None, write=True, timeout=0
+    )
+    intent = _create()
+    token = impatient.claim(PLATFORM, intent)
+    assert token is not None
+    other = sqlite3.connect(registry.location, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    thread = threading.Timer(0.5, lambda: other.execute("ROLLBACK"))
+    thread.start()
+    assert impatient.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
+    thread.join()
+    other.close()
+    impatient.close()
 
 
 def test_platforms_do_not_see_each_other(registry: SqlRegistry) -> None:

@@ -223,3 +223,60 @@ def test_info_creates_nothing(bare: Runner) -> None:
     result = bare.did_info(api_url=..., api_token=..., api_key=...)
     assert result["error"]["kind"] == "registry_mismatch"
     assert not bare.registry.parent.exists()
+
+
+def test_an_unsettled_renumbering_keeps_both_numbers(runner: Runner) -> None:
+    runner.did(did_number="1", port=5060)
+    runner.simulator.fault("reset_before")
+    runner.did(did_number="2", record_id=13, renumber=True)
+    refused = _resolve(runner, "recorded", {"record_id": 13, "port": 5060})
+    assert refused["error"]["kind"] == "conflict"
+    assert "1 and 2" in refused["msg"]
+    assert runner.both(did_number="1", port=5060)["action"] == "update"
+    assert runner.simulator.duplicates() == {}
+
+
+def test_entries_that_depend_on_each_other_are_refused(runner: Runner) -> None:
+    runner.did(did_number="1")
+    runner.did(did_number="2")
+    for dids in (
+        [{"did_number": "1", "record_id": 14}, {"did_number": "2", "record_id": 13}],
+        [{"did_number": "1", "record_id": 20}, {"record_id": 13, "port": 1}],
+    ):
+        refused = _resolve(runner, "recorded", *dids, overwrite=True)
+        assert refused["error"]["kind"] == "conflict" and "two entries" in refused["msg"]
+
+
+def test_a_password_that_cannot_be_recorded_is_not_known(runner: Runner) -> None:
+    runner.did(did_number="1", password="old")
+    did = {"did_number": "1", "record_id": 13, "password": "new"}
+    assert _resolve(runner, "recorded", did, api_key=...)["changed"]
+    assert runner.did(check=True, did_number="1", password="old")["action"] == "update"
+
+
+def test_the_same_in_other_words_is_no_change(runner: Runner) -> None:
+    did = {"did_number": "+1", "record_id": 13, "host_additional": ["a", "b"], "host": "X.y"}
+    _resolve(runner, "recorded", did)
+    other = {"did_number": "1", "record_id": 13, "host_additional": ["b", "a"], "host": "x.y."}
+    assert not _resolve(runner, "recorded", other)["changed"]
+
+
+@pytest.mark.parametrize(
+    "dids",
+    [
+        {"did_number": "1", "record_id": 1, "password": "geheim"},
+        [{"did_number": "1", "record_id": 1, "description": {"password": "geheim"}}],
+        [{"did_number": "1", "record_id": 1, "host_additional": [{"password": "geheim"}]}],
+        [{"did_number": "1", "record_id": 1, "password=geheim": ""}],
+        [{"did_number": "1", "record_id": 1, "pasword": "geheim"}],
+        ["did_number=1 password=geheim"],
+        "geheim",
+    ],
+    ids=str,
+)
+def test_a_secret_in_the_wrong_place_is_not_shown(runner: Runner, dids: Any) -> None:
+    result = runner.did_registry(state="recorded", dids=dids)
+    assert "geheim" not in json.dumps(result["invocation"])
+    if isinstance(dids, list) and isinstance(dids[0], dict):
+        assert result["error"]["kind"] == "invalid_parameter"
+        assert "geheim" not in json.dumps(result)

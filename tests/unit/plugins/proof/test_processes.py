@@ -271,8 +271,7 @@ def test_a_late_answer_to_a_did_that_was_settled_meanwhile(
     runner.did_registry(state="recorded", dids=[{"did_number": "1166", "record_id": 13}])
     process.go_on()
     late = process.result()
-    assert late["error"]["kind"] == "conflict"
-    assert late["error"]["record_id"] == 13
+    assert (late["action"], late["record_id"]) == ("create", 13)
     history = runner.did_info(did_number="1166", history=True)["history"]
     assert [entry["event"] for entry in history] == ["recorded", "answered"]
     assert runner.both(did_number="1166", port=5060)["action"] == "update"
@@ -305,5 +304,18 @@ def test_an_id_that_cannot_be_written_is_told(
     _end_leases(runner)
     assert runner.both(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"
     assert runner.both(did_number="1166", port=5060, record_id=13)["action"] == "adopt"
+    assert runner.both(did_number="1166", port=5060)["action"] == "none"
+    assert runner.simulator.duplicates() == {}
+
+
+def test_a_late_answer_to_a_did_that_was_forgotten_meanwhile(
+    runner: Runner, start: Callable[..., Process]
+) -> None:
+    process = start("stop at confirm", did_number="1166", port=5060)
+    process.stopped()
+    _end_leases(runner)
+    runner.did_registry(state="forgotten", dids=[{"did_number": "1166"}])
+    process.go_on()
+    assert process.result()["record_id"] == 13
     assert runner.both(did_number="1166", port=5060)["action"] == "none"
     assert runner.simulator.duplicates() == {}

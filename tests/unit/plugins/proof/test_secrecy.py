@@ -115,6 +115,7 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "HOME": str(home),
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "TMPDIR": str(home),
         }
         done = subprocess.run(

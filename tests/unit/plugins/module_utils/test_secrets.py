@@ -1,0 +1,73 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands in the place of secrets."""
+
+from __future__ import annotations
+
+import html
+from urllib.parse import quote
+
+import pytest
+
+from ansible_collections.nextbilling.did.plugins.module_utils._secrets import (
+    Fingerprints,
+    Redactor,
+)
+
+TOKEN = "tkn-5b0e61f0-4f83"
+PASSWORD = "it's señor/geheim  x"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        TOKEN,
+        TOKEN.upper(),
+        "".join(f"{character}\0" for character in TOKEN),
+        "\u200b".join(TOKEN),
+        f"/api/manageDID/{TOKEN[:9]}",
+        PASSWORD,
+        quote(PASSWORD),
+        quote(PASSWORD, safe=""),
+        html.escape(PASSWORD),
+        PASSWORD.replace("'", "&#039;"),
+        PASSWORD.replace("'", "&apos;"),
+        PASSWORD.replace("'", "\\'"),
+        PASSWORD.replace("'", "''"),
+        PASSWORD.replace("ñ", "&ntilde;"),
+        PASSWORD.replace("  ", " "),
+        PASSWORD.replace("  ", "\t\n"),
+        PASSWORD.replace("ñ", "\\u00f1"),
+        PASSWORD.replace("/", "\\/"),
+    ],
+)
+def test_no_spelling_of_a_secret_gets_through(echo: str) -> None:
+    cleaned = Redactor([TOKEN, PASSWORD]).clean(f"before {echo} after")
+    for part in ("5b0e", "geheim", "e 6 1", "señor"):
+        assert part not in cleaned.lower()
+    assert cleaned.startswith("before ") and cleaned.endswith(" after")
+
+
+def test_the_cut_comes_last() -> None:
+    redactor = Redactor([TOKEN])
+    for offset in range(480, 500):
+        cleaned = redactor.clean("x" * offset + TOKEN + "y" * 100)
+        assert len(cleaned) <= 500 and "tkn" not in cleaned
+
+
+def test_text_without_secrets_stays() -> None:
+    text = "Número já existe <1166> & 50%"
+    assert Redactor([TOKEN, ""]).clean(text) == text
+    assert Redactor([]).clean(text) == text
+
+
+def test_fingerprints() -> None:
+    one = Fingerprints("key", "registry")
+    stored = one.of("password", "secret")
+    assert one.made(stored) and stored == Fingerprints("key", "registry").of("password", "secret")
+    assert one.of("password", "other") != stored != one.of("username", "secret")
+    for other in (Fingerprints("key2", "registry"), Fingerprints("key", "registry2")):
+        assert not other.made(stored)
+        assert other.of("password", "secret") != stored
+    assert "secret" not in str(stored)
