@@ -28,7 +28,7 @@ demo: ## show the collection at work against a simulated platform
 test: ## run the unit tests and the integration targets
 lint: ## check and format sources, documentation, licences, changelog and the built collection (CI=true: format nothing)
 sanity: ## run ansible-test's sanity tests
-proof: ## try at length to break the promise that no DID is created twice (half an hour)
+proof: ## try at length to break the promise that no DID is created twice (a quarter of an hour)
 simulator: ## run the simulated platform until interrupted
 benchmark: ## measure what a run with nothing to do costs
 

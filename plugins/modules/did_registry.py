@@ -55,6 +55,13 @@ options:
       - A C(password) is recorded as a fingerprint made with O(api_key). Without O(api_key) it counts as not known.
     type: list
     elements: dict
+  src:
+    description:
+      - A file that holds O(dids), where the module runs. Give an absolute path.
+      - C(.csv), in UTF-8, has a header row of field names. Cells are separated by commas or semicolons, an empty cell is not managed, and the hosts
+        of C(host_additional) are separated by spaces or C(|).
+      - C(.json) and C(.yml) hold a list of dictionaries. Numbers must be in quotes there too.
+    type: path
   overwrite:
     description:
       - Whether O(state=recorded) may replace another record id or number that the registry knows.
@@ -92,6 +99,12 @@ EXAMPLES = r"""
         port: 5060
       - did_number: "1130001001"
         record_id: 13
+
+- name: Take over all that an export of the platform lists
+  nextbilling.did.did_registry:
+    state: recorded
+    api_url: https://sip.nextbilling.com.br
+    src: "{{ playbook_dir }}/dids.csv"
 
 - name: A create had an unknown outcome, and the DID is not on the platform
   nextbilling.did.did_registry:

@@ -16,7 +16,7 @@ from .._plan import recorded
 from .._registry._open import make_present, open_registry
 from .._resolve import FORGOTTEN, RECORDED, Statement, lines, resolve
 from .._secrets import Fingerprints
-from .._source import read_items
+from .._source import check, inline, read_file
 from .base import limits, option, platform_of, refuse, registry_location, shared_spec
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -31,29 +31,36 @@ def registry_module_spec() -> Spec:
         **shared_spec(),
         "state": {"type": "str", "choices": ["present", RECORDED, FORGOTTEN], "default": "present"},
         "dids": {"type": "list", "elements": "dict"},
+        "src": {"type": "path"},
         "overwrite": {"type": "bool", "default": False},
     }
 
 
 def keep_registry(module: Module) -> Result:
     """Do the work of the module C(did_registry)."""
-    entries = module.take_items()
+    declared = module.take_items()
     problems: list[str] = limits(module)
     platform = platform_of(module, problems)
     location = registry_location(module, problems)
+    src = option(module, "src")
+    given = [name for name, value in (("dids", declared), ("src", src)) if value is not None]
     if module.params["state"] == "present":
-        if entries is not None:
-            problems.append("dids: goes with state recorded or forgotten")
+        if given:
+            problems.append(f"{given[0]}: goes with state recorded or forgotten")
         refuse(problems)
         return _make_present(module, location, platform)
-    items, invalid = read_items(entries or [], "dids")
+    if len(given) != 1:
+        problems.append("dids, src: give one of them")
+    refuse(problems)
+    entries = inline(declared, "dids") if declared is not None else read_file(src)
+    items, invalid = check(entries, given[0])
     if module.params["state"] == RECORDED:
         invalid += [
             f"{item.place}: needs record_id, the platform's id of it"
             for item in items
             if item.record_id is None
         ]
-    refuse(problems + invalid)
+    refuse(invalid)
     registry = open_registry(
         location,
         platform,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -280,3 +281,102 @@ def test_a_secret_in_the_wrong_place_is_not_shown(runner: Runner, dids: Any) -> 
     if isinstance(dids, list) and isinstance(dids[0], dict):
         assert result["error"]["kind"] == "invalid_parameter"
         assert "geheim" not in json.dumps(result)
+
+
+CSV = 'did_number;record_id;description;host_additional;port\r\n"0300123456";12;Olá;10.0.0.1 b.c|d;5060\r\n1;13;;;\r\n'
+JSON = """[
+  {"did_number": "0300123456", "record_id": 12, "description": "Olá", "host_additional": ["10.0.0.1", "b.c", "d"], "port": 5060},
+  {"did_number": "1", "record_id": 13}
+]"""
+YAML = """---
+- did_number: '0300123456'
+  record_id: 12
+  description: Olá
+  host_additional: [10.0.0.1, b.c, d]
+  port: 5060
+- {did_number: '1', record_id: 13}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("dids.csv", CSV.encode()),
+        ("dids.csv", CSV.encode("utf-8-sig")),
+        ("dids.csv", CSV.replace(";", ",").replace("\r", "").encode()),
+        ("dids.CSV", CSV.replace("\r\n1", "\r\n\r\n;;;;\r\n1").encode()),
+        ("dids.json", JSON.encode()),
+        ("dids.yml", YAML.encode()),
+        ("dids.yaml", YAML.encode("utf-8-sig")),
+    ],
+)
+def test_a_file_is_recorded(runner: Runner, tmp_path: Path, name: str, content: bytes) -> None:
+    src = tmp_path / name
+    src.write_bytes(content)
+    assert runner.did_registry(check=True, state="recorded", src=str(src))["changed"]
+    assert runner.did_registry(state="recorded", src=str(src))["changed"]
+    assert not runner.did_registry(state="recorded", src=str(src))["changed"]
+    (did,) = runner.did_info(record_id=12)["dids"]
+    assert did["fields"] == {
+        "description": "Olá",
+        "did_number": "0300123456",
+        "port": 5060,
+        "host_additional": ["10.0.0.1", "b.c", "d"],
+    }
+    (other,) = runner.did_info(record_id=13)["dids"]
+    assert other["fields"] == {"did_number": "1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("dids.csv", b"", "empty"),
+        ("dids.csv", b"number;record_id\n1;2\n", "line 1: number is no field"),
+        ("dids.csv", b"record_id;record_id\n1;2\n", "line 1: record_id stands twice"),
+        ("dids.csv", b"description\nx\n", "line 1: neither did_number"),
+        ("dids.csv", b"did_number;record_id\n1;2\n1;2;3\n", "line 3: has 3 cells"),
+        ("dids.csv", b'did_number;record_id\n"1"x;2\n', "line 2: cannot be read as CSV"),
+        ("dids.csv", b'did_number;record_id\n1;"2\n', "quotation mark"),
+        (
+            "dids.csv",
+            "did_number;record_id;description\n1;2;Ol\xe1\n".encode("latin-1"),
+            "line 2: is not UTF-8",
+        ),
+        ("dids.csv", b'did_number;record_id;annotations\n1;2;"a\nb"\n3;x;\n', "line 4: record_id"),
+        ("dids.csv", b"did_number;record_id\n1,1E+10;2\n", "line 2: did_number"),
+        ("dids.csv", b"did_number;record_id\n1;2\n+1;3\n", "line 2 and dids.csv, line 3"),
+        ("dids.csv", b"did_number;record_id\n", "empty"),
+        ("dids.json", b"[\n{]", "line 2: is not JSON"),
+        ("dids.json", b"{}", "list"),
+        ("dids.json", b'[{"did_number": 1, "record_id": 1}]', "dids.json[0]: did_number"),
+        ("dids.yml", b"- a: [\n", "is not YAML"),
+        ("dids.yml", b"a: 1\n", "list"),
+        (
+            "dids.yml",
+            b"- record_id: 1\n- did_number: 0300123\n  record_id: 2\n",
+            "line 2: did_number",
+        ),
+        ("dids.yml", b"$ANSIBLE_VAULT;1.1;AES256\n6162\n", "Ansible Vault"),
+        ("dids.txt", b"x", ".csv"),
+        (".", b"", ".csv"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_place(
+    runner: Runner, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    src = tmp_path / name
+    if name != ".":
+        src.write_bytes(content)
+    for check in (True, False):
+        result = runner.did_registry(check=check, state="recorded", src=str(src))
+        assert result["error"]["kind"] == "invalid_parameter"
+        assert words in result["msg"], result["msg"]
+    assert runner.rows("SELECT * FROM records") == []
+
+
+def test_a_file_that_cannot_be_read(runner: Runner, tmp_path: Path) -> None:
+    for src, words in ((str(tmp_path / "no.csv"), "No such file"), ("dids.csv", "absolute")):
+        result = runner.did_registry(state="recorded", src=src)
+        assert (result["error"]["kind"], words in result["msg"]) == ("invalid_parameter", True)
+    both = runner.did_registry(state="recorded", src="/x.csv", dids=[{"record_id": 1}])
+    assert "one of them" in both["msg"]

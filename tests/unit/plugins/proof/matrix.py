@@ -126,16 +126,12 @@ def expected(fault: Fault, operation: str) -> Expected:
     return Expected("unknown_outcome", requests, "uncertain", "update")
 
 
-def switch_settings(every_combination: bool) -> Iterator[dict[str, Any]]:
-    """Yield settings of the switches: all combinations, or the assumed answers and then each other answer alone."""
-    if every_combination:
-        for values in itertools.product(*SWITCHES.values()):
-            yield dict(zip(SWITCHES, values, strict=True))
-        return
-    yield {}
-    for name, values in SWITCHES.items():
-        for value in values[1:]:
-            yield {name: value}
+def switch_settings(pairs: bool) -> Iterator[dict[str, Any]]:
+    """Yield settings of the switches: the assumed answers, then each other answer alone, then every two of these together."""
+    others = [(name, value) for name, values in SWITCHES.items() for value in values[1:]]
+    for size in range(3 if pairs else 2):
+        for chosen in itertools.combinations(others, size):
+            yield dict(chosen)
 
 
 def table() -> str:
