@@ -333,15 +333,21 @@ class Converger:
     def _with_ways_on(self, error: DidError, desired: Desired) -> DidError:
         """Complete the message of a create of unknown outcome with both ways on, as tasks."""
         place = {"platform": self._settings.platform, "registry": self._registry.location}
-        forget = pasteable_task(
+        number = desired.did_number
+        exists = pasteable_task(
+            f"{desired.label} exists on the platform, under the record id that stands here in place of 0",
+            "did_registry",
+            {"state": "recorded", "dids": [{"did_number": number, "record_id": 0}], **place},
+        )
+        does_not = pasteable_task(
             f"{desired.label} does not exist on the platform",
             "did_registry",
-            {"state": "forgotten", "dids": [{"did_number": desired.did_number}], **place},
+            {"state": "forgotten", "dids": [{"did_number": number}], **place},
         )
         error.message += (
-            f". {desired.did_number} may or may not exist on the platform, and is not created again until that is known. Look it up"
-            " there. If it exists, add its id to this task (record_id: …) and run it again. If it does not exist, run this task once,"
-            f" then run again:\n{forget}"
+            f". {number} may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
+            " these two tasks once, and run again. (If it exists, adding its record_id to this task does the same.)"
+            f"\n{exists}\n{does_not}"
         )
         return error
 

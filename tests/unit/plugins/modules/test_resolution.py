@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import Intent
@@ -36,22 +37,33 @@ def _unknown(runner: Runner, number: str = "1166") -> None:
     assert runner.did(did_number=number, port=5060)["error"]["kind"] == "unknown_outcome"
 
 
+def _tasks_of(message: str) -> list[dict[str, Any]]:
+    """Return the tasks that a message tells to paste."""
+    tasks: list[dict[str, Any]] = yaml.safe_load(message[message.index("\n") :])
+    return [task["nextbilling.did.did_registry"] for task in tasks]
+
+
 def test_an_unknown_create_that_exists(runner: Runner) -> None:
-    _unknown(runner)
-    done = _resolve(runner, "recorded", {"did_number": "1166", "record_id": 13, "port": 5060})
-    assert done["changed"]
-    assert runner.both(did_number="1166", port=5060)["action"] == "none"
-    assert runner.did(did_number="1166", port=5061)["record_id"] == 13
+    runner.simulator.fault("reset_after")
+    message = runner.did(did_number="0166", port=5060)["msg"]
+    exists, _does_not = _tasks_of(message)
+    assert runner.did_registry(**exists)["error"]["kind"] == "invalid_parameter"  # 0 is no id
+    exists["dids"][0]["record_id"] = 13
+    assert _resolve(runner, exists.pop("state"), *exists.pop("dids"), **exists)["changed"]
+    # What it holds is not known, so it is sent once more.
+    assert runner.both(did_number="0166", port=5060)["action"] == "update"
+    assert runner.both(did_number="0166", port=5060)["action"] == "none"
+    assert runner.did(did_number="0166", port=5061)["record_id"] == 13
     assert runner.simulator.duplicates() == {}
 
 
 def test_an_unknown_create_that_does_not_exist(runner: Runner) -> None:
     runner.simulator.fault("reset_before")
-    error = runner.did(did_number="1166", port=5060)
-    assert "state: forgotten" in error["msg"] and 'did_number: "1166"' in error["msg"]
-    assert _resolve(runner, "forgotten", {"did_number": "1166"})["changed"]
-    assert not _resolve(runner, "forgotten", {"did_number": "1166"})["changed"]
-    assert runner.both(did_number="1166", port=5060)["action"] == "create"
+    message = runner.did(did_number="0166", port=5060)["msg"]
+    _exists, does_not = _tasks_of(message)
+    assert _resolve(runner, does_not.pop("state"), *does_not.pop("dids"), **does_not)["changed"]
+    assert not _resolve(runner, "forgotten", {"did_number": "0166"})["changed"]
+    assert runner.both(did_number="0166", port=5060)["action"] == "create"
     assert runner.simulator.duplicates() == {}
 
 

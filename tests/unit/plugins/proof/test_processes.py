@@ -215,6 +215,16 @@ def test_a_second_run_waits_and_finds_nothing_to_do(
     assert (done["action"], done["record_id"]) == ("create", second["record_id"])
 
 
+def test_a_pause_holds_nobody_up(runner: Runner, start: Callable[..., Process]) -> None:
+    runner.simulator.fault("throttle", retry_after=2)
+    first = start("", did_number="1166", port=5060, retries=1)
+    until(lambda: bool(runner.requests()) and runner.rows("SELECT * FROM records") == [])
+    second = runner.did(did_number="1166", port=5060, registry_timeout=0)
+    assert second["action"] == "create"
+    assert first.result()["action"] == "none"
+    assert len(runner.simulator.created()) == 1
+
+
 def test_eight_processes_and_the_same_dids(runner: Runner, start: Callable[..., Process]) -> None:
     runner.simulator.switch(latency_ms=20)
     numbers = ["1", "2", "3"]
