@@ -28,6 +28,7 @@ from ._errors import (
 from ._plan import CREATE, Desired, Plan, Policy, decide, recorded
 from ._registry._records import Intent, LateAnswer
 from ._registry._store import timestamp
+from ._registry._waiting import find_unclaimed
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
@@ -40,8 +41,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 _LEASE_MARGIN = 30.0
 _RETRY_AFTER_LIMIT = 120.0
 _PAUSE_BASE, _PAUSE_LIMIT = 0.5, 30.0
-_POLL_FIRST, _POLL_LIMIT = 0.1, 2.0
-_RACES = 100
+_RACES, _RACE_PAUSE = 100, 0.1
 
 _ERRORS: dict[str, type[DidError]] = {
     kind.kind: kind
@@ -140,12 +140,20 @@ class Converger:
             raise RegistryBusy(
                 f"{desired.label}: other runs change it all the time. Nothing was sent. Run again later"
             )
-        self._sleep(random.uniform(0.0, _POLL_FIRST))
+        self._sleep(random.uniform(0.0, _RACE_PAUSE))
         return lost + 1
 
     def _plan(self, desired: Desired) -> Plan:
         """Plan from what the registry knows once no other run holds the DID; check what can be checked before sending."""
-        by_number, by_id = self._unclaimed(desired)
+        by_number, by_id = find_unclaimed(
+            self._registry,
+            self._settings.platform,
+            desired.number,
+            desired.record_id,
+            label=desired.label,
+            until=time.monotonic() + self._settings.registry_timeout,
+            sleep=self._sleep,
+        )
         try:
             plan = decide(desired, by_number, by_id, self._settings.policy, self._fingerprints)
         except UnknownOutcome as error:
@@ -153,34 +161,6 @@ class Converger:
         if plan.sends:
             self._check(plan)
         return plan
-
-    def _unclaimed(self, desired: Desired) -> tuple[Record | None, Record | None]:
-        patience = time.monotonic() + self._settings.registry_timeout
-        pause = _POLL_FIRST
-        while True:
-            found = self._registry.find(self._settings.platform, desired.number, desired.record_id)
-            live = next(
-                (
-                    record.claim
-                    for record in found
-                    if record is not None and record.claim and record.claim.live
-                ),
-                None,
-            )
-            if live is None:
-                return found
-            if time.monotonic() >= patience:
-                raise RegistryBusy(
-                    f"{desired.label}: another run ({live.holder}) holds it for its own {live.action}, for {live.seconds_left:.0f} more"
-                    f" seconds at the most; waited {self._settings.registry_timeout:g} s (registry_timeout). Nothing was sent. Run again"
-                    " when that run has ended",
-                    did_number=desired.did_number,
-                    record_id=desired.record_id,
-                )
-            self._sleep(
-                min(pause, max(0.0, live.seconds_left), max(0.01, patience - time.monotonic()))
-            )
-            pause = min(pause * 2, _POLL_LIMIT)
 
     def _check(self, plan: Plan) -> None:
         if not plan.payload:

@@ -19,6 +19,7 @@ import typing as t
 from ._errors import Conflict, RegistryBusy
 from ._plan import masked, same
 from ._registry._records import CONFIRMED, UNKNOWN, Holding, Record, Revision
+from ._registry._waiting import find_unclaimed
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
@@ -27,7 +28,6 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 RECORDED = "recorded"
 FORGOTTEN = "forgotten"
-_POLL = 0.2
 _RACES = 100
 
 
@@ -72,7 +72,15 @@ def resolve(
         revisions: list[Revision] = []
         problems: list[str] = []
         for statement in statements:
-            found = _unclaimed(registry, platform, statement, deadline, sleep)
+            found = find_unclaimed(
+                registry,
+                platform,
+                statement.number,
+                statement.record_id,
+                label=statement.label,
+                until=deadline,
+                sleep=sleep,
+            )
             try:
                 revisions += decide(statement, *found, overwrite)
             except _Contradiction as problem:
@@ -104,33 +112,6 @@ def _entangled(revisions: Sequence[Revision]) -> list[str]:
 
 class _Contradiction(Exception):
     """A statement does not fit what the registry knows."""
-
-
-def _unclaimed(
-    registry: Registry,
-    platform: str,
-    statement: Statement,
-    deadline: float,
-    sleep: Callable[[float], None],
-) -> tuple[Record | None, Record | None]:
-    while True:
-        found = registry.find(platform, statement.number, statement.record_id)
-        live = next(
-            (
-                record.claim
-                for record in found
-                if record is not None and record.claim and record.claim.live
-            ),
-            None,
-        )
-        if live is None:
-            return found
-        if time.monotonic() >= deadline:
-            raise RegistryBusy(
-                f"{statement.label}: another run ({live.holder}) holds it, for {live.seconds_left:.0f} more seconds at the most. Nothing"
-                " was written. Run again when that run has ended"
-            )
-        sleep(_POLL)
 
 
 def _record(

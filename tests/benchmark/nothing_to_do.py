@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import locale
 import os
 import statistics
 import subprocess
@@ -30,10 +29,12 @@ if TYPE_CHECKING:
         Simulator,
         SimulatorError,
     )
+    from ansible_collections.nextbilling.did.tests.simulator.surroundings import surroundings
 else:
     # As a plain file, so that no tree of collections is needed to run this.
     sys.path.insert(0, str(COLLECTION / "tests" / "simulator"))
     from client import Simulator, SimulatorError
+    from surroundings import surroundings
 
 REGISTRY = "nextbilling.did.did_registry"
 DID = "nextbilling.did.did"
@@ -79,7 +80,14 @@ def _several(text: str) -> int:
 
 def measure(simulator: Simulator, folder: Path, tasks: int, repetitions: int) -> list[Samples]:
     """Return the seconds of each task, by module, for each run of ansible-playbook."""
-    environment = surroundings(simulator, folder)
+    environment = surroundings(
+        simulator,
+        folder,
+        ANSIBLE_CALLBACK_PLUGINS=str(FOLDER / "callback_plugins"),
+        ANSIBLE_INVENTORY=os.devnull,
+        ANSIBLE_NOCOLOR="true",
+        ANSIBLE_STDOUT_CALLBACK="stopwatch",
+    )
     declared = {
         "did_number": "+551130001000",
         "customer_id": 13,
@@ -112,49 +120,6 @@ def measure(simulator: Simulator, folder: Path, tasks: int, repetitions: int) ->
     if len(simulator.requests()) != 1:
         raise BenchmarkError("a request was sent to the platform where there was nothing to do")
     return runs
-
-
-def surroundings(simulator: Simulator, folder: Path) -> dict[str, str]:
-    """Return the environment for Ansible: the platform's address, and nothing of the user's configuration.
-
-    Ansible finds the collection by a link, so these very files are measured wherever they lie.
-    """
-    link = folder / "ansible_collections" / "nextbilling" / "did"
-    link.parent.mkdir(parents=True)
-    link.symlink_to(COLLECTION)
-    configuration = folder / "ansible.cfg"
-    configuration.touch()
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("ANSIBLE_") and not name.lower().endswith("_proxy")
-    }
-    if not locale_suits():
-        kept["LC_ALL"] = "C.UTF-8"
-    return {
-        **kept,
-        "ANSIBLE_CALLBACK_PLUGINS": str(FOLDER / "callback_plugins"),
-        "ANSIBLE_COLLECTIONS_PATH": str(folder),
-        "ANSIBLE_CONFIG": str(configuration),
-        "ANSIBLE_HOME": str(folder / "ansible"),
-        "ANSIBLE_INVENTORY": os.devnull,
-        "ANSIBLE_NOCOLOR": "true",
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        "ANSIBLE_STDOUT_CALLBACK": "stopwatch",
-        "NEXTBILLING_API_KEY": simulator.key,
-        "NEXTBILLING_API_TOKEN": simulator.token,
-        "NEXTBILLING_API_URL": simulator.url,
-        "NEXTBILLING_REGISTRY": str(folder / "registry.db"),
-    }
-
-
-def locale_suits() -> bool:
-    """Tell whether Ansible would start: it refuses a locale that is not installed, or that is not UTF-8."""
-    try:
-        locale.setlocale(locale.LC_ALL, "")
-    except locale.Error:
-        return False
-    return (locale.getlocale()[1] or "").upper() in ("UTF-8", "UTF8")
 
 
 def play(

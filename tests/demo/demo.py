@@ -10,7 +10,6 @@ one line if a step does not show what it should.
 
 from __future__ import annotations
 
-import locale
 import os
 import re
 import shlex
@@ -29,10 +28,12 @@ if TYPE_CHECKING:
         Simulator,
         SimulatorError,
     )
+    from ansible_collections.nextbilling.did.tests.simulator.surroundings import surroundings
 else:
     # As a plain file, so that no tree of collections is needed to run this.
     sys.path.insert(0, str(COLLECTION / "tests" / "simulator"))
     from client import Simulator, SimulatorError
+    from surroundings import surroundings
 
 PLAYBOOK = ["ansible-playbook", str(FOLDER.relative_to(COLLECTION) / "playbook.yml")]
 EDIT = ["-e", "delivery_calls=15"]
@@ -75,7 +76,13 @@ def main() -> int:
 
 def show(simulator: Simulator, folder: Path) -> None:
     """Take a newcomer through the steps, and check what each of them did."""
-    environment = surroundings(simulator, folder)
+    environment = surroundings(
+        simulator,
+        folder,
+        configuration=CONFIGURATION,
+        ANSIBLE_FORCE_COLOR=str(COLOUR),
+        ANSIBLE_NOCOLOR=str(not COLOUR),
+    )
     say(f"A simulated NextBilling platform listens on {simulator.url}.")
     say("Its address, token and key are in NEXTBILLING_API_URL, _TOKEN and _KEY.")
 
@@ -104,47 +111,6 @@ def show(simulator: Simulator, folder: Path) -> None:
 
     heading("What the platform holds now, and what it was sent")
     summarise(simulator)
-
-
-def surroundings(simulator: Simulator, folder: Path) -> dict[str, str]:
-    """Return the environment for Ansible: the platform's address, and nothing of the user's configuration.
-
-    Ansible finds the collection by a link, so the demo shows these very files wherever they lie.
-    """
-    link = folder / "ansible_collections" / "nextbilling" / "did"
-    link.parent.mkdir(parents=True)
-    link.symlink_to(COLLECTION)
-    configuration = folder / "ansible.cfg"
-    configuration.write_text(CONFIGURATION, encoding="utf-8")
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("ANSIBLE_") and not name.lower().endswith("_proxy")
-    }
-    if not locale_suits():
-        kept["LC_ALL"] = "C.UTF-8"
-    return {
-        **kept,
-        "ANSIBLE_COLLECTIONS_PATH": str(folder),
-        "ANSIBLE_CONFIG": str(configuration),
-        "ANSIBLE_FORCE_COLOR": str(COLOUR),
-        "ANSIBLE_HOME": str(folder / "ansible"),
-        "ANSIBLE_NOCOLOR": str(not COLOUR),
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        "NEXTBILLING_API_KEY": simulator.key,
-        "NEXTBILLING_API_TOKEN": simulator.token,
-        "NEXTBILLING_API_URL": simulator.url,
-        "NEXTBILLING_REGISTRY": str(folder / "registry.db"),
-    }
-
-
-def locale_suits() -> bool:
-    """Tell whether Ansible would start: it refuses a locale that is not installed, or that is not UTF-8."""
-    try:
-        locale.setlocale(locale.LC_ALL, "")
-    except locale.Error:
-        return False
-    return (locale.getlocale()[1] or "").upper() in ("UTF-8", "UTF8")
 
 
 def run(command: list[str], environment: dict[str, str]) -> str:
