@@ -40,7 +40,7 @@ from ._exchange import (
 from ._secrets import Redactor
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _ANSWER_LIMIT = 1_000_000
 _IDLE_LIMIT = 1.0
@@ -414,6 +414,13 @@ def _refuse_foreign_proxy(session: t.Any, url: str) -> None:
 def _explain(failure: BaseException, connection: Connection, began: bool) -> tuple[str, bool]:
     """Return what went wrong in words of our own, and whether it may go better a little later."""
     chain = list(_chain(failure))
+    words, retryable = _cause(chain, connection, began)
+    if any(type(link).__name__ == "ProxyError" for link in chain):
+        words = f"no connection through the proxy: {words}"
+    return words, retryable
+
+
+def _cause(chain: Sequence[BaseException], connection: Connection, began: bool) -> tuple[str, bool]:
 
     def find(*kinds: type[BaseException]) -> t.Any:
         return next((link for link in chain if isinstance(link, kinds)), None)
@@ -563,7 +570,7 @@ def _make_session(wire: _Wire) -> t.Any:
     )  # the module warns in words of its own
 
     def watched(plain: t.Any) -> t.Any:
-        class Watched(plain):  # type: ignore[misc]
+        class Watched(plain):  # type: ignore[misc]  # which class it is, is known at run time only
             sock: t.Any
             _connecting = False
 

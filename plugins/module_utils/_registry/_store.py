@@ -271,9 +271,8 @@ class SqlRegistry:
         raise LateAnswer(t.cast("Record", by_id or by_number))
 
     def _known(self, transaction: Transaction, key: str) -> Record:
-        record = self._record(transaction, "WHERE r.record_key = ?", key)
-        assert record is not None, "it was written in this transaction"
-        return record
+        """Return a record that this transaction has written."""
+        return t.cast("Record", self._record(transaction, "WHERE r.record_key = ?", key))
 
     def _by_number(
         self, transaction: Transaction, platform: str, number: str | None

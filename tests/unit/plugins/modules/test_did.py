@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
+import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -693,8 +696,34 @@ class _Proxy(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def do_CONNECT(self) -> None:
+        self.seen.append(self.path)
+        if "slow" in self.seen:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            with contextlib.suppress(OSError):
+                for _turn in range(100):
+                    self.wfile.write(b"x")
+                    time.sleep(0.05)
+            return
+        host, port = self.path.split(":")
+        with socket.create_connection((host, int(port))) as platform:
+            self.send_response(200)
+            self.end_headers()
+            _pass_on(self.connection, platform)
+
     def log_message(self, format: str, *args: Any) -> None:
         pass
+
+
+def _pass_on(one: socket.socket, other: socket.socket) -> None:
+    """Pass bytes on between two connections until one of them ends."""
+    peers = {one: other, other: one}
+    while True:
+        for source in select.select(list(peers), [], [], 10)[0]:
+            data = source.recv(65536)
+            if not data:
+                return
+            peers[source].sendall(data)
 
 
 @pytest.fixture
@@ -716,6 +745,25 @@ def test_proxies_are_honoured(runner: Runner, proxy: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert runner.did(did_number="2")["action"] == "create"
     assert len(_Proxy.seen) == 1
+
+
+def test_https_goes_through_a_tunnel(
+    tls_runner: Runner, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    assert tls_runner.did(**VENDOR_CREATE)["action"] == "create"
+    assert _Proxy.seen == [tls_runner.simulator.url.split("//")[1]]
+    tls_runner.simulator.fault("garbage")
+    assert tls_runner.did(did_number="2")["error"]["kind"] == "unknown_outcome"
+    # A proxy that lets its answer drip in does so within the deadline, and nothing was sent to the platform.
+    _Proxy.seen.append("slow")
+    begun = time.monotonic()
+    slow = tls_runner.did(did_number="3", timeout=1)
+    assert slow["error"]["kind"] == "unreachable"
+    assert time.monotonic() - begun < 4
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    absent = tls_runner.did(did_number="3")
+    assert (absent["error"]["kind"], "proxy" in absent["msg"]) == ("unreachable", True)
 
 
 def test_plain_http_does_not_leave_this_machine_through_a_proxy(
