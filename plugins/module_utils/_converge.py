@@ -112,7 +112,7 @@ class Converger:
     def apply(self, desired: Desired) -> Converged:
         """Bring one DID to its desired state, or raise C(DidError). Each attempt is planned anew from the registry."""
         attempt = lost = 0
-        doubtful: Plan | None = None
+        doubtful: tuple[Plan, Outcome] | None = None  # the first attempt that may have been applied
         while True:
             plan = self._plan(desired)
             if not plan.sends:
@@ -125,12 +125,12 @@ class Converger:
             outcome = self._attempt(plan, intent, token)
             if outcome.state == _exchange.APPLIED:
                 record = self._confirm(plan, intent, token, t.cast("int", outcome.record_id))
-                return Converged(doubtful or plan, record)
-            if outcome.state == _exchange.UNKNOWN:
-                doubtful = doubtful or plan  # what follows repeats it
+                return Converged(plan if doubtful is None else doubtful[0], record)
+            if outcome.state == _exchange.UNKNOWN and doubtful is None:
+                doubtful = plan, outcome
             self._settle(plan, token, outcome)
             if not self._may_repeat(plan, outcome) or attempt >= self._settings.retries:
-                raise self._failure(plan, outcome)
+                raise self._failure(*(doubtful or (plan, outcome)))
             self._sleep(_pause(attempt, outcome.retry_after))
             attempt += 1
 

@@ -86,12 +86,6 @@ class Conflict(DidError):
     kind = "conflict"
 
 
-class NotFound(DidError):
-    """The registry has no such record."""
-
-    kind = "not_found"
-
-
 class RegistryUnavailable(DidError):
     """The registry cannot be read or written, or what it holds is damaged."""
 

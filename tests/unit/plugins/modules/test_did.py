@@ -248,6 +248,17 @@ def test_an_edit_of_unknown_outcome_is_repeated(runner: Runner) -> None:
     assert [request["method"] for request in runner.requests()] == ["PUT", *["POST"] * 4]
 
 
+def test_a_refused_repetition_does_not_settle_the_first_try(runner: Runner) -> None:
+    runner.did(**VENDOR_CREATE)
+    runner.simulator.fault("reset_after")
+    runner.simulator.fault("status", status=422)
+    result = runner.did(**{**VENDOR_CREATE, "port": 5061}, retries=1)
+    assert result["error"]["kind"] == "unknown_outcome"
+    assert "Run again" in result["msg"]
+    assert runner.both(**VENDOR_CREATE)["action"] == "update"
+    assert runner.simulator.dids()[13]["port"] == 5060
+
+
 def test_what_an_uncertain_edit_may_have_changed_is_not_known_until_it_is_declared(
     runner: Runner,
 ) -> None:
