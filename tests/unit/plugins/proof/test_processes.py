@@ -76,11 +76,12 @@ class Process:
                 **parameters,
             }
         }
-        path = folder / f"arguments-{time.monotonic_ns()}.json"
-        path.write_text(json.dumps(arguments))
+        file = folder / f"arguments-{time.monotonic_ns()}.json"
+        file.write_text(json.dumps(arguments))
+        path = [str(_COLLECTIONS), os.environ.get("PYTHONPATH")]
         self._process = subprocess.Popen(  # pylint: disable=consider-using-with
-            [sys.executable, "-c", _PROGRAM, str(path), happening],
-            env={**os.environ, "PYTHONPATH": str(_COLLECTIONS)},
+            [sys.executable, "-c", _PROGRAM, str(file), happening],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
