@@ -75,8 +75,7 @@ def keep_registry(module: Module) -> Result:
 
 
 def _resolve_items(module: Module, registry: Registry, platform: str, items: list[Item]) -> Result:
-    if not module.check_mode or items:
-        registry.ready_to_write()
+    registry.ready_to_write()
     api_key = option(module, "api_key")
     fingerprints = Fingerprints(api_key, registry.registry_id) if api_key is not None else None
     revisions = resolve(

@@ -265,9 +265,11 @@ class SqlRegistry:
                 # The DID was forgotten, or an older registry was restored: now it is known that it exists.
                 key = self._insert_answer(transaction, platform, intent, record_id, at)
                 return self._known(transaction, key)
-        same = by_id is not None and (intent.number is None or by_id == by_number)
-        if record is None and same:
-            return t.cast("Record", by_id)  # another run, or a person, has come to the same end
+        # By key: two looks at one record differ in the seconds that a claim on it has left.
+        looked_up = by_id if intent.number is None else by_number
+        keys = {None if found is None else found.key for found in (by_id, looked_up)}
+        if record is None and by_id is not None and len(keys) == 1:
+            return by_id  # another run, or a person, has come to the same end
         raise LateAnswer(t.cast("Record", by_id or by_number))
 
     def _known(self, transaction: Transaction, key: str) -> Record:

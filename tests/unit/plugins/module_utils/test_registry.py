@@ -532,6 +532,16 @@ def test_a_late_answer_to_a_forgotten_did_is_recorded(registry: SqlRegistry) -> 
     assert [entry.event for entry in registry.history(PLATFORM)] == ["forgotten", "answered"]
 
 
+def test_a_late_answer_that_agrees_is_no_conflict(registry: SqlRegistry) -> None:
+    intent = _create(lease=-1)
+    token = registry.claim(PLATFORM, intent)
+    assert token is not None
+    adoption = Intent("adopt", _found(registry), "1166", 13, {"did_number": "1166"}, 60)
+    # Another run has adopted the very record, and is still at work on it.
+    assert registry.claim(PLATFORM, adoption) is not None
+    assert registry.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
+
+
 def test_what_an_answer_means_is_written_patiently(registry: SqlRegistry, tmp_path: Path) -> None:
     impatient = _open.open_registry(
         registry.location, PLATFORM, registry_id=None, write=True, timeout=0
