@@ -104,6 +104,36 @@ class RegistryBusy(DidError):
     kind = "registry_busy"
 
 
+class LimitExceeded(DidError):
+    """The plan holds more creates or more requests than the task allows; nothing was sent."""
+
+    kind = "limit_exceeded"
+
+
+class PlanChanged(DidError):
+    """What would be done is not what was reviewed."""
+
+    kind = "plan_changed"
+
+
+class Interrupted(DidError):
+    """A signal told the run to stop before it had come to this."""
+
+    kind = "interrupted"
+
+
+def defect(error: BaseException) -> DidError:
+    """Return the error for an exception that nobody expected: by its place in the code, as its text may hold anything."""
+    import os
+    import traceback
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return DidError(
+        f"Unexpected {type(error).__name__} in {os.path.basename(place.filename)}, line {place.lineno}. This is a defect of"
+        " nextbilling.did: please report it. If a request was under way, its outcome is kept in the registry as not known"
+    )
+
+
 def pasteable_task(name: str, module: str, options: t.Mapping[str, t.Any]) -> str:
     """Return a task as YAML that can be pasted into a playbook.
 

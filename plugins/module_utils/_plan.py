@@ -275,7 +275,7 @@ def _against(known: Record, desired: Desired, policy: Policy, fingerprints: Fing
         if verdict != _SAME
     }
     notes = tuple(
-        f"{desired.label}: the known {name} was recorded with another api_key and cannot be compared; it counts as changed"
+        f"the known {name} was recorded with another api_key and cannot be compared; it counts as changed"
         for name, verdict in verdicts.items()
         if verdict == _UNCHECKABLE
     )

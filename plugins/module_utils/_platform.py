@@ -37,10 +37,11 @@ from ._exchange import (
     is_loopback,
     path,
 )
+from ._fields import SECRETS
 from ._secrets import Redactor
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 _ANSWER_LIMIT = 1_000_000
 _IDLE_LIMIT = 1.0
@@ -60,12 +61,12 @@ _STATUS_WORDS = {
 class Platform:
     """A client of one platform, for one thread. It keeps its connection between requests.
 
-    :param secrets: further texts that may not appear in what the platform answers, such as passwords of DIDs.
+    :param secrets: those of all DIDs of the run; what the platform says of one of them must not hold another's.
     """
 
-    def __init__(self, connection: Connection, secrets: t.Iterable[str] = ()) -> None:
+    def __init__(self, connection: Connection, secrets: Collection[str] = ()) -> None:
         self._connection = connection
-        self._redactor = Redactor([connection.api_token, connection.api_key, *secrets])
+        self._secrets = secrets
         self._wire = _Wire()
         self._session: t.Any = None
         self._last_used = 0.0
@@ -101,11 +102,15 @@ class Platform:
         payload: Mapping[str, t.Any],
         permit: Callable[[float], None],
     ) -> Outcome:
+        connection = self._connection
         body = encode(payload)
         self._open_session()
-        self._wire.start(self._connection.timeout, self._connection.connect_timeout, permit)
+        self._wire.start(connection.timeout, connection.connect_timeout, permit)
         try:
-            outcome = self._judged(self._exchange(method, record_id, body), record_id)
+            answer = self._exchange(method, record_id, body)
+            outcome = _Judge(
+                answer, record_id, self._redactor(payload), connection.api_url
+            ).outcome()
         except Exception as error:  # pylint: disable=broad-exception-caught  # it may hold the URL
             outcome = self._failed(error)
         self._last_used = time.monotonic()
@@ -163,8 +168,10 @@ class Platform:
             retryable=True,
         )
 
-    def _judged(self, answer: _Answer, record_id: int | None) -> Outcome:
-        return _Judge(answer, record_id, self._redactor, self._connection.api_url).outcome()
+    def _redactor(self, payload: Mapping[str, t.Any]) -> Redactor:
+        login = self._connection.api_token, self._connection.api_key
+        own = (payload[name] for name in SECRETS if name in payload)
+        return Redactor([*login, *own], self._secrets)
 
 
 class _Answer(t.NamedTuple):

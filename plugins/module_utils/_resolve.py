@@ -71,18 +71,12 @@ def resolve(
     for _race in range(_RACES):
         revisions: list[Revision] = []
         problems: list[str] = []
-        for statement in statements:
-            found = find_unclaimed(
-                registry,
-                platform,
-                statement.number,
-                statement.record_id,
-                label=statement.label,
-                until=deadline,
-                sleep=sleep,
-            )
+        found = find_unclaimed(registry, platform, statements, until=deadline, sleep=sleep)
+        for statement, each in zip(statements, found):
+            if isinstance(each, RegistryBusy):
+                raise each
             try:
-                revisions += decide(statement, *found, overwrite)
+                revisions += decide(statement, *each, overwrite)
             except _Contradiction as problem:
                 problems.append(f"{statement.label}: {problem}")
         problems += _entangled(revisions)

@@ -22,6 +22,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 MASK = "***"
 REASON_LIMIT = 500
+DISTINCT = 6
+"""Characters from which on a secret can be told from an accidental part of another word."""
 
 
 class Fingerprints:
@@ -52,13 +54,22 @@ def _mac(key: bytes, message: bytes) -> bytes:
 class Redactor:
     """Takes secrets out of text that others wrote, in each spelling in which an answer may echo them."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
+    def __init__(self, secrets: Iterable[str], others: Iterable[str] = ()) -> None:
+        """C(secrets): what the answer may well echo. C(others): what is looked for as it is, and only if it is distinct."""
+        self._secrets = [secret for secret in secrets if secret]
+        self._others = others
+
+    def _expression(self, text: str) -> re.Pattern[str]:
+        # Made where an answer is cleaned, which is seldom: thousands of other DIDs' passwords would slow every request.
+        found = [other for other in self._others if len(other) >= DISTINCT and other in text]
+        spellings = {
+            spelling for secret in (*self._secrets, *found) for spelling in _spellings(secret)
+        }
         # The longest first: where one secret is part of another, nothing of the longer one may stay.
         ordered = sorted(filter(None, spellings), key=len, reverse=True)
         # The path of every request holds the token and the key, which an answer may cut short.
         parts = [r"(?<=manageDID/)\S+", *map(_pattern, ordered)]
-        self._expression = re.compile("|".join(parts), re.IGNORECASE)
+        return re.compile("|".join(parts), re.IGNORECASE)
 
     def clean(self, text: str, limit: int = REASON_LIMIT) -> str:
         """Return the text on one line, without secrets or control characters, and no longer than the limit in characters.
@@ -68,9 +79,10 @@ class Redactor:
         import html  # only where an answer is cleaned: it brings a table of thousands of entities
 
         visible = "".join(map(_visible, text))
+        expression = self._expression(visible)
         for candidate in (visible, html.unescape(visible)):
-            if self._expression.search(candidate):
-                visible = self._expression.sub(MASK, candidate)
+            if expression.search(candidate):
+                visible = expression.sub(MASK, candidate)
         visible = " ".join(visible.split())
         return visible if len(visible) <= limit else visible[: limit - 1] + "…"
 

@@ -187,6 +187,16 @@ confirmed_at:
   returned: success
   type: str
   sample: "2026-01-31T12:00:00Z"
+before_confirmed_at:
+  description: When the platform confirmed what stands as C(before) in RV(changes), in UTC; null where nothing was known. The same in check mode.
+  returned: success
+  type: str
+  sample: "2026-01-31T12:00:00Z"
+platform:
+  description: The name under which the records of this platform are kept.
+  returned: success
+  type: str
+  sample: sip.nextbilling.com.br:443
 registry:
   description: The registry that was used.
   returned: success
@@ -206,7 +216,7 @@ error:
     kind:
       description:
         - One of C(invalid_parameter), C(unreachable), C(refused), C(throttled), C(unknown_outcome), C(conflict), C(registry_unavailable),
-          C(registry_mismatch), C(registry_busy); C(internal_error) for a defect of the collection.
+          C(registry_mismatch), C(registry_busy), C(interrupted) by a signal; C(internal_error) for a defect of the collection.
       type: str
     http_status:
       description: The status of the platform's answer, if there was one.

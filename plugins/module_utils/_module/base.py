@@ -12,18 +12,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
-import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .. import _fields
-from .._errors import DidError, InvalidParameter
+from .._errors import DidError, InvalidParameter, defect
 from .._exchange import has_path, platform_name, shown_address
 from .._registry._open import DEFAULT_LOCATION, locate, may_be_shown
-from .._secrets import MASK
+from .._secrets import DISTINCT, MASK
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
@@ -146,7 +144,7 @@ class Module(AnsibleModule):
 
 def _is_distinct(secret: str) -> bool:
     """Tell whether masking a secret wherever it occurs leaves ids and words readable. Results do not hold it in any case."""
-    return len(secret) >= 6 and not secret.isdigit()
+    return len(secret) >= DISTINCT and not secret.isdigit()
 
 
 def _shown(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
@@ -190,28 +188,18 @@ def run(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
     try:
         result = work(module)
     except DidError as error:
-        failure: Result | None = {
-            "msg": error.message,
-            "error": error.details(),
-            "changed": error.changed,
-        }
+        result = failure(error)
     # What nobody expected may hold a secret in its text.
     except Exception as error:  # pylint: disable=broad-exception-caught
-        failure = _unexpected(error)
-    else:
-        failure = None
-    if failure is not None:
-        module.fail_json(**failure)
+        result = failure(defect(error))
+    if "error" in result:
+        module.fail_json(**result)
     module.exit_json(**result)
 
 
-def _unexpected(error: Exception) -> Result:
-    place = traceback.extract_tb(sys.exc_info()[2])[-1]
-    message = (
-        f"Unexpected {type(error).__name__} in {os.path.basename(place.filename)}, line {place.lineno}. This is a defect of"
-        " nextbilling.did: please report it. If a request was under way, its outcome is kept in the registry as not known"
-    )
-    return {"msg": message, "error": DidError(message).details(), "changed": False}
+def failure(error: DidError) -> Result:
+    """Return the result of a task that an error has stopped."""
+    return {"msg": error.message, "error": error.details(), "changed": error.changed}
 
 
 def option(module: Module, name: str) -> t.Any:

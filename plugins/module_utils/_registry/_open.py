@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from .._errors import InvalidParameter, RegistryMismatch, RegistryUnavailable, pasteable_task
 from ._schema import CURRENT
-from ._store import SqlRegistry, add_platform, migrate, read_meta, schema_version
+from ._store import SqlRegistry, read_meta, schema_version
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from ._store import Database
@@ -75,8 +75,9 @@ def open_registry(
     step = _creating_task(location, platform or "NAME_OF_THE_PLATFORM")
     database = _open(location, write=write, timeout=timeout, step=step)
     try:
-        _check_current(database, step)
-        registry = SqlRegistry(database)
+        meta = read_meta(database)
+        _check_current(database, meta, step)
+        registry = SqlRegistry(database, meta["registry_id"])
         check_id(registry.registry_id, registry_id, location)
         if platform is not None and platform not in registry.platforms():
             raise RegistryMismatch(
@@ -105,8 +106,8 @@ def _open(location: str, *, write: bool, timeout: float, step: str) -> Database:
         raise RegistryMismatch(f"{error.message}. {_NEVER_BY_ACCIDENT}{step}") from None
 
 
-def _check_current(database: Database, step: str) -> None:
-    version = schema_version(database)
+def _check_current(database: Database, meta: dict[str, str], step: str) -> None:
+    version = schema_version(database, meta)
     if version < CURRENT:
         raise RegistryMismatch(
             f"The registry {database.location} has schema {version}; this release of nextbilling.did needs schema {CURRENT}. Nothing was"
@@ -143,7 +144,9 @@ def make_present(
 
     Returns C({"changes": [sentences], "registry_id": str or None where it would be created}).
     """
-    from ._sqlite import create_sqlite, open_sqlite, tighten, uncreatable
+    from ._creating import create_sqlite, tighten, uncreatable
+    from ._sqlite import open_sqlite
+    from ._writing import add_platform, migrate
 
     changes: list[str] = []
     if not os.path.lexists(location):
@@ -161,9 +164,10 @@ def make_present(
         create_sqlite(location, timeout=timeout)
     database = open_sqlite(location, write=apply, timeout=timeout)
     try:
-        found = read_meta(database)["registry_id"]
+        meta = read_meta(database)
+        found = meta["registry_id"]
         check_id(found, registry_id, location)
-        version = schema_version(database)
+        version = schema_version(database, meta)
         if version < CURRENT:
             changes.append(f"migrate the registry from schema {version} to {CURRENT}")
         with database.reading() as transaction:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:  # pragma: no cover
+    import contextlib
     from collections.abc import Collection, Mapping, Sequence
 
 CONFIRMED = "confirmed"
@@ -131,6 +132,10 @@ class LateAnswer(Exception):
         self.record = record
 
 
+Found = tuple[t.Optional[Record], t.Optional[Record]]
+"""What a look-up leads to: the record of the number, and the one that bears the record id."""
+
+
 class Registry(t.Protocol):
     """The last known state of the DIDs of several platforms. All methods raise C(RegistryUnavailable) when it fails.
 
@@ -143,10 +148,16 @@ class Registry(t.Protocol):
     def platforms(self) -> Collection[str]:
         """Return the names of the platforms that this registry knows."""
 
-    def find(
-        self, platform: str, number: str | None, record_id: int | None
-    ) -> tuple[Record | None, Record | None]:
+    def find(self, platform: str, number: str | None, record_id: int | None) -> Found:
         """Return the record that the identity leads to, and the one that bears the record id."""
+
+    def find_many(
+        self, platform: str, wanted: Sequence[tuple[str | None, int | None]]
+    ) -> Sequence[Found]:
+        """Return what C(find) does for many identities and record ids, as they are at one moment."""
+
+    def size(self, platform: str) -> int:
+        """Return how many records of a platform there are."""
 
     def numberless(self, platform: str) -> Sequence[int]:
         """Return the ids of the records which are known by their id alone."""
@@ -156,6 +167,12 @@ class Registry(t.Protocol):
 
     def ready_to_write(self) -> None:
         """Raise C(RegistryUnavailable) if a write would fail, without writing."""
+
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        """Make the writes inside the block one: all of them are durable when it ends, and not before, or none is.
+
+        C(LateAnswer), and a C(claim) that is not granted, may be dealt with inside it; every other failure must leave it.
+        """
 
     def claim(self, platform: str, intent: Intent) -> str | None:
         """Record an intent and take its claim. Returns its token, or None where the record is no longer as planned with."""

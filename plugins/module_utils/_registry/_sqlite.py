@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
 import stat
-import tempfile
-import time
 import typing as t
 from pathlib import Path
 
 from .._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
 from ._schema import VERSIONS
-from ._store import Collision, Database, create_tables
+from ._store import Collision, Database
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Iterator, Sequence
@@ -32,8 +29,6 @@ _HEADER = 100
 _MAGIC = b"SQLite format 3\0"
 # Without what SQLite keeps for itself, such as the statistics that ANALYZE makes.
 _SCHEMA = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"
-_COMPANIONS = ("-journal", "-wal")
-_COPY_ATTEMPTS = 20
 # Seconds to wait for other processes with what must be written.
 _PATIENCE = 60.0
 
@@ -124,7 +119,7 @@ def open_sqlite(location: str, *, write: bool, timeout: float) -> SqliteDatabase
     # SQLite keeps its journals beside the file itself, wherever a link leads to it from.
     path = os.path.realpath(location)
     _check_file(path, location)
-    database = _connect(path, location, write=write, timeout=timeout)
+    database = connect(path, location, write=write, timeout=timeout)
     try:
         _check_identity(database)
     except BaseException:
@@ -133,13 +128,15 @@ def open_sqlite(location: str, *, write: bool, timeout: float) -> SqliteDatabase
     return database
 
 
-def _connect(path: str, location: str, *, write: bool, timeout: float) -> SqliteDatabase:
+def connect(path: str, location: str, *, write: bool, timeout: float) -> SqliteDatabase:
+    """Open a file, or for reading a private copy of one that needs recovery, without a look at what it holds."""
     with _translated(location):
-        connection = (
-            _private_copy(path, location)
-            if not write and _needs_recovery(path)
-            else _open_file(path, write=write, timeout=timeout)
-        )
+        if not write and _needs_recovery(path):
+            from ._sqlite_copy import private_copy
+
+            connection = private_copy(path, location)
+        else:
+            connection = _open_file(path, write=write, timeout=timeout)
     return SqliteDatabase(connection, path, location, timeout)
 
 
@@ -156,22 +153,6 @@ def _open_file(path: str, *, write: bool, timeout: float) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = DELETE").fetchall()
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA fullfsync = ON")
-    return connection
-
-
-def _private_copy(path: str, location: str) -> sqlite3.Connection:
-    """Return a copy in memory of a registry that cannot be read where it lies without writing there, as it is after recovery."""
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    try:
-        with tempfile.TemporaryDirectory(prefix="nextbilling-did-") as folder:
-            copy = os.path.join(folder, "registry.db")
-            _copy_at_rest(path, copy)
-            with contextlib.closing(sqlite3.connect(copy)) as recovered:
-                recovered.backup(connection)
-    except OSError as error:
-        raise RegistryUnavailable(
-            f"The registry {location} cannot be read ({error.strerror})"
-        ) from None
     return connection
 
 
@@ -204,43 +185,6 @@ def _has_content(path: str) -> bool:
         return os.path.getsize(path) > 0
     except OSError:
         return False
-
-
-def _copy_at_rest(original: str, copy: str) -> None:
-    """Copy a database and its journals, again if anything about them changed meanwhile. Read locks are not taken."""
-    for _attempt in range(_COPY_ATTEMPTS):
-        before = _traces(original)
-        try:
-            for suffix in ("", *_COMPANIONS):
-                _copy_if_there(original + suffix, copy + suffix)
-        except OSError as error:
-            raise RegistryUnavailable(
-                f"The registry {original} cannot be read ({error.strerror})"
-            ) from None
-        if before == _traces(original):
-            return
-        time.sleep(0.1)
-    raise RegistryBusy(
-        f"The registry {original} is being written all the time: no copy of it could be read. Try again later"
-    )
-
-
-def _copy_if_there(source: str, target: str) -> None:
-    if os.path.exists(source):
-        shutil.copyfile(source, target)
-    elif os.path.exists(target):
-        os.unlink(target)
-
-
-def _traces(original: str) -> list[tuple[int, int, int] | None]:
-    traces: list[tuple[int, int, int] | None] = []
-    for suffix in ("", *_COMPANIONS):
-        try:
-            found = os.stat(original + suffix)
-            traces.append((found.st_ino, found.st_size, found.st_mtime_ns))
-        except FileNotFoundError:
-            traces.append(None)
-    return traces
 
 
 def _check_file(path: str, location: str) -> None:
@@ -278,68 +222,6 @@ def _not_a_registry(path: str) -> RegistryUnavailable:
     )
 
 
-def uncreatable(path: str) -> str | None:
-    """Return why a registry cannot be created, or None, without creating anything."""
-    folder = os.path.dirname(path)
-    while not os.path.lexists(folder):
-        folder = os.path.dirname(folder)
-    if not os.path.isdir(folder):
-        return f"{folder} is not a folder"
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return f"no permission to write {folder}, or a read-only file system"
-    limit = os.pathconf(folder, "PC_NAME_MAX")
-    if any(len(os.fsencode(part)) > limit for part in path.split(os.sep)):
-        return "a name in its path is too long"
-    return None
-
-
-def create_sqlite(path: str, *, timeout: float) -> bool:
-    """Create a registry (file mode 0600, in a folder that is made with 0700). Returns False where a file is there already.
-
-    It appears under its name complete or not at all: it is made beside it and linked into place, which never replaces a file.
-    """
-    folder = os.path.dirname(path)
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        handle, draft = tempfile.mkstemp(prefix=".registry-", suffix=".new", dir=folder)
-        os.close(handle)
-    except OSError as error:
-        raise RegistryUnavailable(
-            f"The registry {path} cannot be created ({error.strerror}: {folder})"
-        ) from None
-    try:
-        _fill(draft, timeout)
-        os.link(draft, path)
-        _synchronise_folder(folder)
-        return True
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise RegistryUnavailable(
-            f"The registry {path} cannot be created ({error.strerror})"
-        ) from None
-    finally:
-        os.unlink(draft)
-
-
-def _fill(draft: str, timeout: float) -> None:
-    database = _connect(draft, draft, write=True, timeout=timeout)
-    try:
-        with database.writing() as transaction:
-            transaction.change(f"PRAGMA application_id = {APPLICATION_ID}")
-        create_tables(database)
-    finally:
-        database.close()
-
-
-def _synchronise_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _expected_schema() -> frozenset[tuple[str, str, str]]:
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         for statements in VERSIONS:
@@ -367,14 +249,6 @@ def _translated(location: str) -> Iterator[None]:
         raise RegistryUnavailable(
             f"The registry {location} is damaged or cannot be used ({error}). Restore it from its newest backup"
         ) from None
-
-
-def tighten(path: str, *, apply: bool) -> bool:
-    """Take every permission but the owner's from the file. Returns whether there is, or was, something to take."""
-    loose = stat.S_IMODE(os.stat(path).st_mode) & 0o077 != 0
-    if loose and apply:
-        os.chmod(path, 0o600)
-    return loose
 
 
 if t.TYPE_CHECKING:  # pragma: no cover

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Waiting for another run that holds a DID: one way for those who send, and for those who correct the registry."""
+"""Waiting for other runs that hold DIDs: one way for those who send, and for those who correct the registry."""
 
 from __future__ import annotations
 
@@ -15,46 +15,77 @@ import typing as t
 from .._errors import RegistryBusy
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from ._records import Record, Registry
+    from ._records import Claim, Found, Registry
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+    class Wanted(t.Protocol):
+        """A DID that is looked for: by its identity, by its record id, or by both. C(label): how messages call it."""
+
+        @property
+        def label(self) -> str: ...
+        @property
+        def number(self) -> str | None: ...
+        @property
+        def record_id(self) -> int | None: ...
+
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
 def find_unclaimed(
     registry: Registry,
     platform: str,
-    number: str | None,
-    record_id: int | None,
+    wanted: Sequence[Wanted],
     *,
-    label: str,
     until: float,
     sleep: Callable[[float], None],
-) -> tuple[Record | None, Record | None]:
-    """Return what C(Registry.find) does, once no live claim is on either record.
+) -> list[Found | RegistryBusy]:
+    """Return for each DID what the registry knows once no live claim is on it, or the error for one that a run holds still.
 
-    :param label: how messages call the DID.
     :param until: the time by the monotonic clock, in seconds, at which to give up.
-    :raises RegistryBusy: a run holds it still.
     """
-    pause = _FIRST_PAUSE
-    while True:
-        found = registry.find(platform, number, record_id)
-        claims = [
-            record.claim for record in found if record is not None and record.claim is not None
-        ]
-        live = next((claim for claim in claims if claim.live), None)
-        if live is None:
-            return found
+    pause = FIRST_PAUSE
+    looked_up = registry.find_many(platform, [(did.number, did.record_id) for did in wanted])
+    found: list[Found | RegistryBusy] = [*looked_up]
+    claimed = {place: claim for place, each in enumerate(looked_up) if (claim := live_claim(each))}
+    while claimed:
         left = until - time.monotonic()
         if left <= 0:
-            raise RegistryBusy(
-                f"{label}: another run ({live.holder}) holds it for its own {live.action}, for {live.seconds_left:.0f} more seconds at the"
-                " most. It was waited for (registry_timeout). Nothing was written and nothing was sent. Run again when that run has"
-                " ended",
-                did_number=number,
-                record_id=record_id,
-            )
-        sleep(max(0.01, min(pause, live.seconds_left, left)))
-        pause = min(pause * 2, _LONGEST_PAUSE)
+            for place, claim in claimed.items():
+                found[place] = busy(wanted[place], claim)
+            break
+        sleep(pause_before_look(claimed.values(), pause, left))
+        pause = min(pause * 2, LONGEST_PAUSE)
+        again = [(wanted[place].number, wanted[place].record_id) for place in claimed]
+        for place, each in zip(list(claimed), registry.find_many(platform, again)):
+            found[place] = each
+            claim = live_claim(each)
+            if claim is None:
+                del claimed[place]
+            else:
+                claimed[place] = claim
+    return found
+
+
+def live_claim(found: Found) -> Claim | None:
+    """Return the claim of a run that may still be at work on what was found, or None."""
+    for record in found:
+        if record is not None and record.claim is not None and record.claim.live:
+            return record.claim
+    return None
+
+
+def pause_before_look(claims: t.Iterable[Claim], pause: float, left: float) -> float:
+    """Return for how many seconds to wait before the next look at claims."""
+    return max(0.01, min(pause, left, *(claim.seconds_left for claim in claims)))
+
+
+def busy(wanted: Wanted, claim: Claim) -> RegistryBusy:
+    """Return the error for a DID that another run holds for longer than this one may wait."""
+    return RegistryBusy(
+        f"{wanted.label}: another run ({claim.holder}) holds it for its own {claim.action}, for {claim.seconds_left:.0f} more seconds at the"
+        " most. It was waited for (registry_timeout). Nothing was written and nothing was sent. Run again when that run has ended",
+        did_number=wanted.number,
+        record_id=wanted.record_id,
+    )

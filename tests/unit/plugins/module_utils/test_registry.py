@@ -290,9 +290,9 @@ def test_a_migration_that_fails_changes_nothing(
 def _expect_schema(monkeypatch: pytest.MonkeyPatch, statements: list[str]) -> None:
     versions = (*_schema.VERSIONS, tuple(statements))
     package = "ansible_collections.nextbilling.did.plugins.module_utils._registry"
-    for module in ("_store", "_sqlite"):
+    for module in ("_writing", "_sqlite"):
         monkeypatch.setattr(f"{package}.{module}.VERSIONS", versions)
-    for module in ("_store", "_open"):
+    for module in ("_store", "_writing", "_open"):
         monkeypatch.setattr(f"{package}.{module}.CURRENT", len(versions))
 
 

@@ -78,6 +78,9 @@ class _Client:
         """As the client itself."""
         return self._client.began
 
+    def close(self) -> None:
+        """Whose client it is, closes it."""
+
     def create(self, payload: Any, permit: Callable[[float], None]) -> Outcome:
         """Send a PUT."""
         return self._around(lambda: self._client.create(payload, permit))

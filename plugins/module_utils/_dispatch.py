@@ -1,0 +1,603 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Carries plans out: claim, request, confirm; for one DID after the other, or for several at once. Here alone requests leave.
+
+One thread decides and writes; requests are made by it too, or by a few workers where several may be under way. What an answer
+means and the next intent become durable in one transaction, so that an intent costs no commit of its own.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import heapq
+import itertools
+import queue
+import random
+import threading
+import time
+import typing as t
+
+from . import _exchange, _telling
+from ._converge import Backoff, Report
+from ._errors import DidError, RegistryBusy, defect
+from ._plan import ADOPT, CREATE, NONE, UPDATE, recorded
+from ._registry._records import Intent, LateAnswer
+from ._registry._waiting import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    busy,
+    live_claim,
+    pause_before_look,
+)
+from ._registry._writing import timestamp
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable, Sequence
+
+    from ._converge import Converger, Job
+    from ._exchange import Outcome
+    from ._plan import Plan
+    from ._platform import Platform
+    from ._registry._records import Record, Registry
+
+_LEASE_MARGIN = 30.0
+_RETRY_AFTER_LIMIT = 120.0
+_PAUSE_BASE, _PAUSE_LIMIT = 0.5, 30.0
+_RACES, _RACE_PAUSE = 100, 0.1
+# So many DIDs in a row that got no clear answer end a run: the others would only wait for the same, or become unknown too.
+_LOST_LIMIT = 10
+# So many requests must go well before one more is tried at once.
+_CALM = 20
+
+
+class _Crash(t.NamedTuple):
+    """An attempt that ended in an exception. C(began): whether a byte of the request may have been written."""
+
+    error: BaseException
+    began: bool
+
+
+class _Attempts:
+    """The attempts for one DID.
+
+    C(repeats): attempts that failed and count. C(races): claims that another run was quicker to take. C(doubtful): the first
+    attempt that may have been applied. C(last): the last one that failed. C(stale): whether what is planned must be looked at
+    again. C(crowd): how many requests were under way at once during this one, at the most. C(patience): when to give up on
+    another run's claim.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.planned = self.plan = t.cast("Plan", job.plan)
+        self.repeats = self.races = 0
+        self.doubtful: tuple[Plan, Outcome] | None = None
+        self.last: tuple[Plan, Outcome] | None = None
+        self.stale = False
+        self.intent: Intent | None = None
+        self.token = ""
+        self.crowd = 1
+        self.limit = 1
+        self.patience: float | None = None
+        self.pause = FIRST_PAUSE
+
+
+class _Pace:
+    """How many requests may be under way at once. The vendor's error page: 429 for several requests at the same time.
+
+    A refusal among several leads back to what is known to be taken, one at first; success leads up again by one, after ever longer
+    spells of it where that was refused before.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.limit = self.least = self._most = most
+        self.refusals = 0
+        self._proven = 1
+        self._successes = 0
+        self._spell = _CALM
+
+    def refused(self) -> None:
+        """Note a refusal of one among several requests."""
+        self.refusals += 1
+        self.limit = self._proven if self._proven < self.limit else 1
+        self._proven = min(self._proven, self.limit)
+        self.least = min(self.least, self.limit)
+        self._successes = 0
+        self._spell *= 2
+
+    def went_well(self, limit: int) -> None:
+        """Note a request that was not refused, begun under a limit."""
+        if limit != self.limit or not self.refusals:
+            return
+        self._successes += 1
+        if self._successes >= self._spell and self.limit < self._most:
+            self._proven = self.limit
+            self.limit += 1
+            self._successes = 0
+
+
+class Dispatcher:
+    """One run over planned DIDs. Each attempt that is not the first is planned anew from the registry."""
+
+    def __init__(self, converger: Converger) -> None:
+        self._converger = converger
+        self._registry: Registry = converger.registry
+        self._settings = converger.settings
+        self._pace = _Pace(converger.settings.concurrency)
+        self._fresh: collections.deque[_Attempts] = collections.deque()
+        # (when it is due, number, attempts): those which wait for something.
+        self._deferred: list[tuple[float, int, _Attempts]] = []
+        self._numbers = itertools.count()
+        self._quiet_until = 0.0
+        self._lost = 0
+        self._stopped: str | None = None
+        self._jobs: Sequence[Job] = ()
+
+    def run(self, jobs: Sequence[Job]) -> Report:
+        """Carry out all plans, or as many as can be before something stops the run."""
+        self._jobs = jobs
+        for job in jobs:
+            if job.sends:
+                self._fresh.append(_Attempts(job))
+            elif job.plan is not None:
+                job.record = job.plan.known
+        self._stopped = self._converger.too_many_failures(jobs)
+        count = min(self._settings.concurrency, len(self._fresh))
+        senders = _Workers(self, count) if count > 1 else _Alone(self)
+        try:
+            self._work(senders)
+        except BaseException:
+            senders.abandon()
+            raise
+        senders.close()
+        pace = self._pace
+        return Report(self._stopped, Backoff(pace.refusals, pace.least) if pace.refusals else None)
+
+    def _work(self, senders: _Senders) -> None:
+        answers: list[tuple[_Attempts, Outcome | _Crash]] = []
+        while True:
+            chosen = self._choose(senders.under_way)
+            if answers or chosen:
+                for attempts in self._turn(answers, chosen):
+                    attempts.crowd = senders.under_way + 1
+                    attempts.limit = self._pace.limit
+                    senders.start(attempts)
+                answers = senders.answers(None if senders.under_way else 0.0)
+            elif senders.under_way:
+                answers = senders.answers(self._until_due())
+            elif self._deferred or self._fresh:
+                self._wait()
+            else:
+                return
+
+    # What comes next
+
+    def _choose(self, under_way: int) -> list[_Attempts]:
+        """Return those that may be sent now, as many as there is room for."""
+        self._stopped = self._stopped or self._converger.stopping()
+        if self._stopped:
+            self._give_up()
+            return []
+        now = time.monotonic()
+        chosen: list[_Attempts] = []
+        while len(chosen) + under_way < self._pace.limit and now >= self._quiet_until:
+            attempts = self._next(now)
+            if attempts is None:
+                break
+            if not attempts.stale or self._planned_anew(attempts, now):
+                chosen.append(attempts)
+            if self._stopped:
+                break
+        return chosen
+
+    def _next(self, now: float) -> _Attempts | None:
+        if self._deferred and self._deferred[0][0] <= now:
+            return heapq.heappop(self._deferred)[2]
+        return self._fresh.popleft() if self._fresh else None
+
+    def _planned_anew(self, attempts: _Attempts, now: float) -> bool:
+        """Look at what the registry knows now, and tell whether there is still something to send."""
+        desired = attempts.job.desired
+        try:
+            found = self._registry.find(self._settings.platform, desired.number, desired.record_id)
+        except DidError as error:
+            self._fail(attempts, error)
+            self._stop(f"the registry could not be read ({error.message})")
+            return False
+        claim = live_claim(found)
+        if claim is not None:
+            if attempts.patience is None:
+                attempts.patience = now + self._settings.registry_timeout
+            left = attempts.patience - now
+            if left <= 0:
+                self._fail(attempts, busy(desired, claim))
+            else:
+                self._defer(attempts, pause_before_look([claim], attempts.pause, left))
+                attempts.pause = min(attempts.pause * 2, LONGEST_PAUSE)
+            return False
+        attempts.patience, attempts.pause, attempts.stale = None, FIRST_PAUSE, False
+        return self._replace_plan(attempts, found)
+
+    def _replace_plan(self, attempts: _Attempts, found: t.Any) -> bool:
+        job = attempts.job
+        self._converger.decide(job, found)
+        if job.error is not None:
+            self._fail(attempts, job.error)
+            return False
+        plan = attempts.plan = t.cast("Plan", job.plan)
+        if plan.action == NONE:
+            job.record = plan.known
+            return False
+        if self._settings.bound and _departs(attempts.planned, plan):
+            self._fail(attempts, _telling.departed(attempts.planned, plan))
+            return False
+        return True
+
+    def _defer(self, attempts: _Attempts, seconds: float) -> None:
+        attempts.stale = True
+        due = time.monotonic() + seconds
+        heapq.heappush(self._deferred, (due, next(self._numbers), attempts))
+
+    def _until_due(self) -> float | None:
+        """Return the seconds until somebody who waits may go on, or None."""
+        if self._fresh:
+            due = self._quiet_until
+        elif self._deferred:
+            due = max(self._deferred[0][0], self._quiet_until)
+        else:
+            return None
+        return max(0.001, due - time.monotonic())
+
+    def _wait(self) -> None:
+        """Sleep until the first of those who wait may go on. With the sleep, its time has come, whatever the clock says."""
+        self._converger.sleep(t.cast("float", self._until_due()))
+        self._quiet_until = 0.0
+        if self._deferred:
+            _due, number, attempts = self._deferred[0]
+            heapq.heapreplace(self._deferred, (0.0, number, attempts))
+
+    # Writing
+
+    def _turn(
+        self,
+        answers: Sequence[tuple[_Attempts, Outcome | _Crash]],
+        chosen: Sequence[_Attempts],
+    ) -> list[_Attempts]:
+        """Write down in one transaction what answers mean and what is sent next. Returns those that may be sent.
+
+        Where that fails, each is written alone, so that as much as possible of what is known is kept.
+        """
+        several = len(answers) + len(chosen) > 1
+        try:
+            with self._registry.together() if several else contextlib.nullcontext():
+                written = [self._write(attempts, answer) for attempts, answer in answers]
+                tokens = [self._claim(attempts) for attempts in chosen]
+        except DidError as error:
+            if several:
+                return self._one_by_one(answers, chosen)
+            for attempts, answer in answers:
+                self._conclude(attempts, answer, error)
+            for attempts in chosen:
+                self._fail(attempts, _telling.unclaimed(attempts.plan, error))
+            self._stop(f"the registry could not be written ({error.message})")
+            return []
+        for (attempts, answer), what in zip(answers, written):
+            self._conclude(attempts, answer, what)
+        return [
+            attempts for attempts, token in zip(chosen, tokens) if self._claimed(attempts, token)
+        ]
+
+    def _one_by_one(
+        self,
+        answers: Sequence[tuple[_Attempts, Outcome | _Crash]],
+        chosen: Sequence[_Attempts],
+    ) -> list[_Attempts]:
+        for answer in answers:
+            self._turn([answer], [])
+        claimed: list[_Attempts] = []
+        for attempts in chosen:
+            if not self._stopped:
+                claimed += self._turn([], [attempts])
+        return claimed
+
+    def _claim(self, attempts: _Attempts) -> str | None:
+        plan = attempts.plan
+        attempts.intent = Intent(
+            action=plan.action,
+            known=plan.known,
+            number=plan.desired.number,
+            record_id=plan.record_id,
+            sending=recorded(plan.payload, self._converger.fingerprints),
+            lease=self._settings.connection.timeout + _LEASE_MARGIN,
+        )
+        return self._registry.claim(self._settings.platform, attempts.intent)
+
+    def _claimed(self, attempts: _Attempts, token: str | None) -> bool:
+        """Tell whether the claim was granted. If not, another run wrote between look and claim: what it did decides what is left to do."""
+        if token is not None:
+            attempts.token = token
+            return True
+        attempts.races += 1
+        if attempts.races > _RACES:
+            words = "other runs change it all the time. Nothing was sent. Run again later"
+            self._fail(attempts, RegistryBusy(f"{attempts.job.desired.label}: {words}"))
+        else:
+            self._defer(attempts, random.uniform(0.0, _RACE_PAUSE))
+        return False
+
+    def _write(self, attempts: _Attempts, answer: Outcome | _Crash) -> Record | LateAnswer | None:
+        """End the claim as the answer demands. An unknown outcome stays unknown in any case: its lease just ends later."""
+        if isinstance(answer, _Crash):
+            (self._registry.leave if answer.began else self._registry.withdraw)(attempts.token)
+        elif answer.state == _exchange.APPLIED:
+            try:
+                return self._registry.confirm(
+                    attempts.token,
+                    self._settings.platform,
+                    t.cast("Intent", attempts.intent),
+                    t.cast("int", answer.record_id),
+                    timestamp(),
+                )
+            except LateAnswer as late:
+                return late
+        elif answer.state == _exchange.NOT_APPLIED:
+            self._registry.withdraw(attempts.token)
+        else:
+            self._registry.leave(attempts.token)
+        return None
+
+    # What an answer means
+
+    def _conclude(
+        self,
+        attempts: _Attempts,
+        answer: Outcome | _Crash,
+        written: Record | LateAnswer | DidError | None,
+    ) -> None:
+        """Take an answer as the end of its DID, or as a reason to try again. C(written): what the registry made of it."""
+        if isinstance(answer, _Crash):
+            self._crashed(attempts, answer)
+        elif answer.state == _exchange.APPLIED:
+            self._applied(attempts, answer, written)
+        elif isinstance(written, DidError) and answer.state == _exchange.NOT_APPLIED:
+            self._fail(attempts, _telling.unsettled(attempts.plan, answer, written))
+        else:
+            self._not_applied(attempts, answer)
+
+    def _crashed(self, attempts: _Attempts, crash: _Crash) -> None:
+        if not isinstance(crash.error, Exception):
+            raise crash.error
+        error = crash.error if isinstance(crash.error, DidError) else defect(crash.error)
+        self._fail(attempts, error)
+
+    def _applied(
+        self, attempts: _Attempts, answer: Outcome, written: Record | LateAnswer | DidError | None
+    ) -> None:
+        self._lost = 0
+        self._pace.went_well(attempts.limit)
+        plan = attempts.plan if attempts.doubtful is None else attempts.doubtful[0]
+        record_id = t.cast("int", answer.record_id)
+        if isinstance(written, DidError):
+            self._fail(attempts, _telling.unrecorded(attempts.plan, record_id, written))
+        elif isinstance(written, LateAnswer):
+            self._fail(attempts, _telling.astray(attempts.plan, record_id, written.record))
+        else:
+            attempts.job.plan, attempts.job.record = plan, written
+
+    def _not_applied(self, attempts: _Attempts, answer: Outcome) -> None:
+        attempts.last = attempts.plan, answer
+        if answer.state == _exchange.UNKNOWN and attempts.doubtful is None:
+            attempts.doubtful = attempts.last
+        if answer.kind == "throttled" and attempts.crowd > 1:
+            # Refused for the company it was in: that is no attempt of its own.
+            self._pace.refused()
+            self._be_quiet(answer.retry_after)
+            self._defer(attempts, 0.0)
+            return
+        if not self._may_repeat(attempts, answer):
+            self._fail_with_last(attempts)
+            return
+        pause = _pause(attempts.repeats, answer.retry_after)
+        attempts.repeats += 1
+        if answer.kind in ("throttled", "unreachable"):
+            self._be_quiet(pause)
+        self._defer(attempts, pause)
+
+    def _may_repeat(self, attempts: _Attempts, answer: Outcome) -> bool:
+        """A create is sent again only where it certainly was not applied; an edit may be repeated."""
+        certain = answer.state == _exchange.NOT_APPLIED
+        allowed = answer.retryable and (certain or attempts.plan.action != CREATE)
+        # Where the platform was not there for one DID, through all of its retries, the next ones try once.
+        hopeless = answer.kind == "unreachable" and self._lost > 0
+        return allowed and not hopeless and attempts.repeats < self._settings.retries
+
+    def _be_quiet(self, seconds: float | None) -> None:
+        """Send nothing for a while: where the platform refuses or is not there, that holds for the other DIDs too."""
+        pause = min(seconds or 0.0, _RETRY_AFTER_LIMIT)
+        self._quiet_until = max(self._quiet_until, time.monotonic() + pause)
+
+    def _fail_with_last(self, attempts: _Attempts) -> None:
+        plan, answer = attempts.doubtful or t.cast("tuple[Plan, Outcome]", attempts.last)
+        error = _telling.failure(plan, answer, self._settings.platform, self._registry.location)
+        self._fail(attempts, error)
+        self._lost = self._lost + 1 if answer.kind in ("unreachable", "unknown_outcome") else 0
+        if self._lost >= _LOST_LIMIT:
+            self._stop(f"{self._lost} DIDs in a row got no clear answer from the platform")
+
+    def _fail(self, attempts: _Attempts, error: DidError) -> None:
+        attempts.job.error = error
+        if self._settings.max_failures is not None:
+            reason = self._converger.too_many_failures(self._jobs)
+            if reason is not None:
+                self._stop(reason)
+
+    def _stop(self, reason: str) -> None:
+        self._stopped = self._stopped or reason
+
+    def _give_up(self) -> None:
+        """Leave the rest undone. What was tried, and waits to be tried again, has failed."""
+        self._fresh.clear()
+        waiting, self._deferred = self._deferred, []
+        for _due, _number, attempts in sorted(waiting, key=lambda entry: entry[:2]):
+            if attempts.last is not None:
+                self._fail_with_last(attempts)
+
+    # Sending
+
+    def perform(self, attempts: _Attempts, client: Callable[[], Platform]) -> Outcome | _Crash:
+        """Make one request under its claim. Called by workers too; nothing is raised."""
+        failures: list[DidError] = []
+
+        def permit(seconds: float) -> None:
+            # The last look before the first byte: a runner that was held up must not send under a claim that has ended.
+            try:
+                held = self._registry.holds(attempts.token, seconds)
+            except DidError as error:
+                failures.append(error)
+                held = False
+            if not held:
+                raise _exchange.NotPermitted
+
+        platform: Platform | None = None
+        try:
+            platform = client()
+            if attempts.plan.record_id is None:
+                outcome = platform.create(attempts.plan.payload, permit)
+            else:
+                outcome = platform.edit(attempts.plan.record_id, attempts.plan.payload, permit)
+        except (
+            BaseException
+        ) as error:  # pylint: disable=broad-exception-caught  # it is raised again where it belongs
+            return _Crash(error, platform is not None and platform.began)
+        if failures:
+            return _Crash(failures[0], False)
+        return outcome
+
+    @property
+    def client(self) -> Callable[[], Platform]:
+        """Return what makes a client."""
+        return self._converger.client
+
+
+class _Senders(t.Protocol):
+    under_way: int
+
+    def start(self, attempts: _Attempts) -> None:
+        """Begin a request."""
+
+    def answers(self, timeout: float | None) -> list[tuple[_Attempts, Outcome | _Crash]]:
+        """Return what has come in; wait for the first, if none has, for so many seconds at the most."""
+
+    def close(self) -> None:
+        """End what is idle by now."""
+
+    def abandon(self) -> None:
+        """End without waiting for anything."""
+
+
+class _Alone:
+    """Makes one request at a time, in the thread that decides."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self.under_way = 0
+        self._dispatcher = dispatcher
+        self._client: Platform | None = None
+        self._answers: list[tuple[_Attempts, Outcome | _Crash]] = []
+
+    def start(self, attempts: _Attempts) -> None:
+        self._answers.append((attempts, self._dispatcher.perform(attempts, self._platform)))
+
+    def _platform(self) -> Platform:
+        if self._client is None:
+            self._client = self._dispatcher.client()
+        return self._client
+
+    def answers(self, timeout: float | None) -> list[tuple[_Attempts, Outcome | _Crash]]:
+        answers, self._answers = self._answers, []
+        return answers
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def abandon(self) -> None:
+        self.close()
+
+
+class _Workers:
+    """Makes several requests at once, each in a thread with a client of its own."""
+
+    def __init__(self, dispatcher: Dispatcher, most: int) -> None:
+        self.under_way = 0
+        self._dispatcher = dispatcher
+        self._most = most
+        self._threads: list[threading.Thread] = []
+        self._orders: queue.SimpleQueue[_Attempts | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[_Attempts, Outcome | _Crash]] = queue.SimpleQueue()
+        self._running: set[_Attempts] = set()
+
+    def start(self, attempts: _Attempts) -> None:
+        self.under_way += 1
+        self._running.add(attempts)
+        for other in self._running:
+            other.crowd = max(other.crowd, self.under_way)
+        self._orders.put(attempts)
+        if len(self._threads) < min(self.under_way, self._most):
+            thread = threading.Thread(target=self._serve, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self) -> None:
+        clients: list[Platform] = []
+
+        def platform() -> Platform:
+            if not clients:
+                clients.append(self._dispatcher.client())
+            return clients[0]
+
+        while True:
+            attempts = self._orders.get()
+            if attempts is None:
+                break
+            self._answers.put((attempts, self._dispatcher.perform(attempts, platform)))
+        for client in clients:
+            client.close()
+
+    def answers(self, timeout: float | None) -> list[tuple[_Attempts, Outcome | _Crash]]:
+        found: list[tuple[_Attempts, Outcome | _Crash]] = []
+        with contextlib.suppress(queue.Empty):
+            if self.under_way:
+                found.append(self._answers.get(timeout=timeout))
+            while True:
+                found.append(self._answers.get_nowait())
+        self.under_way -= len(found)
+        self._running.difference_update(attempts for attempts, _answer in found)
+        return found
+
+    def close(self) -> None:
+        self.abandon()
+        for thread in self._threads:
+            thread.join()
+
+    def abandon(self) -> None:
+        for _thread in self._threads:
+            self._orders.put(None)
+
+
+def _departs(planned: Plan, plan: Plan) -> bool:
+    """Tell whether something else would be done than was planned. An adoption that may have been applied goes on as an update."""
+    if planned.record_id != plan.record_id:
+        return True
+    return plan.action != planned.action and (planned.action, plan.action) != (ADOPT, UPDATE)
+
+
+def _pause(attempt: int, retry_after: float | None) -> float:
+    """Return how long to wait before the next attempt, in seconds: what the platform asks for, or ever longer, with jitter."""
+    if retry_after is not None:
+        return min(retry_after, _RETRY_AFTER_LIMIT)
+    return min(_PAUSE_BASE * 2.0**attempt, _PAUSE_LIMIT) * random.uniform(0.5, 1.0)

@@ -1,0 +1,179 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What C(did) and C(dids) share: the login, a run under way, and what is told of a DID."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import typing as t
+
+from .. import _fields
+from .._converge import Converger, Settings
+from .._exchange import Connection, check_connection, shown_path
+from .._plan import masked
+from .._registry._open import open_registry
+from .._secrets import Fingerprints
+from .base import option
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .._plan import Desired, Plan
+    from .._platform import Platform
+    from .._registry._records import Record, Registry
+    from .base import Module, Result, Spec
+
+
+def policy_spec() -> Spec:
+    """Return the options that say how DIDs are converged."""
+    return {
+        "state": {"type": "str", "choices": ["present"], "default": "present"},
+        "force": {"type": "bool", "default": False},
+        "update_password": {
+            "type": "str",
+            "choices": ["on_change", "on_create"],
+            "default": "on_change",
+            "no_log": False,
+        },
+    }
+
+
+def read_connection(module: Module) -> tuple[Connection | None, list[str]]:
+    """Return how to reach the platform, or None, and what is wrong with it, a line each."""
+    given = {name: option(module, name) for name in ("api_url", "api_token", "api_key")}
+    problems = [
+        f"{name}: is required; give the option or the environment variable NEXTBILLING_{name.upper()}"
+        for name, value in given.items()
+        if value is None
+    ]
+    if problems:
+        return None, problems
+    connection = Connection(
+        **given,
+        validate_certs=module.params["validate_certs"],
+        ca_path=option(module, "ca_path"),
+        connect_timeout=module.params["connect_timeout"],
+        timeout=module.params["timeout"],
+        allow_http=module.params["allow_http"],
+    )
+    return connection, check_connection(connection)
+
+
+class _Stop:
+    """Waits which end when a signal tells the run to stop, and whether one has."""
+
+    def __init__(self) -> None:
+        self._told = threading.Event()
+        self._reason: str | None = None
+        self._previous: dict[int, t.Any] = {}
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but no longer than until a signal comes."""
+        self._told.wait(seconds)
+
+    def reason(self) -> str | None:
+        """Return why the run is to stop, or None."""
+        return self._reason
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Stop after the requests under way at the first SIGINT or SIGTERM. A second one ends the process at once."""
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._tell)
+        except ValueError:
+            pass  # not in the main thread: there are no signals here
+        try:
+            yield
+        finally:
+            self._restore()
+
+    def _tell(self, number: int, _frame: object) -> None:
+        self._reason = f"{signal.Signals(number).name} stopped the run"
+        self._restore()
+        self._told.set()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+
+@contextlib.contextmanager
+def converging(
+    module: Module, location: str, settings: Settings, wanted: Sequence[Desired]
+) -> Iterator[Converger]:
+    """Open the registry and whatever else a run needs, and close it again."""
+    if not settings.connection.validate_certs:
+        module.warn(
+            "validate_certs is false: whoever answers for the platform's name receives the API token and key"
+        )
+    registry = open_registry(
+        location,
+        settings.platform,
+        registry_id=option(module, "registry_id"),
+        write=not module.check_mode,
+        timeout=settings.registry_timeout,
+    )
+    stop = _Stop()
+    with contextlib.closing(registry), stop.listening():
+        yield Converger(
+            registry,
+            settings,
+            Fingerprints(settings.connection.api_key, registry.registry_id),
+            _client_maker(settings.connection, wanted),
+            sleep=stop.wait,
+            stopping=stop.reason,
+        )
+
+
+def _client_maker(connection: Connection, wanted: Sequence[Desired]) -> Callable[[], Platform]:
+    def client() -> Platform:
+        # A run with nothing to do does not pay for what a request needs.
+        from .._platform import Platform
+
+        return Platform(connection, secrets)
+
+    secrets = {did.values[name] for did in wanted for name in _fields.SECRETS if name in did.values}
+    return client
+
+
+def told_registry(registry: Registry) -> Result:
+    """Return what a result says of the registry."""
+    return {"id": registry.registry_id, "location": registry.location}
+
+
+def told(plan: Plan, record: Record | None, connection: Connection) -> Result:
+    """Return what a result says of one DID, built from what may be shown and nothing else.
+
+    :param record: what the registry holds of it now, None for a DID that is new.
+    """
+    fields = plan.fields_after()
+    result: Result = {
+        "action": plan.action,
+        "did_number": fields.get("did_number"),
+        "record_id": (
+            plan.record_id if record is None or record.record_id is None else record.record_id
+        ),
+        "changes": {
+            name: {"before": change.before, "after": change.after}
+            for name, change in plan.changes.items()
+        },
+        "fields": fields,
+        "confirmed_at": None if record is None else record.confirmed_at,
+        "before_confirmed_at": None if plan.known is None else plan.known.confirmed_at,
+    }
+    if plan.sends:
+        result["request"] = {
+            "method": "PUT" if plan.record_id is None else "POST",
+            "path": shown_path(connection, plan.record_id),
+            "body": masked(plan.payload),
+        }
+    return result

@@ -1,0 +1,378 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Writing to the registry: intents and their claims, answers, corrections, new tables."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import functools
+import json
+import os
+import socket
+import time
+import typing as t
+
+from ._records import CONFIRMED, UNCERTAIN, UNKNOWN, Holding, Intent, LateAnswer, Record, Revision
+from ._schema import CURRENT, VERSIONS
+from ._store import Collision, Outdated
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Mapping, Sequence
+
+    from ._store import Access, Database, Rows, Transaction
+
+
+def timestamp() -> str:
+    """Return the current time in UTC, ISO 8601 with seconds."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@functools.cache
+def runner() -> str:
+    """Return who runs this, as user@host, for claims and history."""
+    import getpass
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        user = str(os.getuid())  # a container's user often has no name
+    return f"{user}@{socket.gethostname()}"
+
+
+class Writer:
+    """The writing half of C(SqlRegistry). See C(Registry) for what its methods promise."""
+
+    def __init__(self, access: Access, rows: Rows) -> None:
+        self._access = access
+        self._rows = rows
+
+    def claim(self, platform: str, intent: Intent) -> str | None:
+        token = _new_key()
+        try:
+            with self._access.writing() as transaction:
+                key = (
+                    self._insert_claimed(transaction, platform, intent, token)
+                    if intent.known is None
+                    else self._take_claim(transaction, intent, intent.known, token)
+                )
+                if key is None:
+                    return None
+                if intent.number is not None and (
+                    intent.known is None or intent.number not in intent.known.numbers
+                ):
+                    transaction.change(
+                        "INSERT INTO numbers (platform, number, record_key) VALUES (?, ?, ?)",
+                        platform,
+                        intent.number,
+                        key,
+                    )
+        except Collision:
+            return None
+        return token
+
+    def _insert_claimed(
+        self, transaction: Transaction, platform: str, intent: Intent, token: str
+    ) -> str:
+        key = _new_key()
+        transaction.change(
+            "INSERT INTO records (record_key, platform, version, record_id, outcome, fields, attempted, changed_at,"
+            " claim_token, claim_until, claim_holder, claim_action)"
+            f" VALUES (?, ?, 1, ?, ?, '{{}}', ?, ?, ?, {self._access.now} + ?, ?, ?)",
+            key,
+            platform,
+            intent.record_id,
+            UNKNOWN if intent.record_id is None else UNCERTAIN,
+            _dump(intent.sending),
+            timestamp(),
+            token,
+            intent.lease,
+            runner(),
+            intent.action,
+        )
+        return key
+
+    def _take_claim(
+        self, transaction: Transaction, intent: Intent, known: Record, token: str
+    ) -> str | None:
+        changed = transaction.change(
+            "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
+            f" claim_token = ?, claim_until = {self._access.now} + ?, claim_holder = ?, claim_action = ?, claim_before = ?"
+            f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {self._access.now})",
+            intent.record_id,
+            UNCERTAIN,
+            _dump({**known.attempted, **intent.sending}),
+            timestamp(),
+            token,
+            intent.lease,
+            runner(),
+            intent.action,
+            _dump(_described(known)),
+            known.key,
+            known.version,
+        )
+        return known.key if changed == 1 else None
+
+    def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
+        with self._access.writing(patiently=True) as transaction:
+            record = self._rows.one(transaction, "r.claim_token = ?", token)
+            by_id = self._rows.by_ids(transaction, platform, [record_id]).get(record_id)
+            if record is not None and (by_id is None or by_id.key == record.key):
+                self._settle(transaction, record, intent, record_id, at)
+                return self._known(transaction, record.key)
+            by_number = self._by_number(transaction, platform, intent.number)
+            self._write_history(
+                transaction, "answered", platform, intent.number, record_id, _sent(intent)
+            )
+            self._end_claim(transaction, token)
+            if by_id is None and by_number is None:
+                # The DID was forgotten, or an older registry was restored: now it is known that it exists.
+                key = self._insert_answer(transaction, platform, intent, record_id, at)
+                return self._known(transaction, key)
+        # By key: two looks at one record differ in the seconds that a claim on it has left.
+        looked_up = by_id if intent.number is None else by_number
+        keys = {None if found is None else found.key for found in (by_id, looked_up)}
+        if record is None and by_id is not None and len(keys) == 1:
+            return by_id  # another run, or a person, has come to the same end
+        raise LateAnswer(t.cast("Record", by_id or by_number))
+
+    def _by_number(
+        self, transaction: Transaction, platform: str, number: str | None
+    ) -> Record | None:
+        if number is None:
+            return None
+        return self._rows.by_numbers(transaction, platform, [number]).get(number)
+
+    def _known(self, transaction: Transaction, key: str) -> Record:
+        """Return a record that this transaction has written."""
+        return t.cast("Record", self._rows.one(transaction, "r.record_key = ?", key))
+
+    def _insert_answer(
+        self, transaction: Transaction, platform: str, intent: Intent, record_id: int, at: str
+    ) -> str:
+        key = _new_key()
+        transaction.change(
+            "INSERT INTO records (record_key, platform, version, record_id, outcome, fields, attempted, confirmed_at,"
+            " changed_at) VALUES (?, ?, 1, ?, ?, ?, '{}', ?, ?)",
+            key,
+            platform,
+            record_id,
+            CONFIRMED,
+            _dump(intent.sending),
+            at,
+            at,
+        )
+        if intent.number is not None:
+            transaction.change(
+                "INSERT INTO numbers (platform, number, record_key) VALUES (?, ?, ?)",
+                platform,
+                intent.number,
+                key,
+            )
+        return key
+
+    def _settle(
+        self, transaction: Transaction, record: Record, intent: Intent, record_id: int, at: str
+    ) -> None:
+        # A field that an earlier request of unknown outcome may have changed, and that this one did not send, is not known.
+        doubtful = intent.known.attempted if intent.known is not None else {}
+        certain = {name: value for name, value in record.fields.items() if name not in doubtful}
+        transaction.change(
+            "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, fields = ?, attempted = '{}', confirmed_at = ?,"
+            " changed_at = ?, claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL"
+            " WHERE record_key = ?",
+            record_id,
+            CONFIRMED,
+            _dump({**certain, **intent.sending}),
+            at,
+            at,
+            record.key,
+        )
+        if "did_number" in intent.sending:
+            transaction.change(
+                "DELETE FROM numbers WHERE record_key = ? AND number <> ?",
+                record.key,
+                intent.number,
+            )
+
+    def revise(self, platform: str, revisions: Sequence[Revision]) -> bool:
+        try:
+            with self._access.writing() as transaction:
+                for revision in revisions:
+                    self._remove(transaction, revision.known)
+                for revision in revisions:
+                    self._insert(transaction, platform, revision)
+        except (Collision, Outdated):
+            return False
+        return True
+
+    def _remove(self, transaction: Transaction, known: Record | None) -> None:
+        """Take a record out, if it is still as looked at. All go before the first comes back: numbers and ids may change hands."""
+        if known is None:
+            return
+        transaction.change("DELETE FROM numbers WHERE record_key = ?", known.key)
+        changed = transaction.change(
+            "DELETE FROM records WHERE record_key = ? AND version = ?"
+            f" AND (claim_token IS NULL OR claim_until <= {self._access.now})",
+            known.key,
+            known.version,
+        )
+        if changed != 1:
+            raise Outdated
+
+    def _insert(self, transaction: Transaction, platform: str, revision: Revision) -> None:
+        known, holding = revision.known, revision.holding
+        if holding is not None:
+            self._insert_holding(transaction, platform, known, holding)
+        speaks_of = holding or known
+        self._write_history(
+            transaction,
+            revision.event,
+            platform,
+            revision.number,
+            None if speaks_of is None else speaks_of.record_id,
+            {"before": None if known is None else _described(known)},
+        )
+
+    def _insert_holding(
+        self, transaction: Transaction, platform: str, known: Record | None, holding: Holding
+    ) -> None:
+        key = _new_key() if known is None else known.key
+        transaction.change(
+            "INSERT INTO records (record_key, platform, version, record_id, outcome, fields, attempted, confirmed_at,"
+            " changed_at) VALUES (?, ?, ?, ?, ?, ?, '{}', ?, ?)",
+            key,
+            platform,
+            1 if known is None else known.version + 1,
+            holding.record_id,
+            CONFIRMED,
+            _dump(holding.fields),
+            None if known is None else known.confirmed_at,
+            timestamp(),
+        )
+        if holding.number is not None:
+            transaction.change(
+                "INSERT INTO numbers (platform, number, record_key) VALUES (?, ?, ?)",
+                platform,
+                holding.number,
+                key,
+            )
+
+    def _write_history(
+        self,
+        transaction: Transaction,
+        event: str,
+        platform: str,
+        number: str | None,
+        record_id: int | None,
+        details: Mapping[str, t.Any],
+    ) -> None:
+        transaction.change(
+            "INSERT INTO history (entry_key, at, actor, event, platform, number, record_id, details)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            # Keys rise with time, so that lines of one second keep their order.
+            f"{time.time_ns():020}-{_new_key()}",
+            timestamp(),
+            runner(),
+            event,
+            platform,
+            number,
+            record_id,
+            _dump(details),
+        )
+
+    def withdraw(self, token: str) -> None:
+        with self._access.writing(patiently=True) as transaction:
+            rows = transaction.rows(
+                "SELECT record_key, claim_before FROM records WHERE claim_token = ?", token
+            )
+            for key, before in rows:
+                if before is None:
+                    transaction.change("DELETE FROM numbers WHERE record_key = ?", key)
+                    transaction.change("DELETE FROM records WHERE record_key = ?", key)
+                else:
+                    self._restore(transaction, key, self._rows.load(before))
+
+    def _restore(self, transaction: Transaction, key: str, before: Mapping[str, t.Any]) -> None:
+        transaction.change(
+            "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?, claim_token = NULL,"
+            " claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL WHERE record_key = ?",
+            before["record_id"],
+            before["outcome"],
+            _dump(before["attempted"]),
+            timestamp(),
+            key,
+        )
+        for (number,) in transaction.rows("SELECT number FROM numbers WHERE record_key = ?", key):
+            if number not in before["numbers"]:
+                transaction.change(
+                    "DELETE FROM numbers WHERE record_key = ? AND number = ?", key, number
+                )
+
+    def leave(self, token: str) -> None:
+        with self._access.writing(patiently=True) as transaction:
+            self._end_claim(transaction, token)
+
+    def _end_claim(self, transaction: Transaction, token: str) -> None:
+        # The token stays: an answer that is still on its way finds its record by it.
+        transaction.change(
+            "UPDATE records SET version = version + 1, claim_until = 0 WHERE claim_token = ?", token
+        )
+
+
+def _sent(intent: Intent) -> dict[str, t.Any]:
+    return {"action": intent.action, "sent": intent.sending}
+
+
+def _described(record: Record) -> dict[str, t.Any]:
+    return {
+        "outcome": record.outcome,
+        "record_id": record.record_id,
+        "numbers": record.numbers,
+        "fields": record.fields,
+        "attempted": record.attempted,
+    }
+
+
+def _dump(value: Mapping[str, t.Any]) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _new_key() -> str:
+    return os.urandom(16).hex()
+
+
+def create_tables(database: Database) -> None:
+    """Make an empty database a registry with an id of its own, in one transaction."""
+    with database.writing() as transaction:
+        _apply(transaction, 0)
+        transaction.change("INSERT INTO meta (name, value) VALUES ('registry_id', ?)", _new_key())
+        transaction.change("INSERT INTO meta (name, value) VALUES ('created_at', ?)", timestamp())
+        transaction.change("INSERT INTO meta (name, value) VALUES ('schema', ?)", str(CURRENT))
+
+
+def migrate(database: Database) -> None:
+    """Bring a registry of an older schema to the current one, in one transaction: all of it or nothing."""
+    with database.writing() as transaction:
+        ((version,),) = transaction.rows("SELECT value FROM meta WHERE name = 'schema'")
+        _apply(transaction, int(version))
+        transaction.change("UPDATE meta SET value = ? WHERE name = 'schema'", str(CURRENT))
+
+
+def _apply(transaction: Transaction, version: int) -> None:
+    for statements in VERSIONS[version:]:
+        for statement in statements:
+            transaction.change(statement)
+
+
+def add_platform(database: Database, platform: str) -> None:
+    """Make a platform known, so that its DIDs can be recorded."""
+    with contextlib.suppress(Collision), database.writing() as transaction:
+        transaction.change(
+            "INSERT INTO platforms (name, added_at) VALUES (?, ?)", platform, timestamp()
+        )

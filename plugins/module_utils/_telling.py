@@ -1,0 +1,144 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What a person is told of a DID that could not be brought to its desired state: what happened, what was done, what comes next."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import _errors, _exchange
+from ._errors import Conflict, DidError, PlanChanged, pasteable_task
+from ._plan import CREATE
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from ._exchange import Outcome
+    from ._plan import Desired, Plan
+    from ._registry._records import Record
+
+_ERRORS: dict[str, type[DidError]] = {
+    kind.kind: kind
+    for kind in (_errors.Unreachable, _errors.Refused, _errors.Throttled, _errors.UnknownOutcome)
+}
+_VERBS = {
+    "unreachable": "was not sent",
+    "refused": "was refused",
+    "throttled": "was refused",
+    "unknown_outcome": "has an unknown outcome",
+}
+
+
+def failure(plan: Plan, outcome: Outcome, platform: str, registry: str) -> DidError:
+    """Return the error for an attempt that was not applied, or whose outcome is unknown."""
+    desired = plan.desired
+    reason = f": {outcome.reason}" if outcome.reason and outcome.kind != "unknown_outcome" else ""
+    status = f" (HTTP {outcome.http_status})" if outcome.http_status is not None else ""
+    what = (
+        "the create (PUT)"
+        if plan.action == CREATE
+        else f"the edit (POST) of record {plan.record_id}"
+    )
+    error = _ERRORS[outcome.kind](
+        f"{desired.label}: {what} {_VERBS[outcome.kind]}: {outcome.words}{status}{reason}",
+        did_number=desired.did_number,
+        record_id=plan.record_id if outcome.record_id is None else outcome.record_id,
+        http_status=outcome.http_status,
+        reason=outcome.reason,
+    )
+    if outcome.state == _exchange.NOT_APPLIED:
+        error.message += ". Nothing was applied and nothing stays open in the registry: run again when it is corrected"
+        return error
+    if plan.action == CREATE:
+        if outcome.record_id is not None:
+            error.message += f". The answer names record {outcome.record_id}"
+        return with_ways_on(error, desired, platform, registry)
+    error.message += ". It may or may not have been applied. Run again: an edit may be repeated, and the registry knows that it has to be"
+    return error
+
+
+def with_ways_on(error: DidError, desired: Desired, platform: str, registry: str) -> DidError:
+    """Complete the message of a create of unknown outcome with both ways on, as tasks."""
+    place = {"platform": platform, "registry": registry}
+    number = desired.did_number
+    exists = pasteable_task(
+        f"{desired.label} exists on the platform, under the record id that stands here in place of 0",
+        "did_registry",
+        {"state": "recorded", "dids": [{"did_number": number, "record_id": 0}], **place},
+    )
+    does_not = pasteable_task(
+        f"{desired.label} does not exist on the platform",
+        "did_registry",
+        {"state": "forgotten", "dids": [{"did_number": number}], **place},
+    )
+    error.message += (
+        f". {number} may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
+        " these two tasks once, and run again. (If it exists, adding its record_id to this task does the same.)"
+        f"\n{exists}\n{does_not}"
+    )
+    return error
+
+
+def unrecorded(plan: Plan, record_id: int, error: DidError) -> DidError:
+    """Return the error for an answer that could not be recorded. Its id is told: the platform never tells it again."""
+    done = "created it as" if plan.action == CREATE else "applied the edit to"
+    told = type(error)(
+        f"{plan.desired.label}: the platform {done} record {record_id}, but that could not be recorded: {error.message}. Keep the id"
+        f" {record_id}. Once the registry works again, run this task with record_id: {record_id}",
+        did_number=plan.desired.did_number,
+        record_id=record_id,
+    )
+    told.changed = True
+    return told
+
+
+def unsettled(plan: Plan, outcome: Outcome, error: DidError) -> DidError:
+    """Return the error for a request that was certainly not applied, where that could not be recorded."""
+    return type(error)(
+        f"{plan.desired.label}: not applied ({outcome.words}), but that could not be recorded: {error.message}",
+        did_number=plan.desired.did_number,
+        record_id=plan.record_id,
+    )
+
+
+def unclaimed(plan: Plan, error: DidError) -> DidError:
+    """Return the error for an intent that could not be recorded, so that nothing was sent."""
+    return type(error)(
+        f"{plan.desired.label}: nothing was sent for it, as that could not be recorded first: {error.message}",
+        did_number=plan.desired.did_number,
+        record_id=plan.record_id,
+    )
+
+
+def astray(plan: Plan, record_id: int, other: Record) -> DidError:
+    """Return the error for an answer that does not fit what the registry holds by now."""
+    if other.record_id == record_id:
+        called = "known without a number" if other.number is None else f"DID {other.number}"
+        held = f"in the registry record {record_id} is {called}"
+    else:
+        held = f"the registry holds it by now as record {other.record_id or 'not known'}"
+    told = Conflict(
+        f"{plan.desired.label}: the platform answered with record {record_id}, and {held}. The answer is kept in the registry's history."
+        " Look both up on the platform, then run this task with the record_id that is right",
+        did_number=plan.desired.did_number,
+        record_id=record_id,
+    )
+    told.changed = True
+    return told
+
+
+def departed(planned: Plan, plan: Plan) -> DidError:
+    """Return the error for a DID for which something else than planned would have to be done now."""
+    return PlanChanged(
+        f"{plan.desired.label}: planned was {_named(planned)}, and another run has changed the registry since: it would be"
+        f" {_named(plan)} now. Nothing more was sent for it. Review the new plan, and apply that",
+        did_number=plan.desired.did_number,
+        record_id=plan.record_id,
+    )
+
+
+def _named(plan: Plan) -> str:
+    return plan.action if plan.record_id is None else f"{plan.action} of record {plan.record_id}"
