@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 _SEPARATORS = str.maketrans("", "", " .-()")
 _DID_NUMBER = re.compile(r"\+?[0-9]+")
+_ROUNDED = re.compile(r"[0-9][.,]?[0-9]*[eE][+]?[0-9]+")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 # What JSON readers and databases agree on; ids of the platform are far below.
@@ -77,7 +78,13 @@ def _digits(value: object) -> str:
 
 
 def _did_number(value: object) -> str:
-    number = _digits(value).translate(_SEPARATORS)
+    text = _digits(value)
+    if _ROUNDED.fullmatch(text.strip()):
+        raise ValueError(
+            f"{text!r} is what a spreadsheet makes of a long number, and its last digits are lost: give the column the format 'text', and"
+            " enter the numbers again"
+        )
+    number = text.translate(_SEPARATORS)
     if not _DID_NUMBER.fullmatch(number):
         raise ValueError(
             f"{value!r} is not a number: digits with an optional leading '+' are meant; spaces, '.', '-', '(' and ')' are dropped"
@@ -109,7 +116,13 @@ def _port(value: object) -> int:
     return number
 
 
+# What spreadsheets write into a CSV for a truth value where their language is Portuguese.
+_FLAG_WORDS = {"verdadeiro": 1, "falso": 0}
+
+
 def _flag(value: object) -> int:
+    if isinstance(value, str) and value.strip().lower() in _FLAG_WORDS:
+        return _FLAG_WORDS[value.strip().lower()]
     try:
         return int(boolean(value, strict=True))
     except TypeError:
@@ -271,32 +284,64 @@ def argument_spec() -> dict[str, dict[str, t.Any]]:
     return {field.name: field.option for field in FIELDS}
 
 
-def normalise(declared: Mapping[str, object]) -> tuple[dict[str, Wire], list[str]]:
+def normalise(
+    declared: Mapping[str, object], defaults: Mapping[str, Wire] | None = None
+) -> tuple[dict[str, Wire], list[str]]:
     """Turn declared values into wire forms, in the order of the vendor's page.
 
-    Null and absent are "not managed" and left out. Returns the wire forms, and one line for each value that is invalid; none
-    of the lines holds a secret.
+    Null and absent are "not managed": the default's wire form holds where there is one, and else nothing. Returns the wire
+    forms, and one line for each value that is invalid; none of the lines holds a secret.
     """
+    wires, problems = wire_forms(declared, defaults or {})
+    problems.extend(_missing_companions(declared, wires))
+    return wires, problems
+
+
+def wire_forms(
+    declared: Mapping[str, object], defaults: Mapping[str, Wire]
+) -> tuple[dict[str, Wire], list[str]]:
+    """Do what C(normalise) does, without a look at which values need others beside them."""
     wires: dict[str, Wire] = {}
     problems: list[str] = []
     for field in FIELDS:
-        value = declared.get(field.name)
+        name = field.name
+        value = declared.get(name)
         if value is None:
+            if name in defaults:
+                wires[name] = defaults[name]
             continue
         try:
-            wires[field.name] = field.kind.normalise(value)
+            wires[name] = field.kind.normalise(value)
         except ValueError as error:
-            problems.append(f"{field.name}: {error}")
-    problems.extend(_missing_companions(declared, wires))
+            problems.append(f"{name}: {error}")
     return wires, problems
 
 
 def _missing_companions(declared: Mapping[str, object], wires: Mapping[str, Wire]) -> list[str]:
     code = wires.get("did_type")
     needs = _TYPES_BY_CODE[code].needs if isinstance(code, int) else None
-    if needs is None or declared.get(needs) is not None:
+    if needs is None or needs in wires or declared.get(needs) is not None:
         return []
     return [f"did_type: {_show_type(code)} needs {needs} beside it (the vendor's page says so)"]
+
+
+LAST_NUMBER = "last_number"
+RANGE_LIMIT = 100_000
+
+
+def numbers_of_range(first: str, last: object) -> list[str]:
+    """Return the numbers from C(first), in wire form, to C(last), as declared; or raise C(ValueError)."""
+    end = identity(_did_number(last))
+    digits = identity(first)
+    plus = first[: len(first) - len(digits)]
+    if len(digits) != len(end):
+        raise ValueError(f"{end} has {len(end)} digits, and did_number has {len(digits)}")
+    count = int(end) - int(digits) + 1
+    if count < 1:
+        raise ValueError(f"{end} is before did_number {digits}")
+    if count > RANGE_LIMIT:
+        raise ValueError(f"a range of {count} numbers; {RANGE_LIMIT} are the most")
+    return [f"{plus}{number:0{len(end)}d}" for number in range(int(digits), int(end) + 1)]
 
 
 def record_id(value: object) -> int:

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 import os
@@ -25,22 +24,33 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 
 FIELD_NAMES = {*_fields.BY_NAME, "record_id"}
+_RANGE_NAMES = {*FIELD_NAMES, _fields.LAST_NUMBER}
+_NUMBER_MARK = "{number}"
 
 
 class Entry(t.NamedTuple):
-    """One declaration as it was given. C(place): where it stands, such as C(dids[3]) or C(dids.csv, line 4)."""
+    """One declaration as it was given.
 
+    C(place): where it stands, such as C(dids[3]) or C(dids.csv, line 4). C(source): the same, None for an option of the task.
+    """
+
+    position: int
     place: str
+    source: str | None
     declared: object
 
 
-@dataclasses.dataclass(frozen=True)
-class Item:
-    """One declaration that is valid. C(values): wire forms, secrets in the clear."""
+class Item(t.NamedTuple):
+    """One DID of a valid declaration. C(values): wire forms, secrets in the clear."""
 
-    place: str
-    values: t.Mapping[str, t.Any] = dataclasses.field(repr=False)
+    entry: Entry
+    values: t.Mapping[str, t.Any]
     record_id: int | None
+
+    @property
+    def place(self) -> str:
+        """Return where it was declared."""
+        return self.entry.place
 
     @property
     def number(self) -> str | None:
@@ -48,14 +58,23 @@ class Item:
         number = self.values.get("did_number")
         return None if number is None else _fields.identity(number)
 
+    def __repr__(self) -> str:
+        return f"Item({self.entry.place})"
+
+
+_ENCRYPTED = (
+    "is encrypted by Ansible Vault, which only Ansible itself can read. Leave src out, and give its content by dids:"
+    " \"{{ lookup('ansible.builtin.file', 'dids.yml') | from_yaml }}\""
+)
+
 
 def inline(declared: Sequence[object], name: str) -> list[Entry]:
     """Return the entries of a list that is an option of a task."""
-    return [Entry(f"{name}[{index}]", entry) for index, entry in enumerate(declared)]
+    return [Entry(index, f"{name}[{index}]", None, entry) for index, entry in enumerate(declared)]
 
 
-def read_file(path: str) -> list[Entry]:
-    """Read a file of DIDs: C(.csv), C(.json), C(.yml) or C(.yaml), in UTF-8.
+def read_file(path: str, *, ranges: bool = False) -> list[Entry]:
+    """Read a file of DIDs: C(.csv), C(.json), C(.yml) or C(.yaml), in UTF-8. C(ranges): whether entries may name ranges.
 
     :raises InvalidParameter: it cannot be read, is no such file, or is written wrongly; with the line, where there is one.
     """
@@ -79,10 +98,14 @@ def read_file(path: str) -> list[Entry]:
     if content.startswith(b"$ANSIBLE_VAULT;"):
         raise _unusable(
             path,
-            "is encrypted by Ansible Vault, which only Ansible itself can read. Leave src out, and give its content by dids:"
-            " \"{{ lookup('ansible.builtin.file', 'dids.yml') | from_yaml }}\"",
+            _ENCRYPTED,
         )
-    return reader(path, _text(path, content))
+    found = reader(path, _text(path, content), _RANGE_NAMES if ranges else FIELD_NAMES)
+    name = os.path.basename(path)
+    return [
+        Entry(index, f"{name}{place}", f"{name}{place}", declared)
+        for index, (place, declared) in enumerate(found)
+    ]
 
 
 def _unusable(path: str, words: str, line: int | None = None) -> InvalidParameter:
@@ -98,39 +121,50 @@ def _text(path: str, content: bytes) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _unusable(
-            path, "is not UTF-8 text; save it with the character set UTF-8", line
+            path,
+            "is not UTF-8 text; save it with the character set UTF-8 (a spreadsheet calls that 'CSV UTF-8', or asks for the character set)",
+            line,
         ) from None
 
 
-def _read_csv(path: str, text: str) -> list[Entry]:
+# What a reader returns: where in its file each entry stands, and the entry as it is written there.
+_Found = list[tuple[str, object]]
+
+
+def _read_csv(path: str, text: str, names: set[str]) -> _Found:
     """Read a table with a header row of field names. An empty cell is "not managed"."""
     header_line = text.splitlines()[0]
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=";" if ";" in header_line else ",", strict=True
     )
-    entries: list[Entry] = []
+    found: _Found = []
+    line = 1
     try:
         header = [name.strip() for name in next(reader)]
-        _check_header(path, header)
-        start = reader.line_num + 1
+        _check_header(path, header, names)
+        line = reader.line_num + 1
         for row in reader:
-            line, start = start, reader.line_num + 1
-            if any(cell.strip() for cell in row):
-                entries.append(_row(path, header, row, line))
+            if any(row):
+                declared = _row(path, header, row, line)
+                if declared:
+                    found.append((f", line {line}", declared))
+            line = reader.line_num + 1
     except csv.Error as error:
         raise _unusable(
             path,
-            f"cannot be read as CSV ({error}); is a quotation mark missing or too many?",
-            reader.line_num,
+            f"cannot be read as CSV from here on ({error}); is a quotation mark missing or too many?",
+            line,
         ) from None
-    return entries
+    return found
 
 
-def _check_header(path: str, header: list[str]) -> None:
-    problems = [f"{_name(name)} is no field of a DID" for name in header if name not in FIELD_NAMES]
+def _check_header(path: str, header: list[str], names: set[str]) -> None:
+    problems = [
+        f"{_name(name)} is no field of a DID" for name in header if name and name not in names
+    ]
     problems += [
         f"{name} stands twice"
-        for name in sorted({name for name in header if header.count(name) > 1} & FIELD_NAMES)
+        for name in sorted({name for name in header if header.count(name) > 1} & names)
     ]
     if not {"did_number", "record_id"} & set(header):
         problems.append(
@@ -140,52 +174,52 @@ def _check_header(path: str, header: list[str]) -> None:
         raise _unusable(path, "; ".join(problems), 1)
 
 
-def _row(path: str, header: list[str], row: list[str], line: int) -> Entry:
+def _row(path: str, header: list[str], row: list[str], line: int) -> dict[str, t.Any]:
     if len(row) != len(header):
         raise _unusable(path, f"has {len(row)} cells, and the header has {len(header)}", line)
-    declared: dict[str, t.Any] = {name: cell for name, cell in zip(header, row) if cell.strip()}
-    if "host_additional" in declared:
-        declared["host_additional"] = [
-            host for host in re.split(r"[\s|]+", declared["host_additional"]) if host
-        ]
-    return Entry(f"{os.path.basename(path)}, line {line}", declared)
+    declared: dict[str, t.Any] = {
+        name: cell for name, cell in zip(header, row) if cell and not cell.isspace()
+    }
+    if "" in declared:
+        raise _unusable(path, "has a cell in a column without a name in the header", line)
+    hosts = declared.get("host_additional")
+    if hosts is not None:
+        declared["host_additional"] = [host for host in re.split(r"[\s|]+", hosts) if host]
+    return declared
 
 
-def _read_json(path: str, text: str) -> list[Entry]:
+def _read_json(path: str, text: str, _names: set[str]) -> _Found:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise _unusable(path, f"is not JSON ({error.msg})", error.lineno) from None
-    except RecursionError:
-        raise _unusable(path, "is nested too deeply") from None
+    except (ValueError, RecursionError):
+        raise _unusable(path, "is JSON that cannot be read") from None
     if not isinstance(document, list):
         raise _unusable(path, "must hold a list of DIDs")
-    return [
-        Entry(f"{os.path.basename(path)}[{index}]", entry) for index, entry in enumerate(document)
-    ]
+    return [(f"[{index}]", entry) for index, entry in enumerate(document)]
 
 
-def _read_yaml(path: str, text: str) -> list[Entry]:
+def _read_yaml(path: str, text: str, _names: set[str]) -> _Found:
     try:
         import yaml
     except ImportError:
         raise _unusable(
             path, "needs the Python library PyYAML where the module runs; or use JSON or CSV"
         ) from None
-    loader = yaml.SafeLoader(text)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
         node = loader.get_single_node()
         if not isinstance(node, yaml.SequenceNode):
             raise _unusable(path, "must hold a list of DIDs")
         return [
-            Entry(
-                f"{os.path.basename(path)}, line {child.start_mark.line + 1}",
-                loader.construct_document(child),
-            )
+            (f", line {child.start_mark.line + 1}", loader.construct_document(child))
             for child in node.value
         ]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else None
+        if "!vault" in str(error.problem):
+            raise _unusable(path, f"holds a value that {_ENCRYPTED}", line) from None
         raise _unusable(
             path, f"is not YAML ({error.problem or 'it cannot be read'})", line
         ) from None
@@ -195,39 +229,89 @@ def _read_yaml(path: str, text: str) -> list[Entry]:
         loader.dispose()
 
 
-def check(entries: Sequence[Entry], name: str) -> tuple[list[Item], list[str]]:
+def check(
+    entries: Sequence[Entry],
+    name: str,
+    *,
+    defaults: t.Mapping[str, t.Any] | None = None,
+    ranges: bool = False,
+) -> tuple[list[Item], list[str]]:
     """Check a list of declarations. Returns its valid items, and a line for each problem; none of them holds a secret.
 
     :param name: the option that the list comes from.
+    :param defaults: values as declared, for fields that an entry does not name.
+    :param ranges: whether an entry may name a range of numbers, and stand for all of them.
     """
     items: list[Item] = []
-    problems: list[str] = (
-        [] if entries else [f"{name}: is empty, which is more likely a mistake than a wish"]
-    )
+    wires, problems = _check_defaults(defaults or {})
+    if not entries:
+        problems.append(f"{name}: is empty, which is more likely a mistake than a wish")
+    names = _RANGE_NAMES if ranges else FIELD_NAMES
     for entry in entries:
-        item, found = _check(entry)
-        problems.extend(f"{entry.place}: {problem}" for problem in found)
-        if item is not None:
-            items.append(item)
+        found, invalid = _check(entry, wires, names)
+        problems.extend(f"{entry.place}: {problem}" for problem in invalid)
+        items.extend(found)
     return items, problems + _repeated(items)
 
 
-def _check(entry: Entry) -> tuple[Item | None, list[str]]:
+def _check_defaults(defaults: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
+    own = ("did_number", "record_id", _fields.LAST_NUMBER)
+    problems = [f"{name} is each DID's own" for name in own if defaults.get(name) is not None]
+    problems += [
+        f"{_name(key)} is no field of a DID" for key in defaults if key not in _RANGE_NAMES
+    ]
+    wires, invalid = _fields.wire_forms({**defaults, "did_number": None}, {})
+    return wires, [f"defaults: {problem}" for problem in problems + invalid]
+
+
+def _check(
+    entry: Entry, defaults: t.Mapping[str, t.Any], names: set[str]
+) -> tuple[list[Item], list[str]]:
     declared = entry.declared
     if not isinstance(declared, dict):
-        return None, ["must be a dictionary of fields"]
-    problems = [f"{_name(key)} is no field of a DID" for key in declared if key not in FIELD_NAMES]
+        return [], ["must be a dictionary of fields"]
+    problems = [f"{_name(key)} is no field of a DID" for key in declared if key not in names]
     if declared.get("did_number") is None and declared.get("record_id") is None:
         problems.append("needs did_number, or record_id, or both")
-    values, invalid = _fields.normalise(declared)
+    values, invalid = _fields.normalise(declared, defaults)
+    problems += invalid
     record_id = None
     if declared.get("record_id") is not None:
         try:
             record_id = _fields.record_id(declared["record_id"])
         except ValueError as error:
-            invalid.append(f"record_id: {error}")
-    problems += invalid
-    return (None if problems else Item(entry.place, values, record_id)), problems
+            problems.append(f"record_id: {error}")
+    last = declared.get(_fields.LAST_NUMBER)
+    if last is None or _fields.LAST_NUMBER not in names:
+        return ([] if problems else [Item(entry, values, record_id)]), problems
+    return _check_range(entry, values, last, problems)
+
+
+def _check_range(
+    entry: Entry, values: dict[str, t.Any], last: object, problems: list[str]
+) -> tuple[list[Item], list[str]]:
+    """Return an item for each number of a range."""
+    first = values.get("did_number")
+    if isinstance(entry.declared, dict) and entry.declared.get("record_id") is not None:
+        problems.append("last_number: names a range, which has no single record_id")
+    elif first is None:
+        problems.append("last_number: needs a valid did_number beside it, the first of the range")
+    numbers: list[str] = []
+    if first is not None:
+        try:
+            numbers = _fields.numbers_of_range(first, last)
+        except ValueError as error:
+            problems.append(f"last_number: {error}")
+    if problems:
+        return [], problems
+    return [Item(entry, _numbered(values, number), None) for number in numbers], []
+
+
+def _numbered(values: t.Mapping[str, t.Any], number: str) -> dict[str, t.Any]:
+    numbered = {**values, "did_number": number}
+    if _NUMBER_MARK in numbered.get("description", ""):
+        numbered["description"] = numbered["description"].replace(_NUMBER_MARK, number)
+    return numbered
 
 
 def _name(key: object) -> str:
@@ -236,13 +320,18 @@ def _name(key: object) -> str:
 
 
 def _repeated(items: Sequence[Item]) -> list[str]:
-    problems: list[str] = []
+    """Return a line for every two places that declare the same DID, however many numbers they share."""
     first: dict[tuple[str, object], str] = {}
+    shared: dict[tuple[str, str, str], list[object]] = {}
     for item in items:
         for what, value in (("did_number", item.number), ("record_id", item.record_id)):
             if value is None:
                 continue
             place = first.setdefault((what, value), item.place)
             if place != item.place:
-                problems.append(f"{place} and {item.place}: have the same {what} {value}")
-    return problems
+                shared.setdefault((place, item.place, what), []).append(value)
+    return [
+        f"{place} and {other}: have the same {what} {values[0]}"
+        + (f" and {len(values) - 1} more" if len(values) > 1 else "")
+        for (place, other, what), values in shared.items()
+    ]

@@ -16,6 +16,8 @@ from ._errors import Conflict, DidError, PlanChanged, pasteable_task
 from ._plan import CREATE
 
 if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Sequence
+
     from ._exchange import Outcome
     from ._plan import Desired, Plan
     from ._registry._records import Record
@@ -62,24 +64,39 @@ def failure(plan: Plan, outcome: Outcome, platform: str, registry: str) -> DidEr
 
 def with_ways_on(error: DidError, desired: Desired, platform: str, registry: str) -> DidError:
     """Complete the message of a create of unknown outcome with both ways on, as tasks."""
-    place = {"platform": platform, "registry": registry}
-    number = desired.did_number
-    exists = pasteable_task(
-        f"{desired.label} exists on the platform, under the record id that stands here in place of 0",
-        "did_registry",
-        {"state": "recorded", "dids": [{"did_number": number, "record_id": 0}], **place},
-    )
-    does_not = pasteable_task(
-        f"{desired.label} does not exist on the platform",
-        "did_registry",
-        {"state": "forgotten", "dids": [{"did_number": number}], **place},
-    )
+    number = str(desired.did_number)
     error.message += (
         f". {number} may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
         " these two tasks once, and run again. (If it exists, adding its record_id to this task does the same.)"
-        f"\n{exists}\n{does_not}"
+        f"\n{ways_on([number], platform, registry)}"
     )
     return error
+
+
+def ways_on(numbers: Sequence[str], platform: str, registry: str) -> str:
+    """Return the two tasks of which one settles a create of unknown outcome, for one number or several."""
+    place = {"platform": platform, "registry": registry}
+    one = len(numbers) == 1
+    named = f"DID {numbers[0]}" if one else "The DIDs that"
+    settled = pasteable_task(
+        f"{named} {'exists' if one else 'exist'} on the platform, under the record id that stands here in place of 0",
+        "did_registry",
+        {
+            "state": "recorded",
+            "dids": [{"did_number": number, "record_id": 0} for number in numbers],
+            **place,
+        },
+    )
+    undone = pasteable_task(
+        f"{named} {'does' if one else 'do'} not exist on the platform",
+        "did_registry",
+        {
+            "state": "forgotten",
+            "dids": [{"did_number": number} for number in numbers],
+            **place,
+        },
+    )
+    return f"{settled}\n{undone}"
 
 
 def unrecorded(plan: Plan, record_id: int, error: DidError) -> DidError:

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - nextbilling.did.connection
   - nextbilling.did.registry
   - nextbilling.did.fields
+  - nextbilling.did.policy
   - nextbilling.did.attributes
   - nextbilling.did.attributes.actiongroup_all
 author:
@@ -50,28 +51,6 @@ options:
       - Whether the record O(record_id), which the registry knows under another number, may get the number O(did_number).
     type: bool
     default: false
-  state:
-    description:
-      - V(present) makes the DID exist with the declared parameters. The platform's API knows no way to remove one.
-    type: str
-    choices:
-      - present
-    default: present
-  force:
-    description:
-      - Whether all declared fields are sent even if none of them differs from what was last applied, to undo what was changed by hand.
-      - It turns "nothing to do" into an edit. It never turns anything into a create.
-    type: bool
-    default: false
-  update_password:
-    description:
-      - V(on_change) sends the password with each request, and compares it with the last known one.
-      - V(on_create) sends it with the create alone, and never compares it.
-    type: str
-    choices:
-      - on_change
-      - on_create
-    default: on_change
 notes:
   - It runs where the registry is, usually on C(localhost).
   - In a loop over items that hold passwords, it is Ansible itself that prints the item. Set C(label) in C(loop_control).

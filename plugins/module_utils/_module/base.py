@@ -29,9 +29,11 @@ if t.TYPE_CHECKING:  # pragma: no cover
     Spec = dict[str, dict[str, t.Any]]
     Result = dict[str, t.Any]
 
+_SHOWN_ITEMS = 20
 _LOGIN = ("api_token", "api_key", "registry_password")
 # What may be shown of an item of a list: an unknown key may be a mistyped secret.
-_PLAIN = {field.name for field in _fields.FIELDS if not field.secret} | {"record_id"}
+_PLAIN = {field.name for field in _fields.FIELDS if not field.secret}
+_PLAIN |= {"record_id", _fields.LAST_NUMBER}
 
 
 def environment(name: str) -> str:
@@ -133,9 +135,14 @@ class Module(AnsibleModule):
     def take_items(self) -> list[t.Any] | None:
         """Return the list of DIDs, or None where the task has none, and leave no secret of it in the parameters."""
         items: list[t.Any] | None = self.params["dids"]
-        if items is not None:
-            self.params["dids"] = [_shown_item(item) for item in items]
+        self.params["dids"] = _shown("dids", {}, items)
         return items
+
+    def take_defaults(self) -> dict[str, t.Any]:
+        """Return the defaults for all DIDs, and leave no secret of them in the parameters."""
+        defaults: dict[str, t.Any] | None = self.params["defaults"]
+        self.params["defaults"] = _shown("defaults", {}, defaults)
+        return defaults or {}
 
     def _log_invocation(self) -> None:
         """Log the invocation to the system's log, as Ansible does, but only what may be shown."""
@@ -156,9 +163,18 @@ def _shown(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
         return value if may_be_shown(str(value)) else MASK
     if name == "api_url":
         return shown_address(str(value)) or MASK
+    if name == "defaults":
+        return _shown_item(value)
     if name == "dids":
-        return [_shown_item(item) for item in value] if isinstance(value, list) else MASK
+        return _shown_items(value) if isinstance(value, list) else MASK
     return value
+
+
+def _shown_items(items: list[t.Any]) -> list[t.Any]:
+    """Return the first items of a list as they may be shown: of thousands, nobody reads more."""
+    shown: list[t.Any] = [_shown_item(item) for item in items[:_SHOWN_ITEMS]]
+    rest = len(items) - _SHOWN_ITEMS
+    return [*shown, f"… and {rest} more"] if rest > 0 else shown
 
 
 def _shown_item(item: t.Any) -> t.Any:

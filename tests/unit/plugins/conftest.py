@@ -19,7 +19,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings as ansible_warnings
 
-from ansible_collections.nextbilling.did.plugins.modules import did, did_info, did_registry
+from ansible_collections.nextbilling.did.plugins.modules import did, did_info, did_registry, dids
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 
 Result = dict[str, Any]
@@ -69,6 +69,10 @@ class Runner:
     def did(self, *, check: bool = False, **parameters: Any) -> Result:
         """Run the module did. A parameter that is Ellipsis is left out."""
         return self._run(did.main, check, parameters)
+
+    def dids(self, *, check: bool = False, **parameters: Any) -> Result:
+        """Run the module dids."""
+        return self._run(dids.main, check, parameters)
 
     def did_registry(self, *, check: bool = False, **parameters: Any) -> Result:
         """Run the module did_registry."""
