@@ -54,6 +54,8 @@ _RACES, _RACE_PAUSE = 100, 0.1
 _LOST_LIMIT = 10
 # So many requests must go well before one more is tried at once.
 _CALM = 20
+# From so many requests on, it pays to prepare the registry for them.
+_MANY = 20
 
 
 class _Crash(t.NamedTuple):
@@ -147,6 +149,8 @@ class Dispatcher:
             elif job.plan is not None:
                 job.record = job.plan.known
         self._stopped = self._converger.too_many_failures(jobs)
+        if len(self._fresh) >= _MANY and not self._stopped:
+            self._registry.hurry()
         count = min(self._settings.concurrency, len(self._fresh))
         senders = _Workers(self, count) if count > 1 else _Alone(self)
         try:

@@ -69,6 +69,7 @@ class Platform:
         self._secrets = secrets
         self._wire = _Wire()
         self._session: t.Any = None
+        self._route: _Route | None = None
         self._last_used = 0.0
 
     def create(self, payload: Mapping[str, t.Any], permit: Callable[[float], None]) -> Outcome:
@@ -128,25 +129,15 @@ class Platform:
 
     def _exchange(self, method: str, record_id: int | None, body: bytes) -> _Answer:
         connection = self._connection
-        token, key = quote(connection.api_token, safe=""), quote(connection.api_key, safe="")
-        parts = urlsplit(connection.api_url)
-        target = path(connection, token, key, record_id)
-        url = f"{parts.scheme}://{parts.netloc}{target}"
-        if parts.scheme == "http" and not connection.allow_http:
-            _refuse_foreign_proxy(self._session, url)
-        response = self._session.request(
-            method,
-            url,
-            data=body,
-            headers={
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-            },
-            timeout=(min(connection.connect_timeout, connection.timeout), connection.timeout),
-            allow_redirects=False,
+        if self._route is None:
+            self._route = _Route(self._session, connection)
+        request = self._route.request(method, record_id, body)
+        # Past the session: its cookies and redirects are not wanted, and what it looks up for each request does not change.
+        response = self._route.adapter.send(
+            request,
             stream=True,
-            verify=(connection.ca_path or True) if connection.validate_certs else False,
+            timeout=(min(connection.connect_timeout, connection.timeout), connection.timeout),
+            **self._route.settings,
         )
         whole = False
         try:
@@ -155,6 +146,7 @@ class Platform:
         finally:
             if not whole:
                 response.close()
+        target = self._route.path(record_id)
         return _Answer(response.status_code, dict(response.headers.items()), content, whole, target)
 
     def _failed(self, failure: Exception) -> Outcome:
@@ -172,6 +164,44 @@ class Platform:
         login = self._connection.api_token, self._connection.api_key
         own = (payload[name] for name in SECRETS if name in payload)
         return Redactor([*login, *own], self._secrets)
+
+
+class _Route:
+    """The way to the platform: what is the same for all requests of a session."""
+
+    def __init__(self, session: t.Any, connection: Connection) -> None:
+        import requests
+
+        token, key = quote(connection.api_token, safe=""), quote(connection.api_key, safe="")
+        parts = urlsplit(connection.api_url)
+        self._path = path(connection, token, key, None)
+        url = f"{parts.scheme}://{parts.netloc}{self._path}"
+        verify = (connection.ca_path or True) if connection.validate_certs else False
+        found = session.merge_environment_settings(url, {}, None, verify, None)
+        if parts.scheme == "http" and not connection.allow_http:
+            _refuse_foreign_proxy(url, found["proxies"])
+        self.settings = {name: found[name] for name in ("verify", "cert", "proxies")}
+        self.adapter = session.get_adapter(url)
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        self._pattern = session.prepare_request(requests.Request("PUT", url, headers, data=b"{}"))
+
+    def path(self, record_id: int | None) -> str:
+        """Return the path of a request."""
+        return self._path if record_id is None else f"{self._path}/{record_id}"
+
+    def request(self, method: str, record_id: int | None, body: bytes) -> t.Any:
+        """Return a request that is ready to be sent."""
+        request = self._pattern.copy()
+        request.method = method
+        request.body = body
+        request.headers["Content-Length"] = str(len(body))
+        if record_id is not None:
+            request.url = f"{request.url}/{record_id}"
+        return request
 
 
 class _Answer(t.NamedTuple):
@@ -409,11 +439,10 @@ class _ForeignProxy(Exception):
     """Plain HTTP for this machine would leave it through a proxy."""
 
 
-def _refuse_foreign_proxy(session: t.Any, url: str) -> None:
+def _refuse_foreign_proxy(url: str, proxies: t.Any) -> None:
     from requests.utils import select_proxy
 
-    settings = session.merge_environment_settings(url, {}, None, None, None)
-    proxy = select_proxy(url, settings["proxies"])
+    proxy = select_proxy(url, proxies)
     if proxy and not is_loopback(urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""):
         raise _ForeignProxy
 

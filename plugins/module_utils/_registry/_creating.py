@@ -14,7 +14,7 @@ import stat
 import tempfile
 
 from .._errors import RegistryUnavailable
-from ._sqlite import APPLICATION_ID, connect
+from ._sqlite import APPLICATION_ID, SqliteDatabase
 from ._writing import create_tables
 
 
@@ -63,7 +63,7 @@ def create_sqlite(path: str, *, timeout: float) -> bool:
 
 
 def _fill(draft: str, timeout: float) -> None:
-    database = connect(draft, draft, write=True, timeout=timeout)
+    database = SqliteDatabase(draft, draft, write=True, timeout=timeout)
     try:
         with database.writing() as transaction:
             transaction.change(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -168,6 +168,9 @@ class Registry(t.Protocol):
     def ready_to_write(self) -> None:
         """Raise C(RegistryUnavailable) if a write would fail, without writing."""
 
+    def hurry(self) -> None:
+        """Prepare for many writes by this run."""
+
     def together(self) -> contextlib.AbstractContextManager[None]:
         """Make the writes inside the block one: all of them are durable when it ends, and not before, or none is.
 

@@ -40,24 +40,50 @@ class NoRegistry(RegistryMismatch):
 class SqliteDatabase:
     """One SQLite file, open to read alone or to read and write. It never creates the file.
 
-    Rollback journal, not WAL: a look leaves no file beside the registry. EXTRA synchronisation: a commit survives a power loss
-    from the moment it returns, the removal of the journal included (https://www.sqlite.org/pragma.html#pragma_synchronous).
+    At rest it has a rollback journal and not WAL, so that a look leaves no file beside it. A run that has many requests to send turns
+    WAL on for as long as it lasts, as a commit then costs a quarter. EXTRA synchronisation: a commit survives a power loss from the
+    moment it returns, in either mode (https://www.sqlite.org/pragma.html#pragma_synchronous).
     """
 
     now = "((julianday('now') - 2440587.5) * 86400.0)"
 
-    def __init__(
-        self, connection: sqlite3.Connection, path: str, location: str, timeout: float
-    ) -> None:
+    def __init__(self, path: str, location: str, *, write: bool, timeout: float) -> None:
         self.location = location
-        self._connection = connection
         self._path = path
+        self._write = write
         self._timeout = timeout
+        self._copied: object = None
+        with _translated(location):
+            # What a killed run has left in a hurry, this one brings to rest.
+            self._hurried = write and _is_wal(path)
+            self._connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        """Open the file; or to read alone, where a look would leave a trace, a private copy."""
+        self._copied = None
+        if self._write or not _needs_recovery(self._path):
+            return _open_file(self._path, write=self._write, timeout=self._timeout)
+        from ._sqlite_copy import private_copy
+
+        connection, self._copied = private_copy(self._path, self.location)
+        return connection
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_SqliteTransaction]:
+        with _translated(self.location):
+            if not self._write and self._outdated():
+                self._connection.close()
+                self._connection = self._open()
         with self._transaction("BEGIN") as transaction:
             yield transaction
+
+    def _outdated(self) -> bool:
+        """Tell whether what was copied has changed, or what was read in place can no longer be."""
+        if self._copied is None:
+            return _is_wal(self._path)
+        from ._sqlite_copy import traces
+
+        return traces(self._path) != self._copied
 
     @contextlib.contextmanager
     def writing(self, *, patiently: bool = False) -> Iterator[_SqliteTransaction]:
@@ -77,6 +103,11 @@ class SqliteDatabase:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
 
+    def hurry(self) -> None:
+        self._hurried = True
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+
     def strange_tables(self) -> bool:
         with self.reading() as transaction:
             return _schema_of(transaction.rows(_SCHEMA)) != _expected_schema()
@@ -94,6 +125,11 @@ class SqliteDatabase:
 
     def close(self) -> None:
         with _translated(self.location):
+            if self._hurried:
+                # Where another run is at work this fails, and is left to that one.
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("PRAGMA busy_timeout = 0")
+                    self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
             self._connection.close()
 
 
@@ -119,7 +155,7 @@ def open_sqlite(location: str, *, write: bool, timeout: float) -> SqliteDatabase
     # SQLite keeps its journals beside the file itself, wherever a link leads to it from.
     path = os.path.realpath(location)
     _check_file(path, location)
-    database = connect(path, location, write=write, timeout=timeout)
+    database = SqliteDatabase(path, location, write=write, timeout=timeout)
     try:
         _check_identity(database)
     except BaseException:
@@ -128,21 +164,9 @@ def open_sqlite(location: str, *, write: bool, timeout: float) -> SqliteDatabase
     return database
 
 
-def connect(path: str, location: str, *, write: bool, timeout: float) -> SqliteDatabase:
-    """Open a file, or for reading a private copy of one that needs recovery, without a look at what it holds."""
-    with _translated(location):
-        if not write and _needs_recovery(path):
-            from ._sqlite_copy import private_copy
-
-            connection = private_copy(path, location)
-        else:
-            connection = _open_file(path, write=write, timeout=timeout)
-    return SqliteDatabase(connection, path, location, timeout)
-
-
 def _open_file(path: str, *, write: bool, timeout: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{Path(path).as_uri()}?mode={'rw' if write else 'ro'}",
+        f"{Path(path).as_uri()}?mode={'rw' if write else 'ro&readonly_shm=1'}",
         uri=True,
         timeout=timeout,
         isolation_level=None,
@@ -150,7 +174,6 @@ def _open_file(path: str, *, write: bool, timeout: float) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA foreign_keys = ON")
     if write:
-        connection.execute("PRAGMA journal_mode = DELETE").fetchall()
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA fullfsync = ON")
     return connection
@@ -161,12 +184,15 @@ def _needs_recovery(path: str) -> bool:
 
     A journal is there also while another run commits. It is hot if it stays: its owner finishes within moments.
     """
-    with open(path, "rb") as handle:
-        handle.seek(18)
-        wal = handle.read(1) == b"\2"
-    if wal:
+    if _is_wal(path):
         return True
     return _has_content(path + "-journal") and not _readable_in_place(path)
+
+
+def _is_wal(path: str) -> bool:
+    """Tell whether a database has a write-ahead log (https://www.sqlite.org/fileformat.html, 1.3.3)."""
+    with open(path, "rb") as handle:
+        return handle.read(19)[18:] == b"\2"
 
 
 def _readable_in_place(path: str) -> bool:
@@ -248,6 +274,10 @@ def _translated(location: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise RegistryUnavailable(
             f"The registry {location} is damaged or cannot be used ({error}). Restore it from its newest backup"
+        ) from None
+    except OSError as error:
+        raise RegistryUnavailable(
+            f"The registry {location} cannot be read ({error.strerror})"
         ) from None
 
 

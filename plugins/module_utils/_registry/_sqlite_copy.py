@@ -19,42 +19,80 @@ import time
 from .._errors import RegistryBusy, RegistryUnavailable
 
 COMPANIONS = ("-journal", "-wal")
-_COPY_ATTEMPTS = 20
+_ATTEMPTS, _PAUSE = 40, 0.05
+# Seconds since the last write after which a further one is certain to show: clocks of file systems tick up to every 10 ms.
+_REST = 0.02
+_WAL_HEADER = 32
+
+Traces = tuple[object, ...]
+"""What tells whether a database has changed since."""
 
 
-def private_copy(path: str, location: str) -> sqlite3.Connection:
-    """Return a copy in memory of a registry that cannot be read where it lies without writing there, as it is after recovery."""
+def private_copy(path: str, location: str) -> tuple[sqlite3.Connection, Traces]:
+    """Return a copy in memory of a registry that cannot be read where it lies without writing there, as it is after recovery.
+
+    Beside it, what C(traces) said of the original.
+    """
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     try:
         with tempfile.TemporaryDirectory(prefix="nextbilling-did-") as folder:
             copy = os.path.join(folder, "registry.db")
-            _copy_at_rest(path, copy)
+            found = _copy_at_rest(path, copy)
             with contextlib.closing(sqlite3.connect(copy)) as recovered:
                 recovered.backup(connection)
     except OSError as error:
+        connection.close()
         raise RegistryUnavailable(
             f"The registry {location} cannot be read ({error.strerror})"
         ) from None
-    return connection
+    return connection, found
 
 
-def _copy_at_rest(original: str, copy: str) -> None:
-    """Copy a database and its journals, again if anything about them changed meanwhile. Read locks are not taken."""
-    for _attempt in range(_COPY_ATTEMPTS):
-        before = _traces(original)
-        try:
+def traces(path: str) -> Traces:
+    """Return what tells whether a database, or a journal of it, has been written."""
+    return tuple(_stat(path + suffix) for suffix in ("", *COMPANIONS))
+
+
+def _copy_at_rest(original: str, copy: str) -> Traces:
+    """Copy a database and its journals, again if what was copied changed meanwhile. Read locks are not taken.
+
+    A write-ahead log only grows until the database itself is written, and a part of a transaction at its end does not count
+    (https://www.sqlite.org/fileformat.html#the_write_ahead_log): while another run appends to it, any copy is a state that was.
+    """
+    for _attempt in range(_ATTEMPTS):
+        before = _basis(original)
+        if _at_rest(original):
+            found = traces(original)
             for suffix in ("", *COMPANIONS):
                 _copy_if_there(original + suffix, copy + suffix)
-        except OSError as error:
-            raise RegistryUnavailable(
-                f"The registry {original} cannot be read ({error.strerror})"
-            ) from None
-        if before == _traces(original):
-            return
-        time.sleep(0.1)
+            if before == _basis(original):
+                return found
+        time.sleep(_PAUSE)
     raise RegistryBusy(
         f"The registry {original} is being written all the time: no copy of it could be read. Try again later"
     )
+
+
+def _at_rest(original: str) -> bool:
+    return time.time() - os.stat(original).st_mtime >= _REST
+
+
+def _basis(original: str) -> Traces:
+    """Return what must stay as it is while a copy is made: the database, its rollback journal, and which log it is that grows."""
+    try:
+        with open(original + "-wal", "rb") as handle:
+            log = handle.read(_WAL_HEADER)
+    except FileNotFoundError:
+        log = b""
+    return _stat(original), _stat(original + "-journal"), log
+
+
+def _stat(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _copy_if_there(source: str, target: str) -> None:
@@ -62,14 +100,3 @@ def _copy_if_there(source: str, target: str) -> None:
         shutil.copyfile(source, target)
     elif os.path.exists(target):
         os.unlink(target)
-
-
-def _traces(original: str) -> list[tuple[int, int, int] | None]:
-    traces: list[tuple[int, int, int] | None] = []
-    for suffix in ("", *COMPANIONS):
-        try:
-            found = os.stat(original + suffix)
-            traces.append((found.st_ino, found.st_size, found.st_mtime_ns))
-        except FileNotFoundError:
-            traces.append(None)
-    return traces

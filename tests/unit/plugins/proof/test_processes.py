@@ -5,147 +5,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.tests.simulator import client
-from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
-
-# Runs the module did with the parameters of a file. The second argument may say what happens at the call of which method:
-# "_exchange" is the request, "claim" writes the intent, "holds" is the last look before the first byte, "confirm" writes the id.
-_PROGRAM = """
-import os, resource, signal, sys
-from ansible.module_utils import basic
-from ansible_collections.nextbilling.did.plugins.module_utils import _platform
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _store
-from ansible_collections.nextbilling.did.plugins.modules import did
-
-def kill(registry):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def stop(registry):
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-def fill_the_disk(registry):
-    # No file may grow any more: SQLite's journal cannot be written.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-
-def make_read_only(registry):
-    # The same error as from a file system that has become read-only.
-    registry._database._connection.execute("PRAGMA query_only = ON")
-
-what, _, moment = sys.argv[2].partition(" at ")
-if what:
-    owner = _platform.Platform if moment == "_exchange" else _store.SqlRegistry
-    original = getattr(owner, moment)
-    def happening(self, *arguments, **options):
-        globals()[what](self)
-        return original(self, *arguments, **options)
-    setattr(owner, moment, happening)
-basic._ANSIBLE_ARGS = open(sys.argv[1], "rb").read()
-if hasattr(basic, "_ANSIBLE_PROFILE"):
-    basic._ANSIBLE_PROFILE = "legacy"
-did.main()
-"""
-_COLLECTIONS = Path(client.__file__).parents[5]
-_LIMIT = 60.0
-
-
-class Process:
-    """A task in a process of its own."""
-
-    def __init__(
-        self, runner: Runner, folder: Path, happening: str = "", **parameters: Any
-    ) -> None:
-        arguments = {
-            "ANSIBLE_MODULE_ARGS": {
-                "api_url": runner.simulator.url,
-                "api_token": runner.simulator.token,
-                "api_key": runner.simulator.key,
-                "registry": str(runner.registry),
-                "retries": 0,
-                **parameters,
-            }
-        }
-        file = folder / f"arguments-{time.monotonic_ns()}.json"
-        file.write_text(json.dumps(arguments))
-        path = [str(_COLLECTIONS), os.environ.get("PYTHONPATH")]
-        self._process = subprocess.Popen(  # pylint: disable=consider-using-with
-            [sys.executable, "-c", _PROGRAM, str(file), happening],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def result(self) -> Result:
-        """Wait for the end and return the module's result."""
-        printed, errors = self._process.communicate(timeout=_LIMIT)
-        assert printed, errors
-        result: Result = json.loads(printed)
-        return result
-
-    def died(self) -> None:
-        """Wait for the end, which must be a kill."""
-        self._process.communicate(timeout=_LIMIT)
-        assert self._process.returncode == -signal.SIGKILL
-
-    def kill(self) -> None:
-        """Kill it."""
-        self._process.kill()
-        self.died()
-
-    def stopped(self) -> None:
-        """Wait until it has stopped itself."""
-        status = Path(f"/proc/{self._process.pid}/stat")
-        until(lambda: status.read_text("utf-8").rsplit(")", 1)[1].split()[0] == "T")
-
-    def go_on(self) -> None:
-        """Let it go on after a stop."""
-        self._process.send_signal(signal.SIGCONT)
-
-    def end(self) -> None:
-        """End it, if it still runs."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.communicate()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that will come."""
-    deadline = time.monotonic() + _LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def start(runner: Runner, tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts tasks in processes of their own, and ends those that are left over."""
-    processes: list[Process] = []
-
-    def started(happening: str = "", **parameters: Any) -> Process:
-        processes.append(Process(runner, tmp_path, happening, **parameters))
-        return processes[-1]
-
-    yield started
-    for process in processes:
-        process.end()
-
-
-def _end_leases(runner: Runner) -> None:
-    runner.write(
-        "UPDATE records SET claim_until = claim_until - 1000 WHERE claim_until IS NOT NULL"
-    )
+from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Runner
+from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import (
+    Process,
+    end_leases,
+    until,
+)
 
 
 @pytest.mark.parametrize("action", ["create", "update", "adopt"])
@@ -184,7 +54,7 @@ def test_a_kill(
     busy = runner.did(**task, registry_timeout=0.1)
     assert busy["error"]["kind"] == "registry_busy"
     assert "@" in busy["msg"]
-    _end_leases(runner)
+    end_leases(runner)
     if action == "create":
         open_ = runner.both(**task)
         assert open_["error"]["kind"] == "unknown_outcome"
@@ -252,7 +122,7 @@ def test_a_runner_stopped_before_the_last_look_sends_nothing_beyond_its_lease(
 ) -> None:
     process = start("stop at holds", did_number="1166", port=5060)
     process.stopped()
-    _end_leases(runner)
+    end_leases(runner)
     assert runner.did(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"
     runner.did_registry(state="forgotten", dids=[{"did_number": "1166"}])
     assert runner.did(did_number="1166", port=5060)["action"] == "create"
@@ -266,7 +136,7 @@ def test_a_runner_stopped_beyond_its_lease_whose_answer_is_kept(
 ) -> None:
     process = start("stop at confirm", did_number="1166", port=5060)
     process.stopped()
-    _end_leases(runner)
+    end_leases(runner)
     assert runner.did(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"
     process.go_on()
     assert process.result()["record_id"] == 13
@@ -278,7 +148,7 @@ def test_a_late_answer_to_a_did_that_was_settled_meanwhile(
 ) -> None:
     process = start("stop at confirm", did_number="1166", port=5060)
     process.stopped()
-    _end_leases(runner)
+    end_leases(runner)
     runner.did_registry(state="recorded", dids=[{"did_number": "1166", "record_id": 13}])
     process.go_on()
     late = process.result()
@@ -312,7 +182,7 @@ def test_an_id_that_cannot_be_written_is_told(
     assert result["error"]["record_id"] == 13
     assert "record 13" in result["msg"] and "record_id: 13" in result["msg"]
     assert result["changed"] is True
-    _end_leases(runner)
+    end_leases(runner)
     assert runner.both(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"
     assert runner.both(did_number="1166", port=5060, record_id=13)["action"] == "adopt"
     assert runner.both(did_number="1166", port=5060)["action"] == "none"
@@ -324,7 +194,7 @@ def test_a_late_answer_to_a_did_that_was_forgotten_meanwhile(
 ) -> None:
     process = start("stop at confirm", did_number="1166", port=5060)
     process.stopped()
-    _end_leases(runner)
+    end_leases(runner)
     runner.did_registry(state="forgotten", dids=[{"did_number": "1166"}])
     process.go_on()
     assert process.result()["record_id"] == 13
