@@ -9,13 +9,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 import typing as t
 
-from ._errors import DidError, Interrupted, InvalidParameter, UnknownOutcome, Unreachable
-from ._exchange import encode
-from ._plan import CREATE, NONE, Desired, Plan, Policy, decide
+from ._errors import DidError, Interrupted, UnknownOutcome
+from ._plan import Desired, Plan, Policy, decide
 from ._registry._waiting import find_unclaimed
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -66,29 +64,11 @@ class Job:
         return self.error is None and self.plan is not None and self.plan.sends
 
 
-class Backoff(t.NamedTuple):
-    """How the platform's refusals of simultaneous requests were met: how many there were, and the least concurrency used."""
-
-    refusals: int
-    concurrency: int
-
-
-class Report(t.NamedTuple):
-    """How a run went as a whole. C(stopped): why it did not come to all of its DIDs, or None."""
-
-    stopped: str | None
-    backoff: Backoff | None = None
-
-
-class Converged(t.NamedTuple):
-    """What was done for one DID. C(record): what the registry holds now."""
-
-    plan: Plan
-    record: Record
-
-
 class Converger:
-    """Plans and applies. A preview takes the same path as far as it goes without a trace.
+    """Plans and applies, for one DID or for many.
+
+    C(stopped): why a run did not come to all of its DIDs, or None. C(refusals): how many of several simultaneous requests the
+    platform refused. C(least_concurrency): how many were then allowed at once, at the least.
 
     :param sleep: waits for so many seconds, or until the run is told to stop.
     :param stopping: returns why the run has been told to stop, or None.
@@ -110,27 +90,9 @@ class Converger:
         self.client = client
         self.sleep = sleep
         self.stopping = stopping
-
-    def preview(self, desired: Desired) -> Plan:
-        """Return what C(apply) would do for one DID, or raise what it would raise before sending. Reads only."""
-        (job,) = self.plan([desired])
-        if job.error is not None:
-            raise job.error
-        if job.sends:
-            self.registry.ready_to_write()
-        return t.cast("Plan", job.plan)
-
-    def apply(self, desired: Desired) -> Converged:
-        """Bring one DID to its desired state, or raise C(DidError)."""
-        (job,) = jobs = self.plan([desired])
-        report = self.apply_all(jobs)
-        if job.error is not None:
-            raise job.error
-        if job.record is None:
-            raise Interrupted(
-                f"{desired.label}: {report.stopped}. It was not attempted: nothing was sent for it. Run again"
-            )
-        return Converged(t.cast("Plan", job.plan), job.record)
+        self.stopped: str | None = None
+        self.refusals = 0
+        self.least_concurrency = settings.concurrency
 
     def plan(self, wanted: Sequence[Desired]) -> list[Job]:
         """Plan from what the registry knows once no other run holds any of the DIDs. Reads only.
@@ -150,20 +112,26 @@ class Converger:
                 job.error = each
             else:
                 self.decide(job, each)
-        self._check_means(jobs)
+        if any(job.sends for job in jobs):
+            from ._readiness import check_means
+
+            check_means(self.registry, jobs)
         return jobs
 
-    def apply_all(self, jobs: Sequence[Job]) -> Report:
-        """Carry out what is planned. How each DID ended is in its job, and nothing is raised for a single one."""
-        if not any(job.sends for job in jobs):
+    def carry_out(self, jobs: Sequence[Job], *, check: bool) -> None:
+        """Do what is planned, or look whether it could be done. How each DID ended is in its job; nothing is raised for one of them."""
+        self.stopped = self.too_many_failures(jobs)
+        sending = any(job.sends for job in jobs)
+        if not (sending and not check):
             for job in jobs:
-                if job.plan is not None:
-                    job.record = job.plan.known
-            return Report(self.too_many_failures(jobs))
+                job.record = None if job.plan is None or job.sends else job.plan.known
+            if sending:
+                self.registry.ready_to_write()
+            return
         # A run with nothing to do does not pay for what sending needs.
         from ._dispatch import Dispatcher
 
-        return Dispatcher(self).run(jobs)
+        Dispatcher(self).run(jobs)
 
     def listed(self, jobs: Sequence[Job]) -> set[str]:
         """Return the keys of the registry's records that planned DIDs are about."""
@@ -186,7 +154,9 @@ class Converger:
         try:
             plan = decide(job.desired, *found, self.settings.policy, self.fingerprints)
             if plan.sends:
-                _check_payload(plan)
+                from ._readiness import check_payload
+
+                check_payload(plan)
         except UnknownOutcome as error:
             from ._telling import with_ways_on
 
@@ -198,17 +168,6 @@ class Converger:
         else:
             job.plan = plan
 
-    def _check_means(self, jobs: Sequence[Job]) -> None:
-        """Check once for all DIDs what can be checked before sending."""
-        actions = {job.plan.action for job in jobs if job.sends and job.plan is not None}
-        if actions and importlib.util.find_spec("requests") is None:
-            raise Unreachable(
-                "The Python library 'requests' is missing for the interpreter that runs this task. Nothing was sent."
-                " Install it (python -m pip install requests), or set ansible_python_interpreter to a Python that has it"
-            )
-        if CREATE in actions:
-            self.registry.verify()
-
     def _wait(self, seconds: float) -> None:
         self.sleep(seconds)
         reason = self.stopping()
@@ -216,50 +175,3 @@ class Converger:
             raise Interrupted(
                 f"{reason} while the run waited for other runs to let go of DIDs. Nothing was sent. Run again"
             )
-
-    def warnings(self, jobs: Sequence[Job]) -> list[str]:
-        """Return what a person should know of these plans."""
-        plans = [job.plan for job in jobs if job.plan is not None and job.plan.action != NONE]
-        found = _notes(plans)
-        creates = [plan for plan in plans if plan.action == CREATE]
-        numberless = self.registry.numberless(self.settings.platform) if creates else []
-        if numberless:
-            new = (
-                f"{creates[0].desired.label} is"
-                if len(creates) == 1
-                else f"{len(creates)} DIDs ({_few([plan.desired.label for plan in creates])}) are"
-            )
-            found.append(
-                f"{new} new to the registry, which also holds records whose number is not known (ids {_few(numberless)}). What is one of"
-                " these would be created a second time: give it that record_id"
-            )
-        return found
-
-
-def _notes(plans: Sequence[Plan]) -> list[str]:
-    """Return the notes of plans; where many plans have one, with a few of the DIDs that it speaks of."""
-    by_note: dict[str, list[str]] = {}
-    for plan in plans:
-        for note in plan.notes:
-            by_note.setdefault(note, []).append(plan.desired.label)
-    return [f"{_few(labels)}: {note}" for note, labels in by_note.items()]
-
-
-def _few(things: Sequence[object]) -> str:
-    return ", ".join(map(str, things[:20])) + (
-        f" and {len(things) - 20} more" if len(things) > 20 else ""
-    )
-
-
-def _check_payload(plan: Plan) -> None:
-    if not plan.payload:
-        raise InvalidParameter(
-            f"{plan.desired.label}: the task declares no field, so there is nothing to send. Declare at least one field",
-            record_id=plan.record_id,
-        )
-    try:
-        encode(plan.payload)
-    except InvalidParameter as error:
-        raise InvalidParameter(
-            f"{plan.desired.label}: {error.message}", did_number=plan.desired.did_number
-        ) from None

@@ -23,25 +23,18 @@ import threading
 import time
 import typing as t
 
-from . import _exchange, _telling
-from ._converge import Backoff, Report
+from . import _outcome, _telling
 from ._errors import DidError, RegistryBusy, defect
 from ._plan import ADOPT, CREATE, NONE, UPDATE, recorded
 from ._registry._records import Intent, LateAnswer
-from ._registry._waiting import (
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
-    busy,
-    live_claim,
-    pause_before_look,
-)
+from ._registry._waiting import FIRST_PAUSE, LONGEST_PAUSE, live_claim, pause_before_look
 from ._registry._writing import timestamp
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
 
     from ._converge import Converger, Job
-    from ._exchange import Outcome
+    from ._outcome import Outcome
     from ._plan import Plan
     from ._platform import Platform
     from ._registry._records import Record, Registry
@@ -140,7 +133,7 @@ class Dispatcher:
         self._stopped: str | None = None
         self._jobs: Sequence[Job] = ()
 
-    def run(self, jobs: Sequence[Job]) -> Report:
+    def run(self, jobs: Sequence[Job]) -> None:
         """Carry out all plans, or as many as can be before something stops the run."""
         self._jobs = jobs
         for job in jobs:
@@ -148,7 +141,7 @@ class Dispatcher:
                 self._fresh.append(_Attempts(job))
             elif job.plan is not None:
                 job.record = job.plan.known
-        self._stopped = self._converger.too_many_failures(jobs)
+        self._stopped = self._converger.stopped
         if len(self._fresh) >= _MANY and not self._stopped:
             self._registry.hurry()
         count = min(self._settings.concurrency, len(self._fresh))
@@ -159,8 +152,9 @@ class Dispatcher:
             senders.abandon()
             raise
         senders.close()
-        pace = self._pace
-        return Report(self._stopped, Backoff(pace.refusals, pace.least) if pace.refusals else None)
+        self._converger.stopped = self._stopped
+        self._converger.refusals = self._pace.refusals
+        self._converger.least_concurrency = self._pace.least
 
     def _work(self, senders: _Senders) -> None:
         answers: list[tuple[_Attempts, Outcome | _Crash]] = []
@@ -219,7 +213,7 @@ class Dispatcher:
                 attempts.patience = now + self._settings.registry_timeout
             left = attempts.patience - now
             if left <= 0:
-                self._fail(attempts, busy(desired, claim))
+                self._fail(attempts, _telling.busy(desired, claim))
             else:
                 self._defer(attempts, pause_before_look([claim], attempts.pause, left))
                 attempts.pause = min(attempts.pause * 2, LONGEST_PAUSE)
@@ -338,7 +332,7 @@ class Dispatcher:
         """End the claim as the answer demands. An unknown outcome stays unknown in any case: its lease just ends later."""
         if isinstance(answer, _Crash):
             (self._registry.leave if answer.began else self._registry.withdraw)(attempts.token)
-        elif answer.state == _exchange.APPLIED:
+        elif answer.state == _outcome.APPLIED:
             try:
                 return self._registry.confirm(
                     attempts.token,
@@ -349,7 +343,7 @@ class Dispatcher:
                 )
             except LateAnswer as late:
                 return late
-        elif answer.state == _exchange.NOT_APPLIED:
+        elif answer.state == _outcome.NOT_APPLIED:
             self._registry.withdraw(attempts.token)
         else:
             self._registry.leave(attempts.token)
@@ -366,9 +360,9 @@ class Dispatcher:
         """Take an answer as the end of its DID, or as a reason to try again. C(written): what the registry made of it."""
         if isinstance(answer, _Crash):
             self._crashed(attempts, answer)
-        elif answer.state == _exchange.APPLIED:
+        elif answer.state == _outcome.APPLIED:
             self._applied(attempts, answer, written)
-        elif isinstance(written, DidError) and answer.state == _exchange.NOT_APPLIED:
+        elif isinstance(written, DidError) and answer.state == _outcome.NOT_APPLIED:
             self._fail(attempts, _telling.unsettled(attempts.plan, answer, written))
         else:
             self._not_applied(attempts, answer)
@@ -395,7 +389,7 @@ class Dispatcher:
 
     def _not_applied(self, attempts: _Attempts, answer: Outcome) -> None:
         attempts.last = attempts.plan, answer
-        if answer.state == _exchange.UNKNOWN and attempts.doubtful is None:
+        if answer.state == _outcome.UNKNOWN and attempts.doubtful is None:
             attempts.doubtful = attempts.last
         if answer.kind == "throttled" and attempts.crowd > 1:
             # Refused for the company it was in: that is no attempt of its own.
@@ -414,7 +408,7 @@ class Dispatcher:
 
     def _may_repeat(self, attempts: _Attempts, answer: Outcome) -> bool:
         """A create is sent again only where it certainly was not applied; an edit may be repeated."""
-        certain = answer.state == _exchange.NOT_APPLIED
+        certain = answer.state == _outcome.NOT_APPLIED
         allowed = answer.retryable and (certain or attempts.plan.action != CREATE)
         # Where the platform was not there for one DID, through all of its retries, the next ones try once.
         hopeless = answer.kind == "unreachable" and self._lost > 0
@@ -465,7 +459,7 @@ class Dispatcher:
                 failures.append(error)
                 held = False
             if not held:
-                raise _exchange.NotPermitted
+                raise _outcome.NotPermitted
 
         platform: Platform | None = None
         try:

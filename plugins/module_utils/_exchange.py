@@ -5,13 +5,11 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What the platform is told and what it answers: settings, requests and outcomes, without the means to send any of them."""
+"""Where the platform is and how to talk to it, without the means to do so."""
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
-import json
 import os
 import re
 import typing as t
@@ -20,52 +18,23 @@ from urllib.parse import SplitResult, urlsplit
 from ._errors import InvalidParameter
 from ._secrets import MASK
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
-
-APPLIED = "applied"
-NOT_APPLIED = "not_applied"
-UNKNOWN = "unknown"
-
-BODY_LIMIT = 128_000
-"""Bytes; the vendor's error page: 413 for a body over 128 kB."""
 _ENDPOINT = "/api/manageDID"
 
 
-class Outcome(t.NamedTuple):
-    """What became of one request.
-
-    C(state): one of the three outcomes. C(words): what happened, for people. C(kind): the error's kind where it was not applied.
-    C(record_id): as answered (the created one, or the edited one). C(retry_after): seconds, where the platform asked for a pause.
-    C(retryable): whether the same request may succeed a little later; whether it may be sent again is for the caller to know.
-    """
-
-    state: str
-    words: str = ""
-    kind: str = ""
-    record_id: int | None = None
-    http_status: int | None = None
-    reason: str | None = None
-    retry_after: float | None = None
-    retryable: bool = False
-
-
-class NotPermitted(Exception):
-    """Raised by the caller's permit to stop a request before its first byte."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Connection:
+class Connection(t.NamedTuple):
     """Where the platform is and how to talk to it. Times in seconds; C(timeout) is a deadline for a whole exchange."""
 
     api_url: str
-    api_token: str = dataclasses.field(repr=False)
-    api_key: str = dataclasses.field(repr=False)
+    api_token: str
+    api_key: str
     validate_certs: bool = True
     ca_path: str | None = None
     connect_timeout: float = 10.0
     timeout: float = 60.0
     allow_http: bool = False
+
+    def __repr__(self) -> str:
+        return f"Connection({shown_address(self.api_url)})"
 
 
 def platform_name(api_url: str) -> str:
@@ -153,17 +122,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.rstrip(".").lower() == "localhost"
-
-
-def encode(payload: Mapping[str, t.Any]) -> bytes:
-    """Return the request's body: JSON in UTF-8, as the vendor's samples write it. Raises C(InvalidParameter) if it is too large."""
-    body = json.dumps(payload, ensure_ascii=False).encode("utf-8")
-    if len(body) > BODY_LIMIT:
-        raise InvalidParameter(
-            f"the request's body would be {len(body)} bytes; the platform takes {BODY_LIMIT} (128 kB). Shorten annotations, description"
-            " or host_additional"
-        )
-    return body
 
 
 def shown_path(connection: Connection, record_id: int | None) -> str:

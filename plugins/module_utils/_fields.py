@@ -14,6 +14,7 @@ form (what a person reads in a diff). Adding a field takes one row here and its 
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import typing as t
@@ -146,6 +147,7 @@ def _host(value: object) -> str:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def _address(text: str) -> str | None:
     try:
         return str(ipaddress.ip_address(text))

@@ -9,11 +9,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import typing as t
 
-from ._errors import Conflict, UnknownOutcome
+from ._errors import UnknownOutcome
 from ._fields import BY_NAME, identity
 from ._registry._records import CONFIRMED, UNKNOWN
 from ._secrets import MASK
@@ -29,23 +27,6 @@ UPDATE = "update"
 ADOPT = "adopt"
 NONE = "none"
 
-# What JSON leaves as it is and a terminal obeys: C1 control characters, and marks that turn the direction of text.
-_INVISIBLE = {
-    code: f"\\u{code:04x}"
-    for code in (
-        *range(0x7F, 0xA0),
-        0x061C,
-        0x200E,
-        0x200F,
-        0x2028,
-        0x2029,
-        *range(0x202A, 0x202F),
-        *range(0x2066, 0x206A),
-        0xFEFF,
-    )
-}
-# What the left side of a diff stands on.
-_BASIS = {CREATE: "not in the registry", ADOPT: "what it holds is not known"}
 _SAME, _DIFFERENT, _UNCHECKABLE = "same", "different", "uncheckable"
 _MARKS = {
     _SAME: MASK,
@@ -54,11 +35,10 @@ _MARKS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Desired:
+class Desired(t.NamedTuple):
     """One DID as a task declares it: wire forms by field name, secrets in the clear, and the record id if it was given."""
 
-    values: Mapping[str, t.Any] = dataclasses.field(repr=False)
+    values: Mapping[str, t.Any]
     record_id: int | None = None
 
     @property
@@ -78,6 +58,9 @@ class Desired:
             f"DID {self.did_number}" if self.did_number is not None else f"record {self.record_id}"
         )
 
+    def __repr__(self) -> str:
+        return f"Desired({self.label})"
+
 
 class Policy(t.NamedTuple):
     """How a task wants its DIDs to be converged."""
@@ -94,15 +77,14 @@ class Change(t.NamedTuple):
     after: t.Any
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
+class Plan(t.NamedTuple):
     """What to do for one DID. C(payload): the request's body by field name, secrets in the clear; empty where nothing is sent."""
 
     action: str
     desired: Desired
     known: Record | None
     record_id: int | None
-    payload: Mapping[str, t.Any] = dataclasses.field(repr=False)
+    payload: Mapping[str, t.Any]
     changes: Mapping[str, Change]
     notes: tuple[str, ...] = ()
 
@@ -119,26 +101,8 @@ class Plan:
                 certain.pop(name, None)
         return masked({**certain, **self.payload})
 
-    def diff(self) -> dict[str, t.Any]:
-        """Return the plan as Ansible shows differences: the DID's known fields before and after, as a person reads them."""
-        known = self.known.fields if self.known is not None and self.action != ADOPT else {}
-        before = {name: _shown(name, value) for name, value in known.items()}
-        after = (
-            {**before, **{name: _shown(name, value) for name, value in self.payload.items()}}
-            if self.sends
-            else before
-        )
-        for name, change in self.changes.items():
-            if BY_NAME[name].secret:
-                after[name] = change.after
-                if change.before is not None:
-                    before[name] = change.before
-        return {
-            "before": _lines(before),
-            "after": _lines(after),
-            "before_header": f"{self.desired.label} ({_BASIS.get(self.action, 'as last applied')})",
-            "after_header": f"{self.desired.label} ({self.action})",
-        }
+    def __repr__(self) -> str:
+        return f"Plan({self.action}, {self.desired.label})"
 
 
 def masked(values: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -158,19 +122,6 @@ def recorded(values: Mapping[str, t.Any], fingerprints: Fingerprints) -> dict[st
     }
 
 
-def _lines(shown: Mapping[str, t.Any]) -> str:
-    """Write shown values a line each. JSON's form of a value is also YAML's, and keeps control characters out of a terminal."""
-    return "".join(
-        f"{name}: {json.dumps(shown[name], ensure_ascii=False).translate(_INVISIBLE)}\n"
-        for name in BY_NAME
-        if name in shown
-    )
-
-
-def _shown(name: str, value: t.Any) -> t.Any:
-    return MASK if BY_NAME[name].secret else BY_NAME[name].kind.show(value)
-
-
 def decide(
     desired: Desired,
     by_number: Record | None,
@@ -185,7 +136,11 @@ def decide(
     :raises Conflict: number, id and registry do not belong together.
     :raises UnknownOutcome: an earlier create may or may not have happened, and the task does not tell.
     """
-    known = _reconcile(desired, by_number, by_id, policy)
+    known = by_number
+    if known is None or desired.record_id not in (None, known.record_id):
+        from ._conflicts import reconcile
+
+        known = reconcile(desired, by_number, by_id, policy)
     if known is None:
         return _first(CREATE if desired.record_id is None else ADOPT, desired, None, policy)
     if known.outcome == UNKNOWN:
@@ -196,58 +151,6 @@ def decide(
             )
         return _first(ADOPT, desired, known, policy)
     return _against(known, desired, policy, fingerprints)
-
-
-def _reconcile(
-    desired: Desired, by_number: Record | None, by_id: Record | None, policy: Policy
-) -> Record | None:
-    """Return the one record that the task is about, or raise C(Conflict)."""
-    if by_number is not None and by_id is not None and by_number.key != by_id.key:
-        holder = (
-            "has no known record id"
-            if by_number.record_id is None
-            else f"is record {by_number.record_id}"
-        )
-        raise _conflict(
-            desired,
-            f"the number {desired.did_number} {holder} in the registry, and record {by_id.record_id} is {_called(by_id)}: two records"
-            " behind one task",
-        )
-    if (
-        by_number is not None
-        and by_number.record_id is not None
-        and desired.record_id not in (None, by_number.record_id)
-    ):
-        raise _conflict(
-            desired,
-            f"the registry knows {desired.did_number} as record {by_number.record_id}, and the task says {desired.record_id}",
-        )
-    if (
-        by_id is not None
-        and by_number is None
-        and desired.number is not None
-        and by_id.numbers
-        and not policy.renumber
-    ):
-        raise _conflict(
-            desired,
-            f"the registry knows record {by_id.record_id} as {_called(by_id)}, and the task calls it {desired.did_number}. If the record"
-            " is to get this new number, set renumber: true",
-        )
-    return by_number or by_id
-
-
-def _called(record: Record) -> str:
-    return f"DID {record.number}" if record.number is not None else "known without a number"
-
-
-def _conflict(desired: Desired, words: str) -> Conflict:
-    return Conflict(
-        f"{desired.label}: {words}. Nothing was sent. Correct did_number or record_id; if it is the registry that is wrong, forget its"
-        " record with nextbilling.did.did_registry (state: forgotten) first",
-        did_number=desired.did_number,
-        record_id=desired.record_id,
-    )
 
 
 def _first(action: str, desired: Desired, known: Record | None, policy: Policy) -> Plan:
@@ -268,34 +171,37 @@ def _edited(desired: Desired, policy: Policy) -> dict[str, t.Any]:
 
 def _against(known: Record, desired: Desired, policy: Policy, fingerprints: Fingerprints) -> Plan:
     payload = _edited(desired, policy)
-    verdicts = {name: _verdict(name, value, known, fingerprints) for name, value in payload.items()}
-    changes = {
-        name: _change(name, known.fields.get(name), payload[name], verdict)
-        for name, verdict in verdicts.items()
-        if verdict != _SAME
-    }
-    notes = tuple(
-        f"the known {name} was recorded with another api_key and cannot be compared; it counts as changed"
-        for name, verdict in verdicts.items()
-        if verdict == _UNCHECKABLE
-    )
+    changes: dict[str, Change] = {}
+    uncheckable = []
+    for name, value in payload.items():
+        verdict = _verdict(name, value, known, fingerprints)
+        if verdict != _SAME:
+            changes[name] = _change(name, known.fields.get(name), value, verdict)
+        if verdict == _UNCHECKABLE:
+            uncheckable.append(name)
     if not changes and not policy.force and known.outcome == CONFIRMED:
         return Plan(NONE, desired, known, known.record_id, {}, {})
+    notes = tuple(
+        f"the known {name} was recorded with another api_key and cannot be compared; it counts as changed"
+        for name in uncheckable
+    )
     return Plan(UPDATE, desired, known, known.record_id, payload, changes, notes)
 
 
 def _verdict(name: str, wire: t.Any, known: Record, fingerprints: Fingerprints) -> str:
     """Compare a declared value with the last confirmed one, and with one that an edit of unknown outcome has sent since."""
-    candidates = [source[name] for source in (known.fields, known.attempted) if name in source]
     if name not in known.fields:
         return _DIFFERENT
-    verdicts = {_compare(name, candidate, wire, fingerprints) for candidate in candidates}
-    return next((verdict for verdict in (_UNCHECKABLE, _DIFFERENT) if verdict in verdicts), _SAME)
+    verdict = _compare(name, known.fields[name], wire, fingerprints)
+    if name in known.attempted:
+        verdicts = (verdict, _compare(name, known.attempted[name], wire, fingerprints))
+        return next((worse for worse in (_UNCHECKABLE, _DIFFERENT) if worse in verdicts), _SAME)
+    return verdict
 
 
 def same(name: str, stored: t.Any, wire: t.Any) -> bool:
     """Tell whether two values of a field, as the registry keeps them, mean the same."""
-    if BY_NAME[name].secret:
+    if stored == wire or BY_NAME[name].secret:
         return bool(stored == wire)
     return BY_NAME[name].kind.same(stored) == BY_NAME[name].kind.same(wire)
 

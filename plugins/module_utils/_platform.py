@@ -25,20 +25,10 @@ import time
 import typing as t
 from urllib.parse import quote, unquote, urlsplit
 
-from ._exchange import (
-    APPLIED,
-    NOT_APPLIED,
-    UNKNOWN,
-    Connection,
-    NotPermitted,
-    Outcome,
-    authority,
-    encode,
-    is_loopback,
-    path,
-)
+from ._exchange import Connection, authority, is_loopback, path
 from ._fields import SECRETS
-from ._secrets import Redactor
+from ._outcome import APPLIED, NOT_APPLIED, UNKNOWN, NotPermitted, Outcome, encode
+from ._redaction import Redactor
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Collection, Mapping, Sequence

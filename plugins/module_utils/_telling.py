@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _errors, _exchange
-from ._errors import Conflict, DidError, PlanChanged, pasteable_task
+from . import _errors, _outcome
+from ._errors import Conflict, DidError, PlanChanged, RegistryBusy, pasteable_task
 from ._plan import CREATE
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Sequence
 
-    from ._exchange import Outcome
+    from ._outcome import Outcome
     from ._plan import Desired, Plan
-    from ._registry._records import Record
+    from ._registry._records import Claim, Record
+    from ._registry._waiting import Wanted
 
 _ERRORS: dict[str, type[DidError]] = {
     kind.kind: kind
@@ -51,7 +52,7 @@ def failure(plan: Plan, outcome: Outcome, platform: str, registry: str) -> DidEr
         http_status=outcome.http_status,
         reason=outcome.reason,
     )
-    if outcome.state == _exchange.NOT_APPLIED:
+    if outcome.state == _outcome.NOT_APPLIED:
         error.message += ". Nothing was applied and nothing stays open in the registry: run again when it is corrected"
         return error
     if plan.action == CREATE:
@@ -159,3 +160,13 @@ def departed(planned: Plan, plan: Plan) -> DidError:
 
 def _named(plan: Plan) -> str:
     return plan.action if plan.record_id is None else f"{plan.action} of record {plan.record_id}"
+
+
+def busy(wanted: Wanted, claim: Claim) -> RegistryBusy:
+    """Return the error for a DID that another run holds for longer than this one may wait."""
+    return RegistryBusy(
+        f"{wanted.label}: another run ({claim.holder}) holds it for its own {claim.action}, for {claim.seconds_left:.0f} more seconds at the"
+        " most. It was waited for (registry_timeout). Nothing was written and nothing was sent. Run again when that run has ended",
+        did_number=wanted.number,
+        record_id=wanted.record_id,
+    )

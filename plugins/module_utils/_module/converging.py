@@ -25,6 +25,7 @@ from .base import option
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterator, Sequence
 
+    from .._converge import Job, Settings
     from .._plan import Desired, Plan
     from .._platform import Platform
     from .._registry._records import Record, Registry
@@ -143,6 +144,23 @@ def _client_maker(connection: Connection, wanted: Sequence[Desired]) -> Callable
 
     secrets = {did.values[name] for did in wanted for name in _fields.SECRETS if name in did.values}
     return client
+
+
+def warn(module: Module, converger: Converger, jobs: Sequence[Job]) -> None:
+    """Warn of what a person should know of what is, or would be, sent."""
+    if not any(job.plan is not None and job.plan.sends for job in jobs):
+        return
+    from .._readiness import warnings
+
+    for warning in warnings(converger.registry, converger.settings.platform, jobs):
+        module.warn(warning)
+
+
+def diff(plan: Plan) -> Result:
+    """Return a plan as Ansible's diff."""
+    from .._showing import diff as shown
+
+    return shown(plan)
 
 
 def told_registry(registry: Registry) -> Result:

@@ -12,13 +12,17 @@ from __future__ import annotations
 import typing as t
 
 from .. import _fields
-from .._converge import Job, Settings
+from .._converge import Settings
+from .._errors import Interrupted
 from .._plan import Desired, Policy
 from .base import limits, platform_of, refuse, registry_location, shared_spec
-from .converging import converging, policy_spec, read_connection, told, told_registry
+from .converging import converging, diff, policy_spec, read_connection, told, told_registry, warn
 
 if t.TYPE_CHECKING:  # pragma: no cover
+    from .._converge import Converger, Job
+    from .._errors import DidError
     from .._exchange import Connection
+    from .._plan import Plan
     from .base import Module, Result, Spec
 
 
@@ -69,18 +73,25 @@ def _desired(module: Module, declared: dict[str, t.Any]) -> tuple[Desired, list[
 
 def _converge(module: Module, location: str, settings: Settings, desired: Desired) -> Result:
     with converging(module, location, settings, [desired]) as converger:
-        if module.check_mode:
-            plan = converger.preview(desired)
-            record = plan.known
-        else:
-            plan, record = converger.apply(desired)
-        job = Job(desired)
-        job.plan = plan
-        for warning in converger.warnings([job]):
-            module.warn(warning)
-        result = told(plan, record, settings.connection)
+        (job,) = jobs = converger.plan([desired])
+        if job.error is None:
+            converger.carry_out(jobs, check=module.check_mode)
+        plan = _plan_of(job, converger, module.check_mode)
+        warn(module, converger, jobs)
+        result = told(plan, job.record or plan.known, settings.connection)
         registry = told_registry(converger.registry)
     result.update(changed=plan.sends, platform=settings.platform, registry=registry)
     if module._diff:
-        result["diff"] = plan.diff()
+        result["diff"] = diff(plan)
     return result
+
+
+def _plan_of(job: Job, converger: Converger, check: bool) -> Plan:
+    """Return the plan of the only DID, or raise what stopped it."""
+    if job.error is not None or job.plan is None:
+        raise t.cast("DidError", job.error)
+    if job.sends and job.record is None and not check:
+        raise Interrupted(
+            f"{job.desired.label}: {converger.stopped}. It was not attempted: nothing was sent for it. Run again"
+        )
+    return job.plan

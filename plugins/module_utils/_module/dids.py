@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from .._checksum import checksum
-from .._converge import Job, Report, Settings
+from .._converge import Settings
 from .._errors import (
     DidError,
     Interrupted,
@@ -25,13 +25,14 @@ from .._errors import (
 from .._plan import ADOPT, CREATE, NONE, UPDATE, Desired, Policy, masked
 from .._source import check, inline, read_file
 from .base import limits, option, platform_of, refuse, registry_location, shared_spec
-from .converging import converging, policy_spec, read_connection, told, told_registry
+from .converging import converging, diff, policy_spec, read_connection, told, told_registry, warn
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Sequence
 
-    from .._converge import Converger
+    from .._converge import Converger, Job
     from .._exchange import Connection
+    from .._plan import Plan
     from .._source import Item
     from .base import Module, Result, Spec
 
@@ -132,31 +133,34 @@ class _Run:
             jobs,
             converger.fingerprints,
         )
-        diff = [job.plan.diff() for job in jobs if job.sends and job.plan] if module._diff else []
-        objection = self._objection(jobs, plan_checksum)
-        report = Report(None) if objection is not None else self._carry_out(jobs)
-        predicted = module.check_mode and objection is None and report.stopped is None
+        planned = [job.plan for job in jobs if job.sends and job.plan is not None]
+        objection = self._objection(planned, plan_checksum)
+        if objection is None:
+            converger.carry_out(jobs, check=module.check_mode)
+        predicted = module.check_mode and objection is None and converger.stopped is None
         outcomes = [_outcome(job, predicted) for job in jobs]
         result = self._told(jobs, outcomes)
         result["summary"]["unlisted"] = unlisted.pop("count")
         result.update(unlisted)
         result["plan_checksum"] = plan_checksum
-        result["backoff"] = None if report.backoff is None else report.backoff._asdict()
+        result["backoff"] = self._backoff()
         if module._diff:
-            result["diff"] = diff
-        for warning in converger.warnings(jobs) + _throttled(report):
-            module.warn(warning)
-        failed = objection or self._failure(jobs, report, result["summary"])
+            result["diff"] = [diff(plan) for plan in planned]
+        warn(module, converger, jobs)
+        failed = objection or self._failure(jobs, result["summary"])
         if failed is not None:
             result.update(msg=failed.message, error=failed.details())
         return result
 
-    def _carry_out(self, jobs: Sequence[Job]) -> Report:
-        if not self._module.check_mode:
-            return self._converger.apply_all(jobs)
-        if any(job.sends for job in jobs):
-            self._converger.registry.ready_to_write()
-        return Report(self._converger.too_many_failures(jobs))
+    def _backoff(self) -> Result | None:
+        converger = self._converger
+        if not converger.refusals:
+            return None
+        self._module.warn(
+            f"The platform refused {converger.refusals} of several simultaneous requests (HTTP 429). They were sent again, with a"
+            f" concurrency of {converger.least_concurrency} at the least"
+        )
+        return {"refusals": converger.refusals, "concurrency": converger.least_concurrency}
 
     def _refuse(self, jobs: Sequence[Job]) -> None:
         """Refuse the whole list if its plan shows that one of its items is not valid."""
@@ -191,7 +195,7 @@ class _Run:
             ]
         return result
 
-    def _objection(self, jobs: Sequence[Job], plan_checksum: str) -> DidError | None:
+    def _objection(self, planned: Sequence[Plan], plan_checksum: str) -> DidError | None:
         """Return why the plan as a whole may not be applied, or None."""
         wanted = option(self._module, "plan_checksum")
         if wanted is not None and wanted != plan_checksum:
@@ -199,7 +203,7 @@ class _Run:
                 f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {wanted}. The list,"
                 " the registry or the options have changed since. Nothing was sent. Review the new plan (check mode), and apply that"
             )
-        actions = [job.plan.action for job in jobs if job.sends and job.plan is not None]
+        actions = [plan.action for plan in planned]
         for name, count, what in (
             ("max_creates", actions.count(CREATE), "creates"),
             ("max_changes", len(actions), "requests"),
@@ -257,16 +261,14 @@ class _Run:
             result["fields"] = {} if record is None else masked(record.fields)
         return result
 
-    def _failure(
-        self, jobs: Sequence[Job], report: Report, summary: t.Mapping[str, int]
-    ) -> DidError | None:
+    def _failure(self, jobs: Sequence[Job], summary: t.Mapping[str, int]) -> DidError | None:
         """Return what the task as a whole fails with, or None: the kind of the first DID's failure, and words on all of them."""
         failed = [
             (item, job.error) for item, job in zip(self._items, jobs) if job.error is not None
         ]
-        if not failed and report.stopped is None:
+        if not failed and self._converger.stopped is None:
             return None
-        message = _count_failures(summary, report)
+        message = _count_failures(summary, self._converger.stopped)
         for item, error in failed[:_TOLD_FAILURES]:
             message += "\n- " + f"{item.place}: {error.message}".split("\n", maxsplit=1)[0]
         if len(failed) > _TOLD_FAILURES:
@@ -303,7 +305,7 @@ def _outcome(job: Job, predicted: bool) -> str:
     return PLANNED if predicted else NOT_ATTEMPTED
 
 
-def _count_failures(summary: t.Mapping[str, int], report: Report) -> str:
+def _count_failures(summary: t.Mapping[str, int], reason: str | None) -> str:
     words = [
         f"{summary[outcome]} {what}"
         for outcome, what in (
@@ -314,17 +316,8 @@ def _count_failures(summary: t.Mapping[str, int], report: Report) -> str:
         if summary[outcome]
     ]
     count = summary[FAILED] + summary[UNKNOWN] + summary[NOT_ATTEMPTED]
-    stopped = "" if report.stopped is None else f". The run ended early: {report.stopped}"
+    stopped = "" if reason is None else f". The run ended early: {reason}"
     return (
         f"{count} of {summary['total']} DIDs are not as declared: {', '.join(words)}{stopped}. Correct what is wrong, and run again: what is"
         " applied by now is not sent again"
     )
-
-
-def _throttled(report: Report) -> list[str]:
-    if report.backoff is None:
-        return []
-    return [
-        f"The platform refused {report.backoff.refusals} of several simultaneous requests (HTTP 429). They were sent again, with a concurrency"
-        f" of {report.backoff.concurrency} at the least"
-    ]

@@ -12,11 +12,10 @@ from __future__ import annotations
 import time
 import typing as t
 
-from .._errors import RegistryBusy
-
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
 
+    from .._errors import RegistryBusy
     from ._records import Claim, Found, Registry
 
     class Wanted(t.Protocol):
@@ -52,6 +51,8 @@ def find_unclaimed(
     while claimed:
         left = until - time.monotonic()
         if left <= 0:
+            from .._telling import busy
+
             for place, claim in claimed.items():
                 found[place] = busy(wanted[place], claim)
             break
@@ -79,13 +80,3 @@ def live_claim(found: Found) -> Claim | None:
 def pause_before_look(claims: t.Iterable[Claim], pause: float, left: float) -> float:
     """Return for how many seconds to wait before the next look at claims."""
     return max(0.01, min(pause, left, *(claim.seconds_left for claim in claims)))
-
-
-def busy(wanted: Wanted, claim: Claim) -> RegistryBusy:
-    """Return the error for a DID that another run holds for longer than this one may wait."""
-    return RegistryBusy(
-        f"{wanted.label}: another run ({claim.holder}) holds it for its own {claim.action}, for {claim.seconds_left:.0f} more seconds at the"
-        " most. It was waited for (registry_timeout). Nothing was written and nothing was sent. Run again when that run has ended",
-        did_number=wanted.number,
-        record_id=wanted.record_id,
-    )

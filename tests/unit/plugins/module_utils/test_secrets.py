@@ -10,9 +10,11 @@ from urllib.parse import quote
 
 import pytest
 
+from ansible_collections.nextbilling.did.plugins.module_utils._redaction import (
+    Redactor,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import (
     Fingerprints,
-    Redactor,
 )
 
 TOKEN = "tkn-5b0e61f0-4f83"

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._converge import Converged
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import DidError
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof import matrix
-from ansible_collections.nextbilling.did.tests.unit.plugins.proof.world import World
+from ansible_collections.nextbilling.did.tests.unit.plugins.proof.world import Converged, World
 
 SETTINGS = list(matrix.switch_settings(os.environ.get("PROOF_SWITCHES") == "pairs"))
 NUMBER = "1130001000"

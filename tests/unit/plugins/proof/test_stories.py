@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from ansible_collections.nextbilling.did.plugins.module_utils._converge import Converged
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import DidError
 from ansible_collections.nextbilling.did.plugins.module_utils._plan import Plan, Policy
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import (
@@ -28,10 +27,12 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry._records
     UNKNOWN,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fingerprints
+from ansible_collections.nextbilling.did.plugins.module_utils._showing import diff
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.world import (
     AFTER_ANSWER,
     BEFORE_REQUEST,
+    Converged,
     Killed,
     World,
 )
@@ -241,7 +242,7 @@ class Story(RuleBasedStateMachine):
         assert isinstance(predicted, Plan)
         assert isinstance(done, Converged), done
         assert done.plan.action == predicted.action
-        assert done.plan.diff() == predicted.diff()
+        assert diff(done.plan) == diff(predicted)
 
     def _settle_if_open(self, number: str) -> None:
         record = self.world.record(number)

@@ -9,16 +9,16 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.nextbilling.did.plugins.module_utils._converge import (
-    Converged,
     Converger,
     Settings,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import DidError
-from ansible_collections.nextbilling.did.plugins.module_utils._exchange import Connection, Outcome
+from ansible_collections.nextbilling.did.plugins.module_utils._exchange import Connection
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import normalise
+from ansible_collections.nextbilling.did.plugins.module_utils._outcome import Outcome
 from ansible_collections.nextbilling.did.plugins.module_utils._plan import Desired, Plan, Policy
 from ansible_collections.nextbilling.did.plugins.module_utils._platform import Platform
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open
@@ -35,6 +35,13 @@ _CLOCK = SqliteDatabase.now
 # Moments of an attempt at which a run may be killed, or another may come in between.
 BEFORE_REQUEST = "before the request"
 AFTER_ANSWER = "between answer and commit"
+
+
+class Converged(NamedTuple):
+    """What a run did for its DID. C(record): what the registry holds now."""
+
+    plan: Plan
+    record: Record
 
 
 class Killed(BaseException):
@@ -150,10 +157,18 @@ class World:
                     sleep=lambda seconds: None,
                 )
                 try:
-                    desired = Desired(values, record_id)
-                    return converger.preview(desired) if check else converger.apply(desired)
+                    (job,) = jobs = converger.plan([Desired(values, record_id)])
+                    if job.error is None:
+                        converger.carry_out(jobs, check=check)
                 except (DidError, Killed) as stopped:
                     return stopped
+        if job.error is not None or job.plan is None:
+            assert job.error is not None
+            return job.error
+        if check:
+            return job.plan
+        assert job.record is not None
+        return Converged(job.plan, job.record)
 
     def resolve(
         self, state: str, number: str, record_id: int | None = None, **fields: Any

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What must hold before anything is sent, and what a person should know of it. In check mode too."""
+
+from __future__ import annotations
+
+import importlib.util
+import typing as t
+
+from ._errors import InvalidParameter, Unreachable
+from ._outcome import encode
+from ._plan import CREATE
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Sequence
+
+    from ._converge import Job
+    from ._plan import Plan
+    from ._registry._records import Registry
+
+
+def check_payload(plan: Plan) -> None:
+    """Raise C(InvalidParameter) if there is nothing to send, or too much."""
+    if not plan.payload:
+        raise InvalidParameter(
+            f"{plan.desired.label}: the task declares no field, so there is nothing to send. Declare at least one field",
+            record_id=plan.record_id,
+        )
+    try:
+        encode(plan.payload)
+    except InvalidParameter as error:
+        raise InvalidParameter(
+            f"{plan.desired.label}: {error.message}", did_number=plan.desired.did_number
+        ) from None
+
+
+def check_means(registry: Registry, jobs: Sequence[Job]) -> None:
+    """Check once for all DIDs of a run what can be checked before the first request."""
+    if importlib.util.find_spec("requests") is None:
+        raise Unreachable(
+            "The Python library 'requests' is missing for the interpreter that runs this task. Nothing was sent."
+            " Install it (python -m pip install requests), or set ansible_python_interpreter to a Python that has it"
+        )
+    if any(plan.action == CREATE for plan in _sending(jobs)):
+        registry.verify()
+
+
+def warnings(registry: Registry, platform: str, jobs: Sequence[Job]) -> list[str]:
+    """Return what a person should know of what is, or would be, sent."""
+    plans = _sending(jobs)
+    found = _notes(plans)
+    creates = [plan.desired.label for plan in plans if plan.action == CREATE]
+    numberless = registry.numberless(platform) if creates else []
+    if numberless:
+        new = (
+            f"{creates[0]} is"
+            if len(creates) == 1
+            else f"{len(creates)} DIDs ({_few(creates)}) are"
+        )
+        found.append(
+            f"{new} new to the registry, which also holds records whose number is not known (ids {_few(numberless)}). What is one of"
+            " these would be created a second time: give it that record_id"
+        )
+    return found
+
+
+def _sending(jobs: Sequence[Job]) -> list[Plan]:
+    return [job.plan for job in jobs if job.plan is not None and job.plan.sends]
+
+
+def _notes(plans: Sequence[Plan]) -> list[str]:
+    """Return the notes of plans; where many plans have one, with a few of the DIDs that it speaks of."""
+    by_note: dict[str, list[str]] = {}
+    for plan in plans:
+        for note in plan.notes:
+            by_note.setdefault(note, []).append(plan.desired.label)
+    return [f"{_few(labels)}: {note}" for note, labels in by_note.items()]
+
+
+def _few(things: Sequence[object]) -> str:
+    rest = f" and {len(things) - 20} more" if len(things) > 20 else ""
+    return ", ".join(map(str, things[:20])) + rest
