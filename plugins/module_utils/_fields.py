@@ -27,10 +27,9 @@ if t.TYPE_CHECKING:  # pragma: no cover
     Wire = t.Union[str, int, list[str]]
 
 _SEPARATORS = str.maketrans("", "", " .-()")
-_DID_NUMBER = re.compile(r"\+?[0-9]+")
-_ROUNDED = re.compile(r"[0-9][.,]?[0-9]*[eE][+]?[0-9]+")
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+# Expressions are compiled where they are first needed, which most runs never come to.
+_ROUNDED = r"[0-9][.,]?[0-9]*[eE][+]?[0-9]+"
+_HOST_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 # What JSON readers and databases agree on; ids of the platform are far below.
 _INTEGER_LIMIT = 2**63 - 1
 
@@ -80,22 +79,28 @@ def _digits(value: object) -> str:
 
 def _did_number(value: object) -> str:
     text = _digits(value)
-    if _ROUNDED.fullmatch(text.strip()):
+    number = text.translate(_SEPARATORS)
+    if _is_number(number[1:] if number.startswith("+") else number):
+        return number
+    if re.fullmatch(_ROUNDED, text.strip()):
         raise ValueError(
             f"{text!r} is what a spreadsheet makes of a long number, and its last digits are lost: give the column the format 'text', and"
             " enter the numbers again"
         )
-    number = text.translate(_SEPARATORS)
-    if not _DID_NUMBER.fullmatch(number):
-        raise ValueError(
-            f"{value!r} is not a number: digits with an optional leading '+' are meant; spaces, '.', '-', '(' and ')' are dropped"
-        )
-    return number
+    raise ValueError(
+        f"{value!r} is not a number: digits with an optional leading '+' are meant; spaces, '.', '-', '(' and ')' are dropped"
+    )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _integer(value: object) -> int:
-    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()) and len(value) <= 30:
-        value = int(value)
+    if isinstance(value, str) and len(value) <= 30:
+        text = value.strip()
+        if _is_number(text[1:] if text.startswith(("+", "-")) else text):
+            value = int(text)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"must be a whole number, not {_kind(value)}")
     if abs(value) > _INTEGER_LIMIT:
@@ -158,7 +163,11 @@ def _address(text: str) -> str | None:
 def _is_host_name(text: str) -> bool:
     """RFC 1123, 2.1, with the underscores that providers use; a last label of digits alone is a mistyped address."""
     labels = text[:-1].split(".") if text.endswith(".") else text.split(".")
-    return len(text) <= 254 and all(map(_HOST_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+    return (
+        len(text) <= 254
+        and all(re.fullmatch(_HOST_LABEL, label) for label in labels)
+        and not labels[-1].isdigit()
+    )
 
 
 def _hosts(value: object) -> list[str]:
