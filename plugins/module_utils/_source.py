@@ -63,8 +63,16 @@ class Item(t.NamedTuple):
 
 
 _ENCRYPTED = (
-    "is encrypted by Ansible Vault, which only Ansible itself can read. Leave src out, and give its content by dids:"
-    " \"{{ lookup('ansible.builtin.file', 'dids.yml') | from_yaml }}\""
+    "is encrypted by Ansible Vault, which only Ansible itself can read. Leave src out, and "
+)
+_ENCRYPTED_FILE = (
+    _ENCRYPTED
+    + "give its content, as YAML or JSON, by dids: \"{{ lookup('ansible.builtin.file', 'dids.yml') | from_yaml }}\""
+)
+# The filter from_yaml cannot read such a value, but whatever reads variables can.
+_ENCRYPTED_VALUE = (
+    f"holds a value that {_ENCRYPTED}make the list a variable in a file for vars_files or"
+    " ansible.builtin.include_vars, to be given by dids; or encrypt the file as a whole"
 )
 
 
@@ -92,14 +100,10 @@ def read_file(path: str, *, ranges: bool = False) -> list[Entry]:
         with open(path, "rb") as handle:
             content = handle.read()
     except (OSError, ValueError) as error:
-        raise _unusable(
-            path, f"cannot be read ({getattr(error, 'strerror', None) or 'no such path'})"
-        ) from None
+        reason = getattr(error, "strerror", None) or "no such path"
+        raise _unusable(path, f"cannot be read ({reason}: {path!r})") from None
     if content.startswith(b"$ANSIBLE_VAULT;"):
-        raise _unusable(
-            path,
-            _ENCRYPTED,
-        )
+        raise _unusable(path, _ENCRYPTED_FILE)
     found = reader(path, _text(path, content), _RANGE_NAMES if ranges else FIELD_NAMES)
     name = os.path.basename(path)
     return [
@@ -114,10 +118,8 @@ def _unusable(path: str, words: str, line: int | None = None) -> InvalidParamete
 
 
 def _text(path: str, content: bytes) -> str:
-    if not content.strip():
-        raise _unusable(path, "is empty")
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _unusable(
@@ -125,6 +127,9 @@ def _text(path: str, content: bytes) -> str:
             "is not UTF-8 text; save it with the character set UTF-8 (a spreadsheet calls that 'CSV UTF-8', or asks for the character set)",
             line,
         ) from None
+    if not text.strip():
+        raise _unusable(path, "is empty")
+    return text
 
 
 # What a reader returns: where in its file each entry stands, and the entry as it is written there.
@@ -160,7 +165,9 @@ def _read_csv(path: str, text: str, names: set[str]) -> _Found:
 
 def _check_header(path: str, header: list[str], names: set[str]) -> None:
     problems = [
-        f"{_name(name)} is no field of a DID" for name in header if name and name not in names
+        f"{_name(name, f'the name of column {column}')} is no field of a DID"
+        for column, name in enumerate(header, 1)
+        if name and name not in names
     ]
     problems += [
         f"{name} stands twice"
@@ -174,9 +181,14 @@ def _check_header(path: str, header: list[str], names: set[str]) -> None:
         raise _unusable(path, "; ".join(problems), 1)
 
 
+_SHORT = ". If a spreadsheet left out empty cells at the end, make a column the last one that is never empty"
+
+
 def _row(path: str, header: list[str], row: list[str], line: int) -> dict[str, t.Any]:
     if len(row) != len(header):
-        raise _unusable(path, f"has {len(row)} cells, and the header has {len(header)}", line)
+        # Cells that are missing at the end might as well be missing in the middle: the others would stand in the wrong columns.
+        hint = "" if len(row) > len(header) else _SHORT
+        raise _unusable(path, f"has {len(row)} cells, and the header has {len(header)}{hint}", line)
     declared: dict[str, t.Any] = {
         name: cell for name, cell in zip(header, row) if cell and not cell.isspace()
     }
@@ -219,7 +231,7 @@ def _read_yaml(path: str, text: str, _names: set[str]) -> _Found:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else None
         if "!vault" in str(error.problem):
-            raise _unusable(path, f"holds a value that {_ENCRYPTED}", line) from None
+            raise _unusable(path, _ENCRYPTED_VALUE, line) from None
         raise _unusable(
             path, f"is not YAML ({error.problem or 'it cannot be read'})", line
         ) from None
@@ -314,9 +326,9 @@ def _numbered(values: t.Mapping[str, t.Any], number: str) -> dict[str, t.Any]:
     return numbered
 
 
-def _name(key: object) -> str:
+def _name(key: object, otherwise: str = "a key") -> str:
     """Return a mistyped key; but one that is no word may hold a value, and the value may be a secret."""
-    return key if isinstance(key, str) and key.isidentifier() and len(key) < 40 else "a key"
+    return key if isinstance(key, str) and key.isidentifier() and len(key) < 40 else otherwise
 
 
 def _repeated(items: Sequence[Item]) -> list[str]:
