@@ -94,6 +94,9 @@ class Module(AnsibleModule):
     may be a mistyped secret, so it is not shown either.
     """
 
+    # Options whose values were taken away: what is left of them is what may be shown.
+    _taken: frozenset[str] = frozenset()
+
     def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
         result.setdefault("error", InvalidParameter(msg).details())
         result.setdefault("invocation", self.shown_invocation())
@@ -107,7 +110,7 @@ class Module(AnsibleModule):
         """Return the parameters with a mark in place of all that is secret, or may be."""
         return {
             "module_args": {
-                name: _shown(name, self.argument_spec[name], value)
+                name: value if name in self._taken else _shown(name, self.argument_spec[name], value)
                 for name, value in self.params.items()
                 if name in self.argument_spec
             }
@@ -134,15 +137,18 @@ class Module(AnsibleModule):
 
     def take_items(self) -> list[t.Any] | None:
         """Return the list of DIDs, or None where the task has none, and leave no secret of it in the parameters."""
-        items: list[t.Any] | None = self.params["dids"]
-        self.params["dids"] = _shown("dids", {}, items)
+        items: list[t.Any] | None = self._take("dids")
         return items
 
     def take_defaults(self) -> dict[str, t.Any]:
         """Return the defaults for all DIDs, and leave no secret of them in the parameters."""
-        defaults: dict[str, t.Any] | None = self.params["defaults"]
-        self.params["defaults"] = _shown("defaults", {}, defaults)
-        return defaults or {}
+        return self._take("defaults") or {}
+
+    def _take(self, name: str) -> t.Any:
+        value = self.params[name]
+        self.params[name] = _shown(name, {}, value)
+        self._taken |= {name}
+        return value
 
     def _log_invocation(self) -> None:
         """Log the invocation to the system's log, as Ansible does, but only what may be shown."""
