@@ -101,17 +101,37 @@ class Runner:
         return self.simulator.requests(method)
 
     def both(self, **parameters: Any) -> Result:
-        """Run in check mode, then in earnest; check that nothing moved in between, and that both say the same."""
-        seen, stored = len(self.requests()), self.traces()
-        predicted = self.did(check=True, **parameters)
-        assert len(self.requests()) == seen, "check mode sent a request"
-        assert self.traces() == stored, "check mode left a trace beside or in the registry"
-        done = self.did(**parameters)
+        """Run did in check mode, then in earnest; check that nothing moved in between, and that both say the same."""
+        predicted, done = self._rehearsed(self.did, parameters)
         for key in ("changed", "action", "changes", "diff", "fields", "request"):
             assert predicted.get(key) == done.get(key), key
+        return done
+
+    def both_dids(self, **parameters: Any) -> Result:
+        """Do for a list what C(both) does for one DID. On the way nothing may go wrong that a plan cannot foresee."""
+        predicted, done = self._rehearsed(self.dids, parameters)
+        for key in ("changed", "diff", "summary", "unlisted", "plan_checksum", "backoff", "msg"):
+            assert predicted.get(key) == done.get(key), key
+        for before, after in zip(predicted.get("dids", []), done.get("dids", []), strict=True):
+            assert (before["outcome"] == "planned") == (after["outcome"] == "applied")
+            differing = {"outcome", "confirmed_at"} | (
+                {"record_id"} if after["action"] == "create" else set()
+            )
+            for key in before.keys() - differing:
+                assert before[key] == after[key], (key, before, after)
+        return done
+
+    def _rehearsed(
+        self, run: Callable[..., Result], parameters: dict[str, Any]
+    ) -> tuple[Result, Result]:
+        seen, stored = len(self.requests()), self.traces()
+        predicted = run(check=True, **parameters)
+        assert len(self.requests()) == seen, "check mode sent a request"
+        assert self.traces() == stored, "check mode left a trace beside or in the registry"
+        done = run(**parameters)
         assert bool(predicted.get("failed")) == bool(done.get("failed"))
         assert (predicted.get("error") or {}).get("kind") == (done.get("error") or {}).get("kind")
-        return done
+        return predicted, done
 
     def traces(self) -> dict[str, tuple[bytes, int, int]]:
         """Names, contents, modes and modification times of all files in the registry's folder."""

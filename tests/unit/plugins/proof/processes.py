@@ -18,8 +18,9 @@ from typing import Any
 from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
 
-# Runs a module with the parameters of a file. The second argument may say what happens at the call of which method:
-# "_exchange" is the request, "claim" writes the intent, "holds" is the last look before the first byte, "confirm" writes the id.
+# Runs a module with the parameters of a file. The second argument may say what happens at the call of which method, and from the
+# how manieth call on: "_exchange" is the request, "claim" writes the intent, "holds" is the last look before the first byte, "confirm"
+# writes the id.
 _PROGRAM = """
 import os, resource, signal, sys
 from ansible.module_utils import basic
@@ -42,11 +43,15 @@ def make_read_only(registry):
     registry._database._connection.execute("PRAGMA query_only = ON")
 
 what, _, moment = sys.argv[2].partition(" at ")
+moment, _, count = moment.partition(" ")
+calls = []
 if what:
     owner = _platform.Platform if moment == "_exchange" else _store.SqlRegistry
     original = getattr(owner, moment)
     def happening(self, *arguments, **options):
-        globals()[what](self)
+        calls.append(moment)
+        if len(calls) >= int(count or 1):
+            globals()[what](self)
         return original(self, *arguments, **options)
     setattr(owner, moment, happening)
 basic._ANSIBLE_ARGS = open(sys.argv[1], "rb").read()
@@ -100,6 +105,14 @@ class Process:
     def signal(self, number: int) -> None:
         """Send it a signal."""
         self._process.send_signal(number)
+
+    def ended(self, seconds: float) -> bool:
+        """Wait for the end, but no longer than this, and tell whether it has come."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def died(self) -> None:
         """Wait for the end, which must be a kill."""
