@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ import yaml
 
 from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
 
 TOKEN = "tkn-5b0e61f0-4f83-9990"
 KEY = "key-8d9c8f7a-2b6e-8629"
@@ -85,6 +85,7 @@ def _playbook(simulator: Simulator, registry: Path) -> list[dict[str, Any]]:
         _task(902, registry="/nowhere/registry.db"),
     ]
     tasks += [_task(number) for number in range(len(FAULTS))]
+    tasks += _lists()
     play = {
         "hosts": "localhost",
         "gather_facts": False,
@@ -94,6 +95,33 @@ def _playbook(simulator: Simulator, registry: Path) -> list[dict[str, Any]]:
         "tasks": tasks,
     }
     return [play]
+
+
+def _lists() -> list[dict[str, Any]]:
+    """Tasks with many DIDs, by the module and by the role: some that are right, some that fail, some that make no sense."""
+    both = [{"did_number": f"99{number}", "password": "{{ did_password }}"} for number in "12"]
+    mistyped = {"did_number": "993", "pasword": "{{ did_password }}"}
+    by_module: list[dict[str, Any]] = [
+        {"dids": both, "concurrency": 4},
+        {"dids": [{"did_number": "994"}], "defaults": {"password": "{{ did_password }}"}},
+        {"dids": [*both, {"did_number": "x"}, mistyped]},
+        {"dids": [["{{ did_password }}"]], "defaults": "{{ did_password }}"},
+        {"src": "{{ playbook_dir }}/dids.csv"},
+    ]
+    # What the role's specification refuses, Ansible reports by itself.
+    by_role: list[dict[str, Any]] = [
+        {"dids": [{**both[0], "port": 1}]},
+        {"dids": "{{ did_password }}", "registry_password": "{{ did_password }}"},
+        {"dids": ["did_number=995 password={{ did_password }} port=x"], "state": "absent"},
+        {"dids": both, "defaults": "{{ did_password }}", "timeout": "soon"},
+    ]
+    tasks = [{"nextbilling.did.dids": options} for options in by_module]
+    for options in by_role:
+        variables = {f"provision_{name}": value for name, value in options.items()}
+        role = {"include_role": {"name": "nextbilling.did.provision"}, "vars": variables}
+        shown = {"ansible.builtin.debug": {"var": "provision_result"}}
+        tasks.append({"block": [role], "rescue": [shown]})
+    return [{"ignore_errors": True, "diff": True, **task} for task in tasks]
 
 
 def test_secrets_appear_nowhere(tmp_path: Path) -> None:
@@ -107,6 +135,9 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
                 match={"did_number": f"9{number:03}"}, name=fault["fault"], **_rest(fault)
             )
         book.write_text(yaml.safe_dump(_playbook(simulator, home / "state" / "registry.db")))
+        (book.parent / "dids.csv").write_text(
+            f"did_number;password;port\n996;{PASSWORD};1\n997;{PASSWORD};x\n"
+        )
         secrets = {"login_token": TOKEN, "login_key": KEY, "did_password": PASSWORD}
         (book.parent / "secrets.yml").write_text(yaml.safe_dump(secrets))
         environment = {
@@ -120,7 +151,7 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
             "TMPDIR": str(home),
         }
         done = subprocess.run(
-            [_program("ansible-playbook"), "-vvvvv", str(book)],
+            [program("ansible-playbook"), "-vvvvv", str(book)],
             env=environment,
             capture_output=True,
             check=False,
@@ -137,12 +168,6 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
         assert secret.encode() not in printed, _around(printed, secret)
         for path, content in stored.items():
             assert secret.encode() not in content, (path, _around(content, secret))
-
-
-def _program(name: str) -> str:
-    """Return the program beside this interpreter, or else the first one on the PATH."""
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else shutil.which(name) or name
 
 
 def _rest(fault: dict[str, Any]) -> dict[str, Any]:

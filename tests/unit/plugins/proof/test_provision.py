@@ -1,0 +1,176 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role and playbook provision: each option of dids is a variable, and they run as installed from the tarball, wherever the user stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.nextbilling.did.plugins.module_utils._module.dids import dids_spec
+from ansible_collections.nextbilling.did.tests.simulator import client
+from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Runner
+from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
+
+COLLECTION = Path(client.__file__).parents[2]
+ROLE = COLLECTION / "roles" / "provision"
+OPTIONS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text("utf-8"))[
+    "argument_specs"
+]["main"]["options"]
+
+
+def test_the_role_has_a_variable_for_each_option() -> None:
+    spec = dids_spec()
+    assert list(OPTIONS) == [f"provision_{name}" for name in spec]
+    for name, option in spec.items():
+        variable = OPTIONS[f"provision_{name}"]
+        for key in ("type", "elements", "choices", "default", "no_log", "required"):
+            assert variable.get(key) == option.get(key), (name, key)
+        assert variable["description"], name
+
+
+def test_the_role_passes_each_variable_on_if_it_is_set() -> None:
+    tasks = yaml.safe_load((ROLE / "tasks" / "main.yml").read_text("utf-8"))
+    (passed,) = (task["nextbilling.did.dids"] for task in tasks if "nextbilling.did.dids" in task)
+    assert list(passed) == list(dids_spec())
+    for name, template in passed.items():
+        if name != "src":
+            assert template == f"{{{{ provision_{name} | default(omit) }}}}"
+
+
+def test_the_readme_names_each_variable() -> None:
+    readme = (ROLE / "README.md").read_text("utf-8")
+    for name in dids_spec():
+        assert f"`provision_{name}`" in readme or f"`_{name}`" in readme, name
+
+
+Playbook = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the collection as its tarball installs it."""
+    built, there = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("collections")
+    environment = {
+        **_plain(tmp_path_factory.mktemp("home")),
+        # Nothing of this may need a network.
+        "all_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+    }
+    galaxy = [program("ansible-galaxy"), "collection"]
+    for command in (
+        [*galaxy, "build", str(COLLECTION), "--output-path", str(built)],
+        [*galaxy, "install", "--offline", "--collections-path", str(there)],
+    ):
+        tarball = [str(path) for path in built.glob("*.tar.gz")]
+        subprocess.run(
+            command + tarball, env=environment, cwd=built, check=True, capture_output=True
+        )
+    with tarfile.open(tarball[0]) as archive:
+        names = {name.split("/")[0] for name in archive.getnames()}
+    assert {"roles", "playbooks", "plugins"} <= names
+    assert not names & {"tests", "noxfile.py", ".git", ".nox", "changelogs/fragments"}
+    return there
+
+
+def _plain(home: Path) -> dict[str, str]:
+    """Return an environment that leads to nothing of the source tree, and to no setting of the user's."""
+    (home / "ansible.cfg").touch()
+    return {
+        "ANSIBLE_CONFIG": str(home / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
+        "ANSIBLE_NOCOLOR": "true",
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "PATH": os.environ["PATH"],
+        # As where a program has started Ansible in another folder than its own.
+        "PWD": "/",
+    }
+
+
+@pytest.fixture
+def playbook(runner: Runner, installed: Path, tmp_path: Path) -> Playbook:
+    """Runs the playbook from a folder of the user's, and returns its exit code and what it printed."""
+    environment = {
+        **_plain(tmp_path),
+        "ANSIBLE_COLLECTIONS_PATH": str(installed),
+        "NEXTBILLING_API_URL": runner.simulator.url,
+        "NEXTBILLING_API_TOKEN": runner.simulator.token,
+        "NEXTBILLING_API_KEY": runner.simulator.key,
+        "NEXTBILLING_REGISTRY": str(runner.registry),
+    }
+    folder = tmp_path / "where the user stands"
+    folder.mkdir()
+    (folder / "DIDs São Paulo.csv").write_text(
+        "did_number;description\r\n1130001000;Recepção\r\n", encoding="utf-8-sig", newline=""
+    )
+
+    def run(*arguments: str, **variables: Any) -> tuple[int, str]:
+        extra = ["-e", json.dumps(variables)] if variables else []
+        done = subprocess.run(
+            [program("ansible-playbook"), "nextbilling.did.provision", *arguments, *extra],
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    return run
+
+
+def test_the_installed_playbook_runs_from_any_folder(
+    runner: Runner, playbook: Playbook, installed: Path, tmp_path: Path
+) -> None:
+    before = runner.traces()
+    code, printed = playbook("--check", "--diff", provision_src="DIDs São Paulo.csv")
+    assert code == 0, printed
+    assert "changed=1" in printed and '+description: "Recepção"' in printed
+    assert runner.requests() == [] and runner.traces() == before
+
+    code, printed = playbook("-vvv", provision_src="DIDs São Paulo.csv")
+    assert code == 0, printed
+    assert "changed=1" in printed and str(installed) in printed and str(COLLECTION) not in printed
+    assert [entry["did_number"] for entry in runner.simulator.created()] == ["1130001000"]
+
+    # From ~, which is the user's home and not the folder of the call; and by an absolute path.
+    place = "where the user stands/DIDs São Paulo.csv"
+    for src in (f"~/{place}", str(tmp_path / place)):
+        code, printed = playbook(provision_src=src)
+        assert (code, "changed=0" in printed) == (0, True), printed
+    assert len(runner.requests()) == 1
+
+
+def test_the_installed_playbook_takes_a_list(runner: Runner, playbook: Playbook) -> None:
+    inline = [{"did_number": "0300123456"}, {"did_number": "1"}]
+    code, printed = playbook(provision_dids=inline, provision_defaults={"port": 5060})
+    assert code == 0, printed
+    assert [request["json"] for request in runner.requests()] == [
+        {"did_number": item["did_number"], "port": 5060} for item in inline
+    ]
+
+
+def test_the_installed_playbook_says_what_it_needs(runner: Runner, playbook: Playbook) -> None:
+    for variables, words in (
+        ({}, "No DIDs are given"),
+        ({"provision_src": "x.csv", "provision_dids": []}, "Both provision_src and provision_dids"),
+        ({"provision_src": "nowhere.csv"}, "where the user stands/nowhere.csv"),
+    ):
+        code, printed = playbook(**variables)
+        assert code != 0
+        assert words in printed, printed
+        assert "-e provision_src=dids.csv" in printed or "nowhere.csv" in printed
+    assert runner.requests() == []
