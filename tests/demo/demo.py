@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Show the collection at work against the simulated platform: declare, check, apply, apply again, edit.
+"""Show the collection at work against the simulated platform: declare, check, apply, apply again, edit; and a spreadsheet.
 
 Run by ``make demo``. The playbook beside this file is the real thing; only the platform is simulated. Exits with 1 and
 one line if a step does not show what it should.
@@ -36,6 +36,8 @@ else:
     from surroundings import surroundings
 
 PLAYBOOK = ["ansible-playbook", str(FOLDER.relative_to(COLLECTION) / "playbook.yml")]
+TABLE = FOLDER.relative_to(COLLECTION) / "dids.csv"
+PROVISION = ["ansible-playbook", "nextbilling.did.provision", "-e", f"provision_src={TABLE}"]
 EDIT = ["-e", "delivery_calls=15"]
 COLUMNS = ("record", "number", "type", "calls", "description")
 TYPES = {0: "ip", 5: "queue", 6: "ivr"}
@@ -109,6 +111,11 @@ def show(simulator: Simulator, folder: Path) -> None:
     expect(run([*PLAYBOOK, *EDIT], environment), changed=1)
     require(len(simulator.edited()) == 1, "one DID was to be edited")
 
+    heading("A spreadsheet of four DIDs more, by the collection's own playbook")
+    expect(run(PROVISION, environment), changed=1)
+    require(len(simulator.created()) == 7, "four DIDs were to be created")
+    expect(run(PROVISION, environment), changed=0)
+
     heading("What the platform holds now, and what it was sent")
     summarise(simulator)
 
@@ -163,7 +170,7 @@ def summarise(simulator: Simulator) -> None:
         f"\nRequests that it saw: {methods['PUT']} PUT (create), {methods['POST']} POST (edit)."
         f" Numbers created twice: {twice or 'none'}."
     )
-    require(methods == {"PUT": 3, "POST": 1}, "it was to see 3 PUT and 1 POST")
+    require(methods == {"PUT": 7, "POST": 1}, "it was to see 7 PUT and 1 POST")
     require(not twice, "a number was created twice")
 
 

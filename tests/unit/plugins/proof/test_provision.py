@@ -174,3 +174,47 @@ def test_the_installed_playbook_says_what_it_needs(runner: Runner, playbook: Pla
         assert words in printed, printed
         assert "-e provision_src=dids.csv" in printed or "nowhere.csv" in printed
     assert runner.requests() == []
+
+
+def test_every_variable_reaches_the_module(
+    runner: Runner, playbook: Playbook, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {
+        "api_url": runner.simulator.url.replace("127.0.0.1", "localhost"),
+        "api_token": "token-geheim",
+        "api_key": "key-geheim",
+        "validate_certs": False,
+        "ca_path": str(tmp_path),
+        "connect_timeout": 11.5,
+        "timeout": 12.5,
+        "retries": 1,
+        "allow_http": True,
+        "registry": str(tmp_path / "other.db"),
+        "registry_password": "password-geheim",
+        "registry_id": "0" * 32,
+        "registry_timeout": 13.5,
+        "platform": "another",
+        "dids": [{"did_number": "0300123456", "last_number": "0300123457", "port": 0}],
+        "defaults": {"customer_id": 13},
+        "state": "present",
+        "force": True,
+        "update_password": "on_create",
+        "concurrency": 2,
+        "max_creates": 0,
+        "max_changes": 4,
+        "max_failures": 0,
+        "plan_checksum": "0" * 64,
+        "report_unlisted": True,
+    }
+    spec = dids_spec()
+    assert options.keys() == spec.keys() - {"src"}
+    for name, value in options.items():
+        assert name == "state" or value != spec[name].get("default"), name
+    variables = {f"provision_{name}": value for name, value in options.items()}
+    code, printed = playbook("-vvv", **variables)
+    # The registry that is named does not exist.
+    assert code != 0 and "registry_mismatch" in printed and "geheim" not in printed, printed
+    words = '"module_args": '
+    shown, _end = json.JSONDecoder().raw_decode(printed, printed.rindex(words) + len(words))
+    secret = {name: "***" for name, option in spec.items() if option.get("no_log")}
+    assert shown == {**options, **secret, "src": None}
