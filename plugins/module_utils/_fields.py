@@ -231,11 +231,15 @@ class Kind(t.NamedTuple):
 
 
 class Field(t.NamedTuple):
-    """A parameter of the vendor's page. The value of a secret one is never shown and never kept."""
+    """A parameter of the vendor's page. The value of a secret one is never shown and never kept.
+
+    C(routes) marks those that tell where calls go, for whom, or whether they go at all.
+    """
 
     name: str
     kind: Kind
     secret: bool = False
+    routes: bool = False
 
     @property
     def option(self) -> dict[str, t.Any]:
@@ -256,24 +260,24 @@ HOST = Kind({"type": "str"}, _host, same=_same_host)
 HOSTS = Kind({"type": "list", "elements": "str"}, _hosts, same=_same_hosts)
 
 FIELDS = (
-    Field("customer_id", COUNT),
+    Field("customer_id", COUNT, routes=True),
     Field("description", TEXT),
     Field("rate_id", COUNT),
     Field("rate_cost_id", COUNT),
     Field("did_number", DID_NUMBER),
-    Field("did_type", DID_TYPE),
-    Field("did_type_id", COUNT),
-    Field("device_id", COUNT),
-    Field("host", HOST),
-    Field("port", PORT),
+    Field("did_type", DID_TYPE, routes=True),
+    Field("did_type_id", COUNT, routes=True),
+    Field("device_id", COUNT, routes=True),
+    Field("host", HOST, routes=True),
+    Field("port", PORT, routes=True),
     Field("username", DIGITS),
     Field("password", DIGITS, secret=True),
     Field("techprefix1", DIGITS),
-    Field("ip_address1", HOST),
-    Field("port1", PORT),
+    Field("ip_address1", HOST, routes=True),
+    Field("port1", PORT, routes=True),
     Field("techprefix2", DIGITS),
-    Field("ip_address2", HOST),
-    Field("port2", PORT),
+    Field("ip_address2", HOST, routes=True),
+    Field("port2", PORT, routes=True),
     Field("callerid_add", DIGITS),
     Field("max_calls", COUNT),
     Field("play_audio", FLAG),
@@ -282,9 +286,9 @@ FIELDS = (
     Field("enable_mobile", FLAG),
     Field("enable_ddi", FLAG),
     Field("register", FLAG),
-    Field("status", INTEGER),
+    Field("status", INTEGER, routes=True),
     Field("annotations", TEXT),
-    Field("host_additional", HOSTS),
+    Field("host_additional", HOSTS, routes=True),
 )
 BY_NAME = {field.name: field for field in FIELDS}
 SECRETS = tuple(field.name for field in FIELDS if field.secret)

@@ -1,0 +1,183 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: review
+type: aggregate
+short_description: Write what DIDs would be changed, or were changed, as a review for people
+version_added: 0.1.0
+description:
+  - Gathers the results of all M(nextbilling.did.did) and M(nextbilling.did.dids) tasks of a run, over all hosts and plays, in check mode and
+    in apply, and writes them as one review in three forms. C(review.json) is for machines, C(review.md) for a comment on a pull request, and
+    C(review.html) is a page that needs nothing else.
+  - What needs a decision comes first (DIDs of unknown outcome, failures, what was not attempted), then new DIDs, then changes of where calls
+    go, then the rest. Identical changes on contiguous numbers share a line.
+  - Values before are what the registry last applied, never what the platform holds now.
+  - "It prints one line at the end, such as C(DIDs: 3 create, 2 update, 1 unknown, 494 unchanged → review/review.html)."
+  - The files hold no secret. A file that cannot be written gives a warning and fails nothing. A run without any such task writes nothing.
+author:
+  - nextbilling.did contributors (@nextbilling-did)
+requirements:
+  - enabling in the configuration, for example C(ANSIBLE_CALLBACKS_ENABLED=nextbilling.did.review)
+options:
+  output_dir:
+    description:
+      - The folder into which the files are written. It is made if it is missing, and files of an earlier review are replaced.
+    type: path
+    default: review
+    env:
+      - name: NEXTBILLING_REVIEW_DIR
+    ini:
+      - section: callback_nextbilling_review
+        key: output_dir
+  language:
+    description:
+      - The language of the page, of the Markdown and of the closing line. What the modules say in errors stays in English.
+    type: str
+    choices:
+      - en
+      - pt-BR
+    default: en
+    env:
+      - name: NEXTBILLING_REVIEW_LANGUAGE
+    ini:
+      - section: callback_nextbilling_review
+        key: language
+notes:
+  - The results of a task with C(no_log) cannot be seen, nor those of a task with C(poll=0) whose end was not asked for with
+    M(ansible.builtin.async_status). The review names each such task.
+  - A callback cannot fail a job. The guide on reviews in CI has the line that does, where changes are pending.
+seealso:
+  - module: nextbilling.did.did
+  - module: nextbilling.did.dids
+"""
+
+import datetime
+import os
+import typing as t
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._files import write
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._gather import (
+    MANY,
+    ONE,
+    WAIT,
+    Gatherer,
+    Told,
+)
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._render import render
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._telling import closing_line
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._words import Words
+
+_COLLECTION = "nextbilling.did"
+_MODULES = {
+    f"{_COLLECTION}.did": ONE,
+    f"{_COLLECTION}.dids": MANY,
+    "ansible.builtin.async_status": WAIT,
+    "ansible.legacy.async_status": WAIT,
+    "async_status": WAIT,
+}
+PAGE = "review.html"
+
+
+class CallbackModule(CallbackBase):
+    """Hands what Ansible tells on to the gatherer, and writes the review at the end. Nothing in it may disturb a run."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "nextbilling.did.review"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *arguments: t.Any, **options: t.Any) -> None:
+        super().__init__(*arguments, **options)
+        self._gatherer = Gatherer()
+        self._play = ""
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        self._play = str(play.get_name())
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._tell(result, "ok")
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        self._tell(result, "failed")
+
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._tell(result, "skipped")
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._tell(result, "unreachable")
+
+    def v2_runner_item_on_ok(self, result: t.Any) -> None:
+        self._tell(result, "ok", item=True)
+
+    def v2_runner_item_on_failed(self, result: t.Any) -> None:
+        self._tell(result, "failed", item=True)
+
+    def v2_runner_item_on_skipped(self, result: t.Any) -> None:
+        self._tell(result, "skipped", item=True)
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        review = self._gatherer.review(_now())
+        if review.is_empty:
+            return
+        words = Words(self.get_option("language"))
+        folder = self.get_option("output_dir")
+        page: str | None = _short(os.path.join(folder, PAGE))
+        try:
+            write(folder, render(review, words))
+        except OSError as error:
+            page = None
+            self._display.warning(
+                f"The review of DIDs could not be written to {_short(folder)}: {error.strerror or error}."
+                " Files of an earlier review may still be there"
+            )
+        self._display.display(closing_line(review, words, page))
+
+    def _tell(self, result: t.Any, status: str, item: bool = False) -> None:
+        # ansible-core 2.18 has these under private names alone.
+        task = result.task if hasattr(result, "task") else result._task
+        module = _module(task)
+        if module is None:
+            return
+        host = result.host if hasattr(result, "host") else result._host
+        told = result.result if hasattr(result, "result") else result._result
+        self._gatherer.tell(
+            Told(
+                host=str(host.get_name()),
+                play=self._play,
+                task=str(result.task_name),
+                task_uuid=str(task._uuid),
+                module=module,
+                check_mode=boolean(task.check_mode, strict=False),
+                status=status,
+                item=item,
+                result=told,
+            )
+        )
+
+
+def _module(task: t.Any) -> str | None:
+    """Return which of the modules of concern a task runs, by whatever name it calls it."""
+    for name in (task.resolved_action, task.action):
+        if name in _MODULES:
+            return _MODULES[name]
+    # A short name that is a template is not resolved before the task runs.
+    if _COLLECTION in (getattr(task, "collections", None) or ()):
+        return _MODULES.get(f"{_COLLECTION}.{task.action}")
+    return None
+
+
+def _short(path: str) -> str:
+    """Return a path as the user would type it: from the working directory, where it is below that."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,399 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The model of a review: what C(did) and C(dids) did or would do, in the order in which a person decides. All three files come from it."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import typing as t
+
+from ansible_collections.nextbilling.did.plugins.module_utils._fields import (
+    BY_NAME,
+    DID_NUMBER,
+    identity,
+)
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Sequence
+
+    Value = t.Union[str, int, float, bool, None, list[t.Union[str, int, float, bool, None]]]
+
+SCHEMA_VERSION = 1
+
+# What a task's summary counts, in its order.
+COUNTED = (
+    "total",
+    "create",
+    "update",
+    "adopt",
+    "none",
+    "failed",
+    "unknown",
+    "not_attempted",
+    "unlisted",
+)
+ACTIONS = ("create", "update", "adopt")
+TROUBLES = ("unknown", "failed", "not_attempted")
+# What a line of the review is about, in the order of the decisions that are asked for.
+KINDS = (*TROUBLES, "create", "adopt", "update")
+DECISION, CREATE, ROUTES, OTHER = "decision", "create", "routes", "other"
+SECTIONS = (DECISION, CREATE, ROUTES, OTHER)
+
+CHECK, APPLY, MIXED = "check", "apply", "mixed"
+NO_LOG, NOT_AWAITED = "no_log", "async"
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A field's value before (null: not known) and after, in wire form; secrets as marks."""
+
+    field: str
+    before: Value
+    after: Value
+
+    @property
+    def routes(self) -> bool:
+        """Tell whether this changes where calls go."""
+        return BY_NAME[self.field].routes
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """What a task said went wrong, as its C(error) and C(msg) have it."""
+
+    kind: str
+    msg: str | None = None
+    http_status: int | None = None
+    reason: str | None = None
+    did_number: str | None = None
+    record_id: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One DID that is not as declared. C(run) is the place of its task in C(Review.runs); C(index) that of the DID in its list."""
+
+    run: int
+    outcome: str
+    action: str | None
+    did_number: str | None
+    record_id: int | None
+    changes: tuple[Change, ...] = ()
+    error: Failure | None = None
+    before_confirmed_at: str | None = None
+    index: int | None = None
+    source: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Return what this is about: the trouble with this DID, or else what is done to it."""
+        return self.outcome if self.outcome in TROUBLES else str(self.action)
+
+    @property
+    def section(self) -> str:
+        """Return the part of the review that this belongs to."""
+        if self.kind in TROUBLES:
+            return DECISION
+        if self.kind == "create":
+            return CREATE
+        return ROUTES if any(change.routes for change in self.changes) else OTHER
+
+    @property
+    def told(self) -> tuple[Change, ...]:
+        """Return the changes but for the number that a create or an adoption names: that one is the DID itself."""
+        if self.action not in ("create", "adopt"):
+            return self.changes
+        return tuple(
+            change for change in self.changes if BY_NAME[change.field].kind is not DID_NUMBER
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Unlisted:
+    """A DID that the registry knows and the list of a task does not name."""
+
+    run: int
+    did_number: str | None
+    record_id: int | None
+    outcome: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A task on a host, with one registry and one platform. C(counts) is null where a task failed before it could count."""
+
+    host: str
+    play: str
+    task: str
+    module: str
+    check_mode: bool
+    platform: str | None
+    registry_id: str | None
+    registry_location: str | None
+    plan_checksum: str | None
+    counts: dict[str, int] | None
+    error: Failure | None = None
+    backoff: dict[str, int] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Unseen:
+    """A task whose results a review cannot see, and why. C(dids) is null where it is not known how many DIDs they are about."""
+
+    host: str
+    play: str
+    task: str
+    module: str
+    check_mode: bool
+    why: str
+    results: int
+    failed: int
+    dids: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeated:
+    """A DID about which more than one result speaks."""
+
+    did_number: str
+    platform: str | None
+    times: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Review:
+    """All that a run of Ansible tells of DIDs."""
+
+    generated_at: str
+    runs: tuple[Run, ...]
+    entries: tuple[Entry, ...]
+    unlisted: tuple[Unlisted, ...]
+    unseen: tuple[Unseen, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether no task about DIDs was seen at all."""
+        return not self.runs and not self.unseen
+
+    @property
+    def mode(self) -> str | None:
+        """Tell whether this was a check run, an apply, or both; null where no task was seen."""
+        modes = {run.check_mode for run in self.runs} | {one.check_mode for one in self.unseen}
+        if len(modes) == 2:
+            return MIXED
+        return next((CHECK if mode else APPLY for mode in modes), None)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the sums of what the tasks counted."""
+        return {
+            name: sum(run.counts[name] for run in self.runs if run.counts is not None)
+            for name in COUNTED
+        }
+
+    @property
+    def failed_tasks(self) -> int:
+        """Return how many tasks failed before they could count their DIDs."""
+        return sum(run.counts is None for run in self.runs)
+
+    def unseen_dids(self, why: str) -> int:
+        """Return how many DIDs are known to be hidden for a reason."""
+        return sum(unseen.dids or 0 for unseen in self.unseen if unseen.why == why)
+
+    def unseen_tasks(self, why: str) -> int:
+        """Return how many results are hidden of which it is not known how many DIDs they are about."""
+        return sum(
+            unseen.results for unseen in self.unseen if unseen.why == why and unseen.dids is None
+        )
+
+    @property
+    def pending(self) -> int:
+        """Return how many DIDs, or tasks that could not count theirs, are not known to be as declared: 0 is "nothing to do"."""
+        planned = sum(
+            run.counts[action]
+            for run in self.runs
+            if run.check_mode and run.counts is not None
+            for action in ACTIONS
+        )
+        troubles = sum(self.counts[trouble] for trouble in TROUBLES)
+        unseen = sum(
+            unseen.results if unseen.dids is None else unseen.dids for unseen in self.unseen
+        )
+        return planned + troubles + unseen + self.failed_tasks
+
+    @property
+    def failed_runs(self) -> tuple[Run, ...]:
+        """Return the tasks whose error is more than that of one of their DIDs, which the DID tells already."""
+        told = {
+            (entry.run, entry.error.kind, entry.error.did_number, entry.error.record_id)
+            for entry in self.entries
+            if entry.error is not None
+        }
+        return tuple(
+            run
+            for number, run in enumerate(self.runs)
+            if run.error is not None
+            and (number, run.error.kind, run.error.did_number, run.error.record_id) not in told
+        )
+
+    @property
+    def repeated(self) -> tuple[Repeated, ...]:
+        """Return the DIDs about which more than one result speaks, by their numbers."""
+        named = collections.Counter(
+            (
+                self.runs[entry.run].platform,
+                self.runs[entry.run].registry_id,
+                identity(entry.did_number),
+            )
+            for entry in self.entries
+            if entry.did_number
+        )
+        return tuple(
+            Repeated(number, platform, times)
+            for (platform, _registry, number), times in sorted(named.items(), key=str)
+            if times > 1
+        )
+
+    def as_json(self) -> dict[str, t.Any]:
+        """Return what C(review.json) holds, as docs/review.schema.json describes it."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "generated_at": self.generated_at,
+            "mode": self.mode,
+            "pending": self.pending,
+            "counts": self.counts,
+            "failed_tasks": self.failed_tasks,
+            "runs": [dataclasses.asdict(run) for run in self.runs],
+            "dids": [_entry_as_json(entry) for entry in self.entries],
+            "unlisted": [dataclasses.asdict(unlisted) for unlisted in self.unlisted],
+            "unseen": [dataclasses.asdict(unseen) for unseen in self.unseen],
+            "repeated": [dataclasses.asdict(repeated) for repeated in self.repeated],
+        }
+
+
+def _entry_as_json(entry: Entry) -> dict[str, t.Any]:
+    return {
+        "section": entry.section,
+        "kind": entry.kind,
+        "run": entry.run,
+        "index": entry.index,
+        "source": entry.source,
+        "outcome": entry.outcome,
+        "action": entry.action,
+        "did_number": entry.did_number,
+        "record_id": entry.record_id,
+        "changes": {
+            change.field: {"before": change.before, "after": change.after}
+            for change in entry.changes
+        },
+        "before_confirmed_at": entry.before_confirmed_at,
+        "error": None if entry.error is None else dataclasses.asdict(entry.error),
+    }
+
+
+def ordered(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Put what needs a decision first, then creates, then changes of where calls go, then the rest; by task and number within."""
+    return tuple(sorted(entries, key=_place))
+
+
+def _place(entry: Entry) -> tuple[t.Any, ...]:
+    number = entry.did_number or ""
+    digits = identity(number)
+    return (
+        SECTIONS.index(entry.section),
+        KINDS.index(entry.kind),
+        entry.run,
+        not digits,
+        len(digits),
+        digits,
+        number,
+        entry.record_id or 0,
+        entry.index or 0,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """Identical changes on contiguous numbers: one line for a person to read. Never empty."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def first(self) -> Entry:
+        """Return the first DID, which speaks for all of them."""
+        return self.entries[0]
+
+    @property
+    def last(self) -> Entry:
+        """Return the last DID."""
+        return self.entries[-1]
+
+    @property
+    def known_since(self) -> tuple[str, str] | None:
+        """Return the earliest and the latest time at which the platform confirmed the values before; null where nothing is known."""
+        times = sorted(filter(None, (entry.before_confirmed_at for entry in self.entries)))
+        return (times[0], times[-1]) if times else None
+
+
+def fold(entries: Sequence[Entry]) -> list[Line]:
+    """Fold neighbours that say the same about contiguous numbers. The entries come in the order of the review."""
+    lines: list[list[Entry]] = []
+    for entry in entries:
+        if lines and _continues(lines[-1][-1], entry) and _sense(lines[-1][0]) == _sense(entry):
+            lines[-1].append(entry)
+        else:
+            lines.append([entry])
+    return [Line(tuple(line)) for line in lines]
+
+
+def _continues(one: Entry, other: Entry) -> bool:
+    """Tell whether a number is the next one, of the same length and with or without a plus as the first."""
+    before, after = one.did_number or "", other.did_number or ""
+    digits = (identity(before), identity(after))
+    return (
+        all(number.isascii() and number.isdigit() for number in digits)
+        and len(before) == len(after)
+        and len(digits[0]) == len(digits[1])
+        # Python refuses to read thousands of digits as one number.
+        and len(digits[0]) <= 100
+        and int(digits[1]) == int(digits[0]) + 1
+    )
+
+
+def _sense(entry: Entry) -> tuple[t.Any, ...]:
+    """Return what must be equal for two DIDs to share a line: everything but which DID it is, and when it was last applied."""
+    error = entry.error
+    return (
+        entry.run,
+        entry.outcome,
+        entry.action,
+        repr(entry.told),
+        entry.before_confirmed_at is None,
+        (
+            None
+            if error is None
+            else (
+                error.kind,
+                error.http_status,
+                _impersonal(error.reason, entry),
+                _impersonal(error.msg, entry),
+            )
+        ),
+    )
+
+
+def _impersonal(text: str | None, entry: Entry) -> str | None:
+    """Return a message without the DID that it names, so that equal messages about different DIDs are equal."""
+    for name in (
+        entry.did_number,
+        None if entry.did_number is None else identity(entry.did_number),
+    ):
+        if text and name:
+            text = text.replace(name, "\0")
+    return text

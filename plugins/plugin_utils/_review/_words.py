@@ -1,0 +1,219 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""All words of a review, in the languages that it can be written in."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._model import APPLY, CHECK, MIXED
+
+LANGUAGES = ("en", "pt-BR")
+
+# Each text in the order of LANGUAGES. A text for a number has two forms, parted by a bar: for one, and for any other number.
+_WORDS: dict[str, tuple[str, str]] = {
+    # What is done, in the three tenses that a review has: check run, apply, and both in one run.
+    "create.check": ("to create", "a criar"),
+    "create.apply": ("created", "criado|criados"),
+    "create.mixed": ("create", "criar"),
+    "update.check": ("to update", "a alterar"),
+    "update.apply": ("updated", "alterado|alterados"),
+    "update.mixed": ("update", "alterar"),
+    "adopt.check": ("to adopt", "a adotar"),
+    "adopt.apply": ("adopted", "adotado|adotados"),
+    "adopt.mixed": ("adopt", "adotar"),
+    "failed": ("failed", "com falha"),
+    "unknown": ("unknown", "desconhecido|desconhecidos"),
+    "not_attempted": ("not attempted", "não tentado|não tentados"),
+    "no_log": ("hidden", "oculto|ocultos"),
+    "async": ("not awaited", "não aguardado|não aguardados"),
+    "none": ("unchanged", "sem mudança"),
+    "unlisted": ("unlisted", "fora da lista"),
+    "failed_tasks": ("task failed|tasks failed", "tarefa com falha|tarefas com falha"),
+    "no_log_tasks": ("task hidden|tasks hidden", "tarefa oculta|tarefas ocultas"),
+    "async_tasks": (
+        "task not awaited|tasks not awaited",
+        "tarefa não aguardada|tarefas não aguardadas",
+    ),
+    "nothing": ("none", "nenhum"),
+    "dids": ("DID|DIDs", "DID|DIDs"),
+    "tasks": ("task|tasks", "tarefa|tarefas"),
+    "lines": ("line|lines", "linha|linhas"),
+    "results": ("result|results", "resultado|resultados"),
+    # Headings
+    "title": ("Review of DIDs", "Revisão de DIDs"),
+    "headline.check": ("What would change", "O que mudaria"),
+    "headline.apply": ("What was changed", "O que foi alterado"),
+    "headline.mixed": (
+        "What was changed, and what would change",
+        "O que foi alterado, e o que mudaria",
+    ),
+    "mode.check": ("Check run: nothing was sent", "Verificação: nada foi enviado"),
+    "mode.apply": ("Applied", "Aplicado"),
+    "mode.mixed": (
+        "Some tasks were applied, others ran in check mode",
+        "Algumas tarefas foram aplicadas, outras rodaram em modo de verificação",
+    ),
+    "tag.check": ("check run", "verificação"),
+    "tag.apply": ("applied", "aplicado"),
+    "decision": ("Needs a decision", "Pede uma decisão"),
+    "create": ("New DIDs", "DIDs novos"),
+    "routes": ("Changes of where calls go", "Mudanças no destino das chamadas"),
+    "other": ("Other changes", "Outras mudanças"),
+    "unlisted_heading": (
+        "In the registry, but not in the list",
+        "No registro, mas não na lista",
+    ),
+    "provenance": ("What was compared", "O que foi comparado"),
+    # Provenance
+    "platform": ("Platform", "Plataforma"),
+    "registry": ("Registry", "Registro"),
+    "checksum": ("Plan checksum", "Soma de verificação do plano"),
+    "location": ("Kept in", "Guardado em"),
+    "before_note": (
+        "Values before are what this registry last applied, at the time given. The platform cannot be asked what it holds now.",
+        "Os valores anteriores são o que este registro aplicou por último, na data indicada. A plataforma não tem como ser consultada sobre o"
+        " que contém agora.",
+    ),
+    "made": ("Made", "Gerado em"),
+    "last_applied": ("last applied", "aplicado por último em"),
+    "never_applied": ("values before not known", "valores anteriores desconhecidos"),
+    "recorded": (
+        "recorded, never applied by this registry",
+        "registrado, nunca aplicado por este registro",
+    ),
+    "backoff": (
+        "The platform asked for fewer requests {refusals} times (429); the run went down to {concurrency} at a time.",
+        "A plataforma pediu menos requisições {refusals} vezes (429); a execução desceu para {concurrency} por vez.",
+    ),
+    "no_difference": (
+        "no difference to what was last applied: all declared fields are sent again",
+        "sem diferença do que foi aplicado por último: todos os campos declarados são reenviados",
+    ),
+    "repeated_heading": ("Named more than once", "Citados mais de uma vez"),
+    "repeated": (
+        "More than one result speaks of the same DID, and each is counted. In check mode each was planned as if the others did not run.",
+        "Mais de um resultado trata do mesmo DID, e cada um é contado. Em modo de verificação, cada um foi planejado como se os outros"
+        " não rodassem.",
+    ),
+    "times": ("{n} times", "{n} vezes"),
+    "record": ("record {id}", "registro {id}"),
+    "nameless": ("DID without a number", "DID sem número"),
+    "from_to": ("from {before} to {after}", "de {before} para {after}"),
+    "message_of_first": (
+        "The message about the first of them:",
+        "A mensagem sobre o primeiro deles:",
+    ),
+    "platform_said": ("the platform said", "a plataforma disse"),
+    "http_status": ("HTTP status {n}", "status HTTP {n}"),
+    # What a review says of itself where the module said nothing.
+    "why.no_log": (
+        "Hidden by no_log: what was done or would be done here is not in this review.",
+        "Oculto por no_log: o que foi ou seria feito aqui não está nesta revisão.",
+    ),
+    "why.async": (
+        "Started in the background, and its end was not asked for (async_status), was lost or was hidden: it is not in this review.",
+        "Iniciado em segundo plano, e o fim não foi consultado (async_status), perdeu-se ou foi oculto: não está nesta revisão.",
+    ),
+    "why.not_attempted": (
+        "Not attempted: the run stopped before it.",
+        "Não tentado: a execução parou antes.",
+    ),
+    "why.host_unreachable": (
+        "Ansible could not reach the host, so the module did not run. Ansible's output says why.",
+        "O Ansible não alcançou o host, portanto o módulo não rodou. A saída do Ansible diz por quê.",
+    ),
+    "why.no_result": (
+        "Ansible ended the task without a result of the module. Its output says why; what was begun is in the registry (did_info).",
+        "O Ansible encerrou a tarefa sem um resultado do módulo. A saída dele diz por quê; o que foi iniciado está no registro (did_info).",
+    ),
+    "uncounted": ("how many DIDs is not known", "não se sabe quantos DIDs"),
+    "of_which_failed": ("{n} failed", "{n} com falha"),
+    "nothing_here": (
+        "Everything is as declared. There is nothing to decide.",
+        "Tudo está como declarado. Não há nada a decidir.",
+    ),
+    # What Markdown leaves out
+    "cut_lines": (
+        "{lines} about {dids} left out here to keep this short; review.html and review.json have them.",
+        "{lines} sobre {dids} fora daqui para manter isto curto; estão em review.html e review.json.",
+    ),
+    "cut_messages": (
+        "Messages are shortened here to keep this short; review.html and review.json have them whole.",
+        "As mensagens estão abreviadas aqui para manter isto curto; review.html e review.json as têm inteiras.",
+    ),
+    "cut_runs": (
+        "{tasks} left out here to keep this short; review.html and review.json have them.",
+        "{tasks} fora daqui para manter isto curto; estão em review.html e review.json.",
+    ),
+    # The page
+    "chart": ("Share of each outcome", "Parte de cada resultado"),
+    "show_only": ("Show only some kinds", "Mostrar só alguns tipos"),
+    "search": ("Search number, field or value", "Buscar número, campo ou valor"),
+    "sort": ("Order", "Ordem"),
+    "sort.number": ("by number", "por número"),
+    "sort.list": ("as in the list", "como na lista"),
+    "sort.size": ("most DIDs first", "mais DIDs primeiro"),
+    "sort.age": ("longest unchanged first", "há mais tempo sem mudança"),
+    "shown": ("{lines} with {dids}", "{lines} com {dids}"),
+    "no_match": ("Nothing matches.", "Nada encontrado."),
+    "clear": ("Show all", "Mostrar tudo"),
+    "copy": ("Copy {number}", "Copiar {number}"),
+    "copied": ("Copied", "Copiado"),
+    "skip": ("Skip to the list", "Ir para a lista"),
+    "more": ("How to go on", "Como prosseguir"),
+    "total": ("in all", "no total"),
+    "of_total": ("of {total}", "de {total}"),
+}
+
+_DONE = ("create", "update", "adopt")
+_TROUBLES = ("unknown", "failed", "not_attempted")
+_UNTOLD = ("no_log", "async", "failed_tasks", "no_log_tasks", "async_tasks")
+_REST = ("none", "unlisted")
+# The counts in the order of the closing line, and in that of the files, where a decision comes first.
+CLOSING = (*_DONE, *_TROUBLES, *_UNTOLD, *_REST)
+TELLING = (*_TROUBLES, *_UNTOLD, *_DONE, *_REST)
+
+
+class Words:
+    """The words of one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._column = LANGUAGES.index(language)
+
+    def __call__(self, key: str, **values: t.Any) -> str:
+        """Return a text with its places filled."""
+        text = _WORDS[key][self._column]
+        return text.format(**values) if values else text
+
+    def __contains__(self, key: str) -> bool:
+        return key in _WORDS
+
+    def form(self, key: str, number: int) -> str:
+        """Return the form of a text that fits a number, without the number."""
+        forms = _WORDS[key][self._column].split("|")
+        return forms[0] if number == 1 else forms[-1]
+
+    def count(self, key: str, number: int) -> str:
+        """Return a number with what is counted."""
+        return f"{self.number(number)} {self.form(key, number)}"
+
+    def number(self, number: int) -> str:
+        """Return a number as the language writes it."""
+        return f"{number:,}".replace(",", "." if self.language == "pt-BR" else ",")
+
+    def kind(self, kind: str, mode: str | None, number: int = 1) -> str:
+        """Return the word for a kind of outcome, in the tense of a check run, an apply, or both."""
+        tense = f"{kind}.{mode or MIXED}"
+        return self.form(tense if tense in _WORDS else kind, number)
+
+
+def tense(outcome: str) -> str:
+    """Return the tense in which one DID's outcome is told."""
+    return CHECK if outcome == "planned" else APPLY
