@@ -1,0 +1,504 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model of a review and its three forms: order, folding, limits, and text that others wrote to do harm."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import jsonschema
+import pytest
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._gather import Gatherer, Told
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._model import (
+    COUNTED,
+    Review,
+    fold,
+)
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._render import render
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._telling import (
+    closing_line,
+    names,
+)
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._text import visible
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._words import (
+    _WORDS,
+    LANGUAGES,
+    Words,
+)
+from ansible_collections.nextbilling.did.tests.simulator import client
+
+SCHEMA = json.loads(
+    (Path(client.__file__).parents[2] / "docs" / "review.schema.json").read_text("utf-8")
+)
+WORDS = Words("en")
+LIMIT = 65_000
+NOW = "2026-01-31T12:00:00Z"
+# A word that is in every text of a hostile result, and nowhere else.
+MARKER = "xEVILx"
+Item = dict[str, Any]
+
+
+def item(
+    number: str | None, outcome: str = "planned", action: str | None = "update", **more: Any
+) -> Item:
+    """Return an entry of the result of C(dids)."""
+    return {
+        "index": 0,
+        "source": None,
+        "outcome": outcome,
+        "error": None,
+        "action": action,
+        "did_number": number,
+        "record_id": 13,
+        "changes": {"customer_id": {"before": 7, "after": 9}},
+        "before_confirmed_at": NOW,
+        **more,
+    }
+
+
+def failing(number: str, outcome: str = "failed", msg: str | None = None, **more: Any) -> Item:
+    """Return an entry about which something went wrong."""
+    error = {
+        "kind": "refused",
+        "http_status": 422,
+        "reason": "no",
+        "did_number": number,
+        "record_id": None,
+    }
+    return item(
+        number,
+        outcome,
+        None,
+        changes={},
+        error={**error, "msg": msg or f"DID {number}: it was refused", **more},
+    )
+
+
+def result(items: list[Item], **more: Any) -> dict[str, Any]:
+    """Return a result of C(dids), with the summary that belongs to it."""
+    summary = dict.fromkeys(COUNTED, 0)
+    for one in items:
+        trouble = one["outcome"] in ("failed", "unknown", "not_attempted")
+        summary[one["outcome"] if trouble else one["action"]] += 1
+    return {
+        "changed": bool(items),
+        "summary": {**summary, "total": len(items)},
+        "dids": items,
+        "plan_checksum": "5f" * 32,
+        "platform": "sip.example.com:443",
+        "registry": {"id": "8c1d", "location": "/srv/registry.db"},
+        "backoff": None,
+        **more,
+    }
+
+
+def told(result: dict[str, Any], **more: Any) -> Told:
+    """Return what the callback tells of a result."""
+    usual = {
+        "host": "one",
+        "play": "DIDs",
+        "task": "Declare them",
+        "task_uuid": "1",
+        "module": "dids",
+        "check_mode": True,
+        "status": "ok",
+        "item": False,
+    }
+    return Told(**{**usual, **more}, result=result)
+
+
+def review_of(*all_told: Told) -> Review:
+    gatherer = Gatherer()
+    for one in all_told:
+        gatherer.tell(one)
+    return gatherer.review(NOW)
+
+
+def lines_of(items: list[Item]) -> list[str]:
+    """Return the numbers of each line."""
+    review = review_of(told(result(items)))
+    return [" – ".join(names(line, WORDS)) for line in fold(review.entries)]
+
+
+def test_what_needs_a_decision_comes_first_and_what_moves_calls_before_the_rest() -> None:
+    items = [
+        item("5", changes={"description": {"before": "a", "after": "b"}}),
+        item(
+            "4",
+            changes={
+                "description": {"before": "a", "after": "b"},
+                "host": {"before": "c", "after": "d"},
+            },
+        ),
+        item("3", action="create", changes={"host": {"before": None, "after": "d"}}),
+        item("2", "not_attempted"),
+        failing("1"),
+        failing("9", "unknown"),
+    ]
+    entries = review_of(told(result(items))).entries
+    assert [entry.did_number for entry in entries] == ["9", "1", "2", "3", "4", "5"]
+    assert [entry.section for entry in entries] == [*["decision"] * 3, "create", "routes", "other"]
+
+
+def test_the_fields_that_move_calls_are_those_of_the_page() -> None:
+    moving = "customer_id did_type did_type_id device_id host port ip_address1 port1 ip_address2 port2 status host_additional"
+    assert {field.name for field in FIELDS if field.routes} == set(moving.split())
+
+
+def test_contiguous_numbers_with_the_same_change_share_a_line() -> None:
+    assert lines_of([item(f"11300010{n:02}") for n in (3, 1, 2, 5)]) == [
+        "1130001001 – 1130001003",
+        "1130001005",
+    ]
+    assert lines_of([item("0099"), item("0100")]) == ["0099 – 0100"]
+    assert lines_of([item("999"), item("1000")]) == ["999", "1000"]
+    assert lines_of([item("+551"), item("+552")]) == ["+551 – +552"]
+    assert lines_of([item("551"), item("+552")]) == ["551", "+552"]
+    assert lines_of([item("551"), item("551")]) == ["551", "551"]
+    assert lines_of([item(None), item(None, record_id=14)]) == ["record 13", "record 14"]
+    assert lines_of([item("٣"), item("٤")]) == ["٣", "٤"]
+    other = item("2", changes={"customer_id": {"before": 8, "after": 9}})
+    assert lines_of([item("1"), other, item("3")]) == ["1", "2", "3"]
+    long = "1" * 6000
+    assert lines_of([item(long), item(long[:-1] + "2")]) == [long, long[:-1] + "2"]
+
+
+def test_times_and_the_number_itself_do_not_keep_lines_apart() -> None:
+    later = "2026-02-01T08:30:00Z"
+    made = [
+        item(number, action="create", changes={"did_number": {"before": None, "after": number}, "port": {"before": None, "after": 5060}})
+        for number in ("10", "11")
+    ]  # fmt: skip
+    edits = [
+        item("20"),
+        item("21", before_confirmed_at=later),
+        item("22", before_confirmed_at=None),
+    ]
+    assert lines_of([*made, *edits]) == ["10 – 11", "20 – 21", "22"]
+    text = render(review_of(told(result(edits))), WORDS)["review.md"]
+    assert "last applied 2026-01-31 12:00 – 2026-02-01 08:30 UTC" in text
+
+
+def test_troubles_alike_share_a_line_and_others_do_not() -> None:
+    assert lines_of([failing("1"), failing("2"), failing("3", http_status=500)]) == ["1 – 2", "3"]
+    assert lines_of([item("7", "not_attempted"), item("8", "not_attempted")]) == ["7 – 8"]
+    text = render(review_of(told(result([failing("1"), failing("2")]))), WORDS)["review.md"]
+    assert "The message about the first of them:" in text
+
+
+def test_only_known_keys_are_copied_and_secrets_are_marks() -> None:
+    secret = "pwd-geheim"
+    changes = {
+        "password": {"before": secret, "after": f"*** ({secret})", "x": secret},
+        "pasword": {"before": None, "after": secret},
+        "username": {"before": {"fingerprint": secret}, "after": object},
+    }
+    failure = failing("2", password=secret)
+    failure.update(invocation=secret, password=secret, request={"body": secret})
+    hostile = result(
+        [item("1", changes=changes, fields={"password": secret}), failure],
+        diff=secret,
+        invocation=secret,
+    )
+    files = render(review_of(told(hostile)), WORDS)
+    assert "***" in files["review.json"]
+    for text in files.values():
+        assert secret not in text
+
+
+@pytest.mark.parametrize(
+    "broken", [None, 7, "text", [], {}, [None, 7, "x", [], {}], {"a": {"b": []}}]
+)
+def test_a_result_of_any_other_shape_is_a_failure_and_never_an_exception(broken: Any) -> None:
+    shapes: list[dict[str, Any]] = [
+        {key: broken}
+        for key in (
+            *result([]),
+            "unlisted",
+            "error",
+            "msg",
+            "action",
+            "changes",
+            "did_number",
+            "results",
+            "ansible_job_id",
+            "finished",
+        )
+    ]
+    shapes += [result([item("1")], dids=[{**item("1"), key: broken}]) for key in item("1")]
+    shapes += [
+        result([item("1")], **{key: broken})
+        for key in ("registry", "backoff", "plan_checksum", "error", "summary")
+    ]
+    review = review_of(
+        *(
+            told(shape, module=module, host=module, task_uuid=str(number))
+            for number, shape in enumerate(shapes)
+            for module in ("did", "dids", "async_status")
+        )
+    )
+    jsonschema.validate(json.loads(render(review, WORDS)["review.json"]), SCHEMA)
+    assert len(review.runs) + len(review.unseen) == 2 * len(shapes)
+
+
+def test_a_job_whose_end_is_lost_stays_open_until_somebody_finds_it() -> None:
+    job = {"ansible_job_id": "j1", "started": True, "finished": False}
+    ended = {**job, "finished": True}
+    lost = [
+        told(job, module="did"),
+        told({**ended, "msg": "could not find job"}, module="async_status", status="failed"),
+    ]
+    review = review_of(*lost)
+    assert [(one.why, one.dids, one.failed) for one in review.unseen] == [("async", 1, 1)]
+    assert review.counts["total"] == 0 and review.pending == 1
+    found = told({**ended, "action": "create", "did_number": "1"}, module="async_status")
+    review = review_of(*lost, found, found)
+    assert not review.unseen and review.counts["create"] == review.counts["total"] == 1
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+def utf16(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+MANY = {
+    "creates": [item(f"11{n * 3:08}", action="create", changes={"description": {"before": None, "after": f"Padaria nº {n}"}}) for n in range(10_000)],
+    "failures": [failing(f"11{n * 3:08}", msg=f"DID {n}: refused\n" + "step\n" * 100) for n in range(3_000)],
+    "long texts": [item(f"1{n}", changes={"description": {"before": "🎈" * 5_000, "after": "`" * 5_000}}) for n in range(0, 800, 2)],
+    "all kinds": [
+        one
+        for n in range(0, 4_000, 2)
+        for one in (
+            failing(f"1{n:06}", "unknown"),
+            item(f"2{n:06}", action="create"),
+            item(f"3{n:06}", action="adopt"),
+            item(f"4{n:06}", changes={"max_calls": {"before": n, "after": 0}}),
+            item(f"5{n:06}", "not_attempted"),
+        )
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_markdown_stays_short_and_drops_no_count(name: str, language: str) -> None:
+    items = MANY[name]
+    words = Words(language)
+    review = review_of(told(result(items)))
+    files = render(review, words)
+    text = files["review.md"]
+    assert utf16(text) < LIMIT and len(text.encode()) < 2**20
+    # Little of the room is wasted.
+    assert utf16(text) > LIMIT * 0.9
+    for kind, number in review.counts.items():
+        if number and kind != "total":
+            assert f"**{words.number(number)}** {words.kind(kind, 'check', number)}" in text
+    for section in {entry.section for entry in review.entries}:
+        number = sum(entry.section == section for entry in review.entries)
+        assert f"### {words(section)}: {words.count('dids', number)}\n" in text
+    assert "review.html" in text and text.count("…") > 0
+    assert len(json.loads(files["review.json"])["dids"]) == len(items)
+    assert files["review.html"].count('<li class="line') == len(fold(review.entries))
+
+
+def test_markdown_stays_short_with_many_tasks_and_hosts() -> None:
+    seen = [
+        told(result([item("1" * 3 + str(n))]), host=f"host-{n}" * 20, task_uuid=str(n))
+        for n in range(2_000)
+    ]
+    hidden = [told({"censored": "x"}, host=f"h{n}", task_uuid=f"h{n}") for n in range(2_000)]
+    review = review_of(*seen, *hidden)
+    text = render(review, WORDS)["review.md"]
+    assert utf16(text) < LIMIT
+    assert "**2,000** tasks hidden" in text and "Needs a decision: 0 DIDs, 2,000 tasks" in text
+    assert "tasks left out here" in text
+
+
+def test_counts_of_dids_in_dropped_lines_add_up() -> None:
+    text = render(review_of(told(result(MANY["creates"]))), WORDS)["review.md"]
+    shown = text.count(": **to create**")
+    assert f"{10_000 - shown:,} DIDs left out here" in text
+
+
+# --- text that others wrote ---------------------------------------------------------------------
+
+NASTY = st.text(
+    st.one_of(
+        st.sampled_from("`|<>&[]()!*_~#@:\\/\"'\n\r\t -{}%$=+.0123456789"),
+        st.sampled_from(
+            "\u202e\u2066\u200b\u00ad\ufeff\u0000\u001b\u0085\u2028\u3164\ufe0f\U000e0041"
+        ),
+        st.characters(),
+    ),
+    max_size=40,
+)
+
+
+def hostile(text: str) -> list[Told]:
+    """Return results that have a text wherever they have one."""
+    evil = MARKER + text
+    error = {
+        "kind": evil,
+        "http_status": 500,
+        "reason": evil,
+        "did_number": evil,
+        "record_id": 1,
+        "msg": f"{evil}\n{evil}",
+    }
+    changes = {
+        field.name: {
+            "before": evil,
+            "after": [evil, evil] if field.name == "host_additional" else text + MARKER,
+        }
+        for field in FIELDS
+    }
+    items = [
+        item(evil, source=evil, changes=changes),
+        item(evil, "failed", None, error=error, source=evil),
+        item("1", before_confirmed_at=evil),
+    ]
+    whole = result(
+        items,
+        unlisted=[{"did_number": evil, "record_id": None, "outcome": evil}],
+        plan_checksum=evil,
+        platform=evil,
+        registry={"id": evil, "location": evil},
+        error={**error, "kind": evil + "2"},
+        msg=evil,
+    )
+    named = {"host": evil, "play": evil, "task": evil}
+    return [
+        told(whole, **named),
+        told({"censored": evil}, task_uuid="2", **named),
+        told({"ansible_job_id": evil}, task_uuid="3", **named),
+        told({"error": error, "msg": evil}, task_uuid="4", module="did", status="failed", **named),
+    ]
+
+
+class Page(html.parser.HTMLParser):
+    """Reads a page: its elements with their attributes, and the text outside the style and the script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def invisible(text: str) -> set[str]:
+    return {
+        c
+        for c in text
+        if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    }
+
+
+CALM = render(review_of(*hostile("")), WORDS)
+SAFE = {
+    *("a", "b", "bdi", "body", "button", "dd", "del", "details", "div", "dl", "dt", "h1", "h2", "head", "header", "html", "input", "ins"),
+    *("label", "li", "link", "main", "mark", "meta", "ol", "option", "p", "pre", "rect", "script", "section", "select", "small", "span"),
+    *("style", "summary", "svg", "time", "title", "ul"),
+}  # fmt: skip
+
+
+@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.given(NASTY)
+@hypothesis.example("</script><script>alert(1)</script>")
+@hypothesis.example("\u202e</title><script>alert(1)</script><img src=x onerror=alert(1)>ção &amp;")
+@hypothesis.example("` | x | ``")
+@hypothesis.example("a\\| b \\")
+@hypothesis.example("@all #123 https://evil.example [a](b) <!-- ![a](b)")
+@hypothesis.example("\n\n# Heading\n```\n- list\n| a | b |\n|---|---|\n")
+@hypothesis.example("{{ 7*7 }}{% raw %}")
+def test_hostile_text_stays_text_in_every_form(text: str) -> None:
+    review = review_of(*hostile(text))
+    files = render(review, WORDS)
+    assert files["review.json"].isascii()
+    data = json.loads(files["review.json"])
+    jsonschema.validate(data, SCHEMA)
+    assert data["runs"][0]["platform"] == MARKER + text
+
+    assert not invisible(files["review.md"]) and not invisible(files["review.html"])
+    # In Markdown, nothing of it is outside code: there are no links, tags, headings or tables of its making.
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(files["review.md"])
+    expected = MarkdownIt("commonmark").enable(["table"]).parse(CALM["review.md"])
+    flat = [child for token in tokens for child in (token.children or [token])]
+    bare = [token for token in flat if token.type not in ("code_inline", "fence")]
+    assert not any(MARKER in token.content for token in bare)
+    assert not any(token.type.startswith(("link", "image", "html", "s_")) for token in flat)
+    assert [token.type for token in tokens] == [token.type for token in expected]
+    codes = {token.content for token in flat if token.type == "code_inline"}
+    assert visible(MARKER + text) in codes
+
+    page = Page(files["review.html"])
+    assert {tag for tag, _attributes in page.elements} <= SAFE
+    assert sum(tag == "script" for tag, _attributes in page.elements) == 1
+    assert not any(
+        name.startswith("on") for _tag, attributes in page.elements for name in attributes
+    )
+    addresses = {
+        attributes.get(name)
+        for _tag, attributes in page.elements
+        for name in ("href", "src", "action")
+        if name in attributes
+    }
+    assert addresses == {"#list", "data:,"}
+    assert _skeleton(page) == _skeleton(Page(CALM["review.html"]))
+    assert not invisible(closing_line(review, WORDS, "review/review.html"))
+
+
+def _skeleton(page: Page) -> list[tuple[str, list[str]]]:
+    """Return the elements of a page but for those that depend on whether a text is long or has invisible characters."""
+    may_be = ("mark", "bdi", "details", "summary", "pre")
+    return [(tag, sorted(attributes)) for tag, attributes in page.elements if tag not in may_be]
+
+
+def test_an_arrow_between_texts_that_run_from_right_to_left_is_put_in_words() -> None:
+    changes = {"description": {"before": "שלום", "after": "עולם"}}
+    text = render(review_of(told(result([item("1", changes=changes)]))), WORDS)["review.md"]
+    assert "description from `שלום` to `עולם`" in text
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def test_every_text_has_the_same_places_in_each_language() -> None:
+    for key, texts in _WORDS.items():
+        assert len(texts) == len(LANGUAGES) and all(texts), key
+        places = [sorted(part.split("}")[0] for part in text.split("{")[1:]) for text in texts]
+        assert places[0] == places[1], key
+
+
+def test_the_closing_line_leaves_zeros_out() -> None:
+    items = [item("1", action="create"), item("3", "unknown")]
+    review = review_of(
+        told(result(items, summary={**result(items)["summary"], "none": 494, "total": 496}))
+    )
+    assert (
+        closing_line(review, WORDS, "review/review.html")
+        == "DIDs: 1 create, 1 unknown, 494 unchanged → review/review.html"
+    )
+    assert (
+        closing_line(review, Words("pt-BR"), None)
+        == "DIDs: 1 criar, 1 desconhecido, 494 sem mudança"
+    )
+    assert closing_line(review_of(told(result([]))), WORDS, None) == "DIDs: none"
