@@ -154,7 +154,7 @@ def pasteable_task(name: str, module: str, options: t.Mapping[str, t.Any]) -> st
     return "\n".join(lines)
 
 
-_PLAIN_WORDS = ("present", "recorded", "forgotten")
+_PLAIN_WORDS = ("present", "recorded", "forgotten", "copied")
 
 
 def _scalar(value: t.Any) -> str:

@@ -30,7 +30,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     Result = dict[str, t.Any]
 
 _SHOWN_ITEMS = 20
-_LOGIN = ("api_token", "api_key", "registry_password")
+_LOGIN = ("api_token", "api_key", "registry_password", "copy_from_password")
 # What may be shown of an item of a list: an unknown key may be a mistyped secret.
 _PLAIN = {field.name for field in _fields.FIELDS if not field.secret}
 _PLAIN |= {"record_id", _fields.LAST_NUMBER}
@@ -165,7 +165,7 @@ def _shown(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
         return None
     if option.get("no_log"):
         return MASK
-    if name == "registry":
+    if name in ("registry", "copy_from"):
         return value if may_be_shown(str(value)) else MASK
     if name == "api_url":
         return shown_address(str(value)) or MASK
@@ -286,9 +286,9 @@ def refuse(
         )
 
 
-def registry_location(module: Module, problems: list[str]) -> str:
+def registry_location(module: Module, problems: list[str], name: str = "registry") -> str:
     try:
-        return locate(option(module, "registry"))
+        return locate(option(module, name), name)
     except InvalidParameter as error:
         problems.append(error.message)
         return ""

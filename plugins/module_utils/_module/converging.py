@@ -122,6 +122,7 @@ def converging(
         registry_id=option(module, "registry_id"),
         write=not module.check_mode,
         timeout=settings.registry_timeout,
+        password=option(module, "registry_password"),
     )
     stop = _Stop()
     with contextlib.closing(registry), stop.listening():

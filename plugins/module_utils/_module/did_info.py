@@ -46,6 +46,8 @@ def tell_registry(module: Module) -> Result:
         registry_id=option(module, "registry_id"),
         write=False,
         timeout=module.params["registry_timeout"],
+        password=option(module, "registry_password"),
+        retired=True,
     )
     try:
         number = wanted.get("did_number")
@@ -79,6 +81,7 @@ def _described(registry: Registry) -> Result:
     return {
         "id": registry.registry_id,
         "location": registry.location,
+        "moved_to": registry.moved_to,
         "schema": summary.schema,
         "platforms": list(summary.platforms),
         "counts": dict(summary.counts),

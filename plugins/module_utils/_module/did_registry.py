@@ -13,11 +13,13 @@ import typing as t
 
 from .. import _fields
 from .._plan import recorded
-from .._registry._open import make_present, open_registry
+from .._registry._open import make_present, open_registry, place_of
 from .._resolve import FORGOTTEN, RECORDED, Statement, lines, resolve
 from .._secrets import Fingerprints
 from .._source import check, inline, read_file
 from .base import limits, option, platform_of, refuse, registry_location, shared_spec
+
+_COPIED = "copied"
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._registry._records import Registry
@@ -29,10 +31,16 @@ def registry_module_spec() -> Spec:
     """Return the options of C(did_registry)."""
     return {
         **shared_spec(),
-        "state": {"type": "str", "choices": ["present", RECORDED, FORGOTTEN], "default": "present"},
+        "state": {
+            "type": "str",
+            "choices": ["present", RECORDED, FORGOTTEN, _COPIED],
+            "default": "present",
+        },
         "dids": {"type": "list", "elements": "dict"},
         "src": {"type": "path"},
         "overwrite": {"type": "bool", "default": False},
+        "copy_from": {"type": "str"},
+        "copy_from_password": {"type": "str", "no_log": True},
     }
 
 
@@ -40,13 +48,19 @@ def keep_registry(module: Module) -> Result:
     """Do the work of the module C(did_registry)."""
     declared = module.take_items()
     problems: list[str] = limits(module)
-    platform = platform_of(module, problems)
+    state = module.params["state"]
+    # A copy has all platforms.
+    platform = "" if state == _COPIED else platform_of(module, problems)
     location = registry_location(module, problems)
     src = option(module, "src")
     given = [name for name, value in (("dids", declared), ("src", src)) if value is not None]
-    if module.params["state"] == "present":
+    if option(module, "copy_from") is not None and state != _COPIED:
+        problems.append("copy_from: goes with state copied")
+    if state in ("present", _COPIED):
         if given:
             problems.append(f"{given[0]}: goes with state recorded or forgotten")
+        if state == _COPIED:
+            return _copy(module, location, problems)
         refuse(problems)
         return _make_present(module, location, platform)
     if len(given) != 1:
@@ -67,6 +81,7 @@ def keep_registry(module: Module) -> Result:
         registry_id=option(module, "registry_id"),
         write=not module.check_mode,
         timeout=module.params["registry_timeout"],
+        password=option(module, "registry_password"),
     )
     try:
         return _resolve_items(module, registry, platform, items)
@@ -121,15 +136,44 @@ def _make_present(module: Module, location: str, platform: str) -> Result:
         registry_id=option(module, "registry_id"),
         timeout=module.params["registry_timeout"],
         apply=not module.check_mode,
+        password=option(module, "registry_password"),
+        overwrite=module.params["overwrite"],
     )
+    result = _kept(module, made["changes"], made["registry_id"], location)
+    return {**result, "platform": platform}
+
+
+def _copy(module: Module, location: str, problems: list[str]) -> Result:
+    from .._registry._copy import copy_registry
+
+    if option(module, "copy_from") is None:
+        problems.append("copy_from: is required with state copied")
+        source = ""
+    else:
+        source = registry_location(module, problems, "copy_from")
+    if source and source == location:
+        problems.append("copy_from: is the same as registry")
+    refuse(problems)
+    copied = copy_registry(
+        place_of(source, option(module, "copy_from_password")),
+        place_of(location, option(module, "registry_password")),
+        registry_id=option(module, "registry_id"),
+        timeout=module.params["registry_timeout"],
+        overwrite=module.params["overwrite"],
+        apply=not module.check_mode,
+    )
+    if copied.warning is not None:
+        module.warn(copied.warning)
+    return _kept(module, copied.changes, copied.registry_id, location)
+
+
+def _kept(
+    module: Module, changes: list[str], registry_id: str | None, location: str
+) -> Result:
     result: Result = {
-        "changed": bool(made["changes"]),
-        "platform": platform,
-        "registry": {"id": made["registry_id"], "location": location},
+        "changed": bool(changes),
+        "registry": {"id": registry_id, "location": location},
     }
     if module._diff:
-        result["diff"] = {
-            "before": "",
-            "after": "".join(f"{change}\n" for change in made["changes"]),
-        }
+        result["diff"] = {"before": "", "after": "".join(f"{change}\n" for change in changes)}
     return result

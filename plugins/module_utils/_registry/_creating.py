@@ -12,10 +12,15 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+import typing as t
 
 from .._errors import RegistryUnavailable
 from ._sqlite import APPLICATION_ID, SqliteDatabase
-from ._writing import create_tables
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+
+    from ._store import Transaction
 
 
 def uncreatable(path: str) -> str | None:
@@ -33,8 +38,10 @@ def uncreatable(path: str) -> str | None:
     return None
 
 
-def create_sqlite(path: str, *, timeout: float) -> bool:
+def create_sqlite(path: str, fill: Callable[[Transaction], None], *, timeout: float) -> bool:
     """Create a registry (file mode 0600, in a folder that is made with 0700). Returns False where a file is there already.
+
+    :param fill: makes its tables, and what is in them.
 
     It appears under its name complete or not at all: it is made beside it and linked into place, which never replaces a file.
     """
@@ -48,7 +55,7 @@ def create_sqlite(path: str, *, timeout: float) -> bool:
             f"The registry {path} cannot be created ({error.strerror}: {folder})"
         ) from None
     try:
-        _fill(draft, timeout)
+        _fill(draft, fill, timeout)
         os.link(draft, path)
         _synchronise_folder(folder)
         return True
@@ -62,12 +69,12 @@ def create_sqlite(path: str, *, timeout: float) -> bool:
         os.unlink(draft)
 
 
-def _fill(draft: str, timeout: float) -> None:
+def _fill(draft: str, fill: Callable[[Transaction], None], timeout: float) -> None:
     database = SqliteDatabase(draft, draft, write=True, timeout=timeout)
     try:
         with database.writing() as transaction:
             transaction.change(f"PRAGMA application_id = {APPLICATION_ID}")
-        create_tables(database)
+            fill(transaction)
     finally:
         database.close()
 

@@ -15,15 +15,19 @@ import typing as t
 from urllib.parse import unquote
 
 from .._errors import InvalidParameter, RegistryMismatch, RegistryUnavailable, pasteable_task
+from ._place import ARRIVING, NoRegistry, check_in_use, not_in_use
 from ._schema import CURRENT
 from ._store import SqlRegistry, read_meta, schema_version
 
 if t.TYPE_CHECKING:  # pragma: no cover
+    from ._place import Place
     from ._store import Database
 
 DEFAULT_LOCATION = "~/.local/state/nextbilling-did/registry.db"
+_DATABASE = "postgresql://"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_PASSWORD = re.compile(r"//[^@]*:[^@]*@|password", re.IGNORECASE)
+# libpq takes passwords as user:password@ and as the parameters password and sslpassword.
+_PASSWORD = re.compile(r"//[^@]*:[^@]*@|password[^&=]*=", re.IGNORECASE)
 
 
 def may_be_shown(location: str) -> bool:
@@ -31,54 +35,79 @@ def may_be_shown(location: str) -> bool:
     plain = unquote(location)
     if plain.startswith(("/", "~")):
         return "://" not in plain and "password=" not in plain.lower()
-    return plain.startswith("postgresql://") and _PASSWORD.search(plain) is None
+    return location.startswith(_DATABASE) and _PASSWORD.search(plain) is None
 
 
-def locate(location: str) -> str:
-    """Return the absolute path of a registry's file, or raise C(InvalidParameter)."""
+def locate(location: str, option: str = "registry") -> str:
+    """Return where a registry is, an absolute path or the URL of a database, or raise C(InvalidParameter).
+
+    :param option: how the message calls it; the option for its password is called after it.
+    """
     if _SCHEME.match(location) and _PASSWORD.search(unquote(location)):
         raise InvalidParameter(
-            "registry: a URL that holds a password is refused, as Ansible shows module arguments at -vvv. Give the password by"
-            " registry_password"
+            f"{option}: a URL that holds a password is refused, as Ansible shows module arguments at -vvv. Give the password by"
+            f" {option}_password, by the environment variable PGPASSWORD or in ~/.pgpass"
         )
-    if location.startswith("postgresql://"):
-        raise InvalidParameter(
-            "registry: this release keeps registries in files alone; a registry in PostgreSQL is not there yet"
-        )
+    if location.startswith(_DATABASE) and "\0" not in location:
+        return location
     if _SCHEME.match(location):
         raise InvalidParameter(
-            f"registry: {location.split(':', maxsplit=1)[0]}: is no kind of registry. Give a path, absolute or from '~', or postgresql://…"
+            f"{option}: {location.split(':', maxsplit=1)[0]}: is no kind of registry. Give a path, absolute or from '~', or postgresql://…"
         )
     path = os.path.expanduser(location)
     if not os.path.isabs(path) or "\0" in path:
         # It may be a connection string of any form, with a password in it: not a word of it is shown.
         raise InvalidParameter(
-            "registry: is a relative path, which would be another registry in every folder, or no path at all. Give an absolute path,"
+            f"{option}: is a relative path, which would be another registry in every folder, or no path at all. Give an absolute path,"
             " or one from '~'"
         )
     return os.path.normpath(path)
 
 
+def place_of(location: str, password: str | None = None) -> Place:
+    """Return the place that a location of C(locate) names.
+
+    :param password: for a database; without one, libpq looks for it in the environment and in ~/.pgpass.
+    """
+    if location.startswith(_DATABASE):
+        from ._postgresql import PostgresqlPlace
+
+        return PostgresqlPlace(location, password)
+    from ._sqlite import SqlitePlace
+
+    return SqlitePlace(location)
+
+
 def open_registry(
-    location: str, platform: str | None, *, registry_id: str | None, write: bool, timeout: float
+    location: str,
+    platform: str | None,
+    *,
+    registry_id: str | None,
+    write: bool,
+    timeout: float,
+    password: str | None = None,
+    retired: bool = False,
 ) -> SqlRegistry:
     """Open a registry, to read alone or to write too.
 
-    :param location: an absolute path.
+    :param location: an absolute path, or the URL of a database.
     :param platform: the platform that it must know, or None.
     :param registry_id: the id that the registry must bear, or None.
     :param timeout: seconds to wait for another process's transaction.
-    :raises RegistryMismatch: it is missing, another one, of another schema, or does not know the platform; the message holds
-        the task that creates or migrates it.
+    :param retired: whether it may be one that was moved, to look at what it held.
+    :raises RegistryMismatch: it is missing, another one, of another schema, has moved, or does not know the platform; the message
+        holds the task that creates, migrates or moves it.
     :raises RegistryUnavailable: it cannot be read, or is damaged.
     """
-    step = _creating_task(location, platform or "NAME_OF_THE_PLATFORM")
-    database = _open(location, write=write, timeout=timeout, step=step)
+    step = creating_task(location, platform or "NAME_OF_THE_PLATFORM")
+    database = _open(place_of(location, password), write=write, timeout=timeout, step=step)
     try:
         meta = read_meta(database)
-        _check_current(database, meta, step)
-        registry = SqlRegistry(database, meta["registry_id"])
-        check_id(registry.registry_id, registry_id, location)
+        check_current(database, meta, step)
+        check_id(meta["registry_id"], registry_id, location)
+        if not retired or ARRIVING in meta:
+            check_in_use(meta, location)
+        registry = SqlRegistry(database, meta)
         if platform is not None and platform not in registry.platforms():
             raise RegistryMismatch(
                 f"The registry {location} does not know the platform {platform}. Nothing was sent: every DID would look new. If this"
@@ -93,20 +122,22 @@ def open_registry(
 
 _NEVER_BY_ACCIDENT = (
     "Nothing was sent: without the registry every DID would look new. If one was there before, restore it from a backup or correct"
-    " the path. If this is the first run, create it once, then pin the registry_id that this returns:\n"
+    " where it is. If this is the first run, create it once, then pin the registry_id that this returns:\n"
 )
 
 
-def _open(location: str, *, write: bool, timeout: float, step: str) -> Database:
-    from ._sqlite import NoRegistry, open_sqlite
-
+def _open(place: Place, *, write: bool, timeout: float, step: str) -> Database:
     try:
-        return open_sqlite(location, write=write, timeout=timeout)
+        return place.open(write=write, timeout=timeout)
     except NoRegistry as error:
         raise RegistryMismatch(f"{error.message}. {_NEVER_BY_ACCIDENT}{step}") from None
 
 
-def _check_current(database: Database, meta: dict[str, str], step: str) -> None:
+def check_current(database: Database, meta: dict[str, str], step: str) -> None:
+    """Raise C(RegistryMismatch) unless a registry has the current schema, C(RegistryUnavailable) if its tables are not that.
+
+    :param step: the task that brings it up to date.
+    """
     version = schema_version(database, meta)
     if version < CURRENT:
         raise RegistryMismatch(
@@ -129,7 +160,8 @@ def check_id(found: str, wanted: str | None, location: str) -> None:
         )
 
 
-def _creating_task(location: str, platform: str) -> str:
+def creating_task(location: str, platform: str) -> str:
+    """Return the task that creates a registry or brings it up to date."""
     return pasteable_task(
         "Create or update the registry of DIDs",
         "did_registry",
@@ -138,51 +170,86 @@ def _creating_task(location: str, platform: str) -> str:
 
 
 def make_present(
-    location: str, platform: str, *, registry_id: str | None, timeout: float, apply: bool
+    location: str,
+    platform: str,
+    *,
+    registry_id: str | None,
+    timeout: float,
+    apply: bool,
+    password: str | None = None,
+    overwrite: bool = False,
 ) -> dict[str, t.Any]:
     """Make the registry exist, have the current schema and know the platform; or tell what that would take.
 
+    :param overwrite: whether one that was moved is taken into use again.
+
     Returns C({"changes": [sentences], "registry_id": str or None where it would be created}).
     """
-    from ._creating import create_sqlite, tighten, uncreatable
-    from ._sqlite import open_sqlite
-    from ._writing import add_platform, migrate
-
+    place = place_of(location, password)
     changes: list[str] = []
-    if not os.path.lexists(location):
-        if registry_id is not None:
-            raise RegistryMismatch(
-                f"There is no registry at {location}, and registry_id demands {registry_id}: a new one would have another id. Restore"
-                " that one from a backup, or leave registry_id out to create a new one"
-            )
+    if place.is_missing(timeout=timeout):
+        _check_creatable(place, registry_id, timeout)
         changes.append(f"create the registry {location}")
-        reason = uncreatable(location)
-        if reason:
-            raise RegistryUnavailable(f"The registry {location} cannot be created ({reason})")
         if not apply:
             return {"changes": [*changes, f"add the platform {platform}"], "registry_id": None}
-        create_sqlite(location, timeout=timeout)
-    database = open_sqlite(location, write=apply, timeout=timeout)
+        from ._writing import make_registry
+
+        place.create(make_registry, timeout=timeout)
+    database = place.open(write=apply, timeout=timeout)
     try:
-        meta = read_meta(database)
-        found = meta["registry_id"]
-        check_id(found, registry_id, location)
-        version = schema_version(database, meta)
-        if version < CURRENT:
-            changes.append(f"migrate the registry from schema {version} to {CURRENT}")
-        with database.reading() as transaction:
-            known = transaction.rows("SELECT 1 FROM platforms WHERE name = ?", platform)
-        if not known:
-            changes.append(f"add the platform {platform}")
-        reason = database.unwritable() if changes else None
-        if reason:
-            raise RegistryUnavailable(f"The registry {location} cannot be written ({reason})")
-        if apply and version < CURRENT:
-            migrate(database)
-        if apply and not known:
-            add_platform(database, platform)
+        found = _bring_up_to_date(
+            database, platform, changes, registry_id=registry_id, apply=apply, overwrite=overwrite
+        )
     finally:
         database.close()
-    if tighten(location, apply=apply):
+    if place.tighten(apply=apply):
         changes.append("set the file's mode to 0600")
     return {"changes": changes, "registry_id": found}
+
+
+def _check_creatable(place: Place, registry_id: str | None, timeout: float) -> None:
+    if registry_id is not None:
+        raise RegistryMismatch(
+            f"There is no registry at {place.location}, and registry_id demands {registry_id}: a new one would have another id. Restore"
+            " that one from a backup, or leave registry_id out to create a new one"
+        )
+    reason = place.uncreatable(timeout=timeout)
+    if reason:
+        raise RegistryUnavailable(f"The registry {place.location} cannot be created ({reason})")
+
+
+def _bring_up_to_date(
+    database: Database,
+    platform: str,
+    changes: list[str],
+    *,
+    registry_id: str | None,
+    apply: bool,
+    overwrite: bool,
+) -> str:
+    """Do what a registry that exists lacks, and add that to the changes. Returns its id."""
+    from ._writing import add_platform, migrate, take_into_use
+
+    meta = read_meta(database)
+    check_id(meta["registry_id"], registry_id, database.location)
+    version = schema_version(database, meta)
+    gone = not_in_use(meta, database.location)
+    if gone is not None and not (overwrite and ARRIVING not in meta):
+        raise gone
+    if gone is not None:
+        changes.append("take the registry into use again, though it was moved")
+    if version < CURRENT:
+        changes.append(f"migrate the registry from schema {version} to {CURRENT}")
+    known = database.look("SELECT 1 FROM platforms WHERE name = ?", platform)
+    if not known:
+        changes.append(f"add the platform {platform}")
+    reason = database.unwritable(keeping=True) if changes else None
+    if reason:
+        raise RegistryUnavailable(f"The registry {database.location} cannot be written ({reason})")
+    if apply and gone is not None:
+        take_into_use(database)
+    if apply and version < CURRENT:
+        migrate(database)
+    if apply and not known:
+        add_platform(database, platform)
+    return meta["registry_id"]

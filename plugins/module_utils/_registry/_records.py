@@ -144,6 +144,8 @@ class Registry(t.Protocol):
 
     registry_id: str
     location: str
+    moved_to: str | None
+    """Where it was moved, None for a registry in use."""
 
     def platforms(self) -> Collection[str]:
         """Return the names of the platforms that this registry knows."""

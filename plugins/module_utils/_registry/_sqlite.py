@@ -16,12 +16,16 @@ import stat
 import typing as t
 from pathlib import Path
 
-from .._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
+from .._errors import RegistryBusy, RegistryUnavailable
+from ._place import NoRegistry
 from ._schema import VERSIONS
 from ._store import Collision, Database
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ._place import Place
+    from ._store import Row, T, Transaction
 
 # In the file's header (https://www.sqlite.org/fileformat.html, 1.3): says whose database this is.
 APPLICATION_ID = 0x4E424449  # "NBDI"
@@ -31,10 +35,6 @@ _MAGIC = b"SQLite format 3\0"
 _SCHEMA = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"
 # Seconds to wait for other processes with what must be written.
 _PATIENCE = 60.0
-
-
-class NoRegistry(RegistryMismatch):
-    """There is no file where the registry should be."""
 
 
 class SqliteDatabase:
@@ -92,6 +92,13 @@ class SqliteDatabase:
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             yield transaction
 
+    def look(self, sql: str, *values: t.Any) -> Sequence[Row]:
+        with self.reading() as transaction:
+            return transaction.rows(sql, *values)
+
+    def repeated(self, work: Callable[[], T]) -> T:
+        return work()
+
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[_SqliteTransaction]:
         with _translated(self.location):
@@ -117,7 +124,7 @@ class SqliteDatabase:
             found = [str(row[0]) for row in transaction.rows("PRAGMA integrity_check(1)")]
         return None if found == ["ok"] else "; ".join(found)
 
-    def unwritable(self) -> str | None:
+    def unwritable(self, *, keeping: bool = False) -> str | None:
         for path in (self._path, os.path.dirname(self._path)):
             if not os.access(path, os.W_OK):
                 return f"no permission to write {path}, or a read-only file system"
@@ -145,6 +152,9 @@ class _SqliteTransaction:
             return self._connection.execute(sql, values).rowcount
         except sqlite3.IntegrityError:
             raise Collision from None
+
+    def meta(self) -> dict[str, str]:
+        return dict(self.rows("SELECT name, value FROM meta"))
 
 
 def open_sqlite(location: str, *, write: bool, timeout: float) -> SqliteDatabase:
@@ -281,5 +291,42 @@ def _translated(location: str) -> Iterator[None]:
         ) from None
 
 
+class SqlitePlace:
+    """A path at which a registry is, or may be made."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+
+    @property
+    def now(self) -> str:
+        return SqliteDatabase.now
+
+    def open(self, *, write: bool, timeout: float) -> SqliteDatabase:
+        return open_sqlite(self.location, write=write, timeout=timeout)
+
+    def is_missing(self, *, timeout: float) -> bool:
+        return not os.path.lexists(self.location)
+
+    def uncreatable(self, *, timeout: float) -> str | None:
+        from ._creating import uncreatable
+
+        return uncreatable(self.location)
+
+    def create(self, fill: Callable[[Transaction], None], *, timeout: float) -> bool:
+        from ._creating import create_sqlite
+
+        return create_sqlite(self.location, fill, timeout=timeout)
+
+    def tighten(self, *, apply: bool) -> bool:
+        from ._creating import tighten
+
+        return tighten(self.location, apply=apply)
+
+    def identity(self, *, timeout: float) -> object:
+        found = os.stat(self.location)
+        return found.st_dev, found.st_ino
+
+
 if t.TYPE_CHECKING:  # pragma: no cover
     _database: type[Database] = SqliteDatabase
+    _place: type[Place] = SqlitePlace

@@ -19,19 +19,25 @@ import typing as t
 
 from .._errors import RegistryMismatch, RegistryUnavailable
 from ._records import CONFIRMED, UNCERTAIN, UNKNOWN, Claim, HistoryEntry, Record, Summary
+from ._place import moved_to
 from ._schema import CURRENT
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ._records import Found, Intent, Revision
     from ._writing import Writer
 
     Row = tuple[t.Any, ...]
+    T = t.TypeVar("T")
 
 
 class Collision(Exception):
     """A row would break a uniqueness rule: another run was first."""
+
+
+class CommitUnknown(RegistryUnavailable):
+    """The connection broke while a transaction was ended: nobody knows whether it was written."""
 
 
 class Outdated(Exception):
@@ -47,6 +53,9 @@ class Transaction(t.Protocol):
     def change(self, sql: str, *values: t.Any) -> int:
         """Run a statement and return how many rows it changed. Raises C(Collision)."""
 
+    def meta(self) -> dict[str, str]:
+        """Return the registry's own description, no older than what else this transaction sees."""
+
 
 class Database(t.Protocol):
     """One kind of database. Every failure of it is raised as C(RegistryUnavailable) or C(RegistryBusy)."""
@@ -58,11 +67,17 @@ class Database(t.Protocol):
     def reading(self) -> contextlib.AbstractContextManager[Transaction]:
         """A transaction that sees one state and changes nothing."""
 
+    def look(self, sql: str, *values: t.Any) -> Sequence[Row]:
+        """Run a single query, which is a transaction of its own."""
+
     def writing(self, *, patiently: bool = False) -> contextlib.AbstractContextManager[Transaction]:
-        """A transaction that is durable when the block ends, or undone when it raises.
+        """A transaction that is durable when the block ends, or undone when it raises. One at a time: other writers wait.
 
         C(patiently): what an answer means must be written; wait for other processes longer than for what may be tried again.
         """
+
+    def repeated(self, work: Callable[[], T]) -> T:
+        """Run a piece of work that may be done twice: again, for a while, if the connection to the database breaks."""
 
     def strange_tables(self) -> bool:
         """Tell whether tables, indexes or their definitions differ from the current schema's."""
@@ -70,8 +85,11 @@ class Database(t.Protocol):
     def damage(self) -> str | None:
         """Return what is wrong with the stored bytes, or None. Reads everything."""
 
-    def unwritable(self) -> str | None:
-        """Return why a write would fail, or None, without writing."""
+    def unwritable(self, *, keeping: bool = False) -> str | None:
+        """Return why a write would fail, or None, without writing.
+
+        C(keeping): a write such as only C(did_registry) makes, with the owner's rights.
+        """
 
     def hurry(self) -> None:
         """Prepare for many writes, where that makes each of them cheaper. Nothing that was promised of one changes."""
@@ -102,6 +120,17 @@ class Access:
             else:
                 with self._database.reading() as transaction:
                     yield transaction
+
+    def look(self, sql: str, *values: t.Any) -> Sequence[Row]:
+        """Run a single query."""
+        with self._lock:
+            ask = self._database.look if self._joined is None else self._joined.rows
+            return ask(sql, *values)
+
+    def repeated(self, work: Callable[[], T]) -> T:
+        """Run a piece of work as C(Database.repeated) does; within a common transaction, once."""
+        with self._lock:
+            return work() if self._joined is not None else self._database.repeated(work)
 
     @contextlib.contextmanager
     def writing(self, *, patiently: bool = False) -> Iterator[Transaction]:
@@ -222,19 +251,18 @@ def _chunks(values: Iterable[t.Any]) -> Iterator[list[t.Any]]:
 class SqlRegistry:
     """The registry in a database. See C(Registry) for what its methods promise."""
 
-    def __init__(self, database: Database, registry_id: str) -> None:
+    def __init__(self, database: Database, meta: Mapping[str, str]) -> None:
         self._database = database
         self._access = Access(database)
         self._rows = Rows(database)
         self._made_writer: Writer | None = None
         self.location = database.location
-        self.registry_id = registry_id
+        self.registry_id = meta["registry_id"]
+        self.moved_to = moved_to(meta)
 
     def platforms(self) -> list[str]:
-        with self._access.reading() as transaction:
-            return [
-                name for (name,) in transaction.rows("SELECT name FROM platforms ORDER BY name")
-            ]
+        rows = self._access.look("SELECT name FROM platforms ORDER BY name")
+        return [name for (name,) in rows]
 
     def find(self, platform: str, number: str | None, record_id: int | None) -> Found:
         return self.find_many(platform, [(number, record_id)])[0]
@@ -252,10 +280,7 @@ class SqlRegistry:
         return [(by_number.get(number), by_id.get(record_id)) for number, record_id in wanted]
 
     def size(self, platform: str) -> int:
-        with self._access.reading() as transaction:
-            ((size,),) = transaction.rows(
-                "SELECT COUNT(*) FROM records WHERE platform = ?", platform
-            )
+        ((size,),) = self._access.look("SELECT COUNT(*) FROM records WHERE platform = ?", platform)
         return int(size)
 
     def numberless(self, platform: str) -> list[int]:
@@ -263,8 +288,7 @@ class SqlRegistry:
             "SELECT record_id FROM records r WHERE platform = ? AND record_id IS NOT NULL AND NOT EXISTS"
             " (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key) ORDER BY record_id"
         )
-        with self._access.reading() as transaction:
-            return [record_id for (record_id,) in transaction.rows(query, platform)]
+        return [record_id for (record_id,) in self._access.look(query, platform)]
 
     def verify(self) -> None:
         damage = self._database.damage() or self._lost_numbers()
@@ -301,14 +325,13 @@ class SqlRegistry:
 
     def holds(self, token: str, seconds: float) -> bool:
         query = f"SELECT 1 FROM records WHERE claim_token = ? AND claim_until - {self._database.now} >= ?"
-        with self._access.reading() as transaction:
-            return bool(transaction.rows(query, token, seconds))
+        return bool(self._access.look(query, token, seconds))
 
     def hurry(self) -> None:
         self._database.hurry()
 
     def together(self) -> contextlib.AbstractContextManager[None]:
-        return self._access.together()
+        return self._writer.together()
 
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
         return self._writer.confirm(token, platform, intent, record_id, at)
@@ -328,7 +351,7 @@ class SqlRegistry:
         if self._made_writer is None:
             from ._writing import Writer
 
-            self._made_writer = Writer(self._access, self._rows)
+            self._made_writer = Writer(self._access, self._rows, self.location)
         return self._made_writer
 
     def records(
@@ -385,8 +408,7 @@ class SqlRegistry:
 
 def read_meta(database: Database) -> dict[str, str]:
     """Return the registry's own description, or raise if it is not a registry or not of the schema that this code knows."""
-    with database.reading() as transaction:
-        meta: dict[str, str] = dict(transaction.rows("SELECT name, value FROM meta"))
+    meta: dict[str, str] = dict(database.look("SELECT name, value FROM meta"))
     if not meta.get("registry_id") or not meta.get("schema", "").isdigit():
         raise RegistryUnavailable(
             f"The registry {database.location} is damaged: it has lost its id or its schema version"

@@ -19,11 +19,13 @@ import time
 import typing as t
 
 from ._records import CONFIRMED, UNCERTAIN, UNKNOWN, Holding, Intent, LateAnswer, Record, Revision
+from .._errors import DidError, RegistryBusy
+from ._place import MOVED, MOVING, check_in_use, not_in_use
 from ._schema import CURRENT, VERSIONS
-from ._store import Collision, Outdated
+from ._store import Collision, CommitUnknown, Outdated
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ._store import Access, Database, Rows, Transaction
 
@@ -45,17 +47,58 @@ def runner() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+class _Answer(t.NamedTuple):
+    """What the platform answered to an intent."""
+
+    token: str
+    platform: str
+    intent: Intent
+    record_id: int
+    at: str
+
+
 class Writer:
     """The writing half of C(SqlRegistry). See C(Registry) for what its methods promise."""
 
-    def __init__(self, access: Access, rows: Rows) -> None:
+    def __init__(self, access: Access, rows: Rows, location: str) -> None:
         self._access = access
         self._rows = rows
+        self._location = location
+        self._claimed: list[str] | None = None
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all writes within one transaction, which is durable when the block ends."""
+        claimed = self._claimed = []
+        try:
+            with self._access.together():
+                yield
+        except Collision:
+            raise RegistryBusy(
+                f"The registry {self._location} is written by others at the same time. Try again later"
+            ) from None
+        except CommitUnknown:
+            self._undo(claimed)
+            raise
+        finally:
+            self._claimed = None
+
+    def _undo(self, tokens: Sequence[str]) -> None:
+        """Take back claims under which nothing is sent, as it is not known whether they were written."""
+        with contextlib.suppress(DidError, Collision):
+            for token in tokens:
+                self._withdraw(token)
+
+    @contextlib.contextmanager
+    def _writing(self, *, patiently: bool = False) -> Iterator[Transaction]:
+        with self._access.writing(patiently=patiently) as transaction:
+            check_in_use(transaction.meta(), self._location)
+            yield transaction
 
     def claim(self, platform: str, intent: Intent) -> str | None:
         token = _new_key()
         try:
-            with self._access.writing() as transaction:
+            with self._writing() as transaction:
                 key = (
                     self._insert_claimed(transaction, platform, intent, token)
                     if intent.known is None
@@ -74,6 +117,11 @@ class Writer:
                     )
         except Collision:
             return None
+        except CommitUnknown:
+            self._undo([token])
+            raise
+        if self._claimed is not None:
+            self._claimed.append(token)
         return token
 
     def _insert_claimed(
@@ -119,27 +167,56 @@ class Writer:
         return known.key if changed == 1 else None
 
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
+        answer = _Answer(token, platform, intent, record_id, at)
+        return self._access.repeated(lambda: self._confirm(answer))
+
+    def _confirm(self, answer: _Answer) -> Record:
         with self._access.writing(patiently=True) as transaction:
-            record = self._rows.one(transaction, "r.claim_token = ?", token)
-            by_id = self._rows.by_ids(transaction, platform, [record_id]).get(record_id)
-            if record is not None and (by_id is None or by_id.key == record.key):
-                self._settle(transaction, record, intent, record_id, at)
-                return self._known(transaction, record.key)
-            by_number = self._by_number(transaction, platform, intent.number)
-            self._write_history(
-                transaction, "answered", platform, intent.number, record_id, _sent(intent)
-            )
-            self._end_claim(transaction, token)
-            if by_id is None and by_number is None:
-                # The DID was forgotten, or an older registry was restored: now it is known that it exists.
-                key = self._insert_answer(transaction, platform, intent, record_id, at)
-                return self._known(transaction, key)
+            end: Record | Exception | None = not_in_use(transaction.meta(), self._location)
+            if end is None:
+                end = self._take(transaction, answer)
+            else:
+                # It was moved while the request was under way: the answer is kept here, and told.
+                self._write_answered(transaction, answer)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    def _take(self, transaction: Transaction, answer: _Answer) -> Record | LateAnswer:
+        token, platform, intent, record_id, at = answer
+        record = self._rows.one(transaction, "r.claim_token = ?", token)
+        by_id = self._rows.by_ids(transaction, platform, [record_id]).get(record_id)
+        if record is not None and (by_id is None or by_id.key == record.key):
+            self._settle(transaction, record, intent, record_id, at)
+            return self._known(transaction, record.key)
+        by_number = self._by_number(transaction, platform, intent.number)
         # By key: two looks at one record differ in the seconds that a claim on it has left.
         looked_up = by_id if intent.number is None else by_number
         keys = {None if found is None else found.key for found in (by_id, looked_up)}
-        if record is None and by_id is not None and len(keys) == 1:
-            return by_id  # another run, or a person, has come to the same end
-        raise LateAnswer(t.cast("Record", by_id or by_number))
+        # Another run, or a person, may have come to the same end.
+        agrees = record is None and len(keys) == 1
+        if agrees and by_id is not None and _is_settled(by_id, intent, at):
+            return by_id  # by this very answer: its first commit was not heard of
+        self._write_answered(transaction, answer)
+        self._end_claim(transaction, token)
+        if by_id is None and by_number is None:
+            # The DID was forgotten, or an older registry was restored: now it is known that it exists.
+            key = self._insert_answer(transaction, platform, intent, record_id, at)
+            return self._known(transaction, key)
+        if agrees and by_id is not None:
+            return by_id
+        return LateAnswer(t.cast("Record", by_id or by_number))
+
+    def _write_answered(self, transaction: Transaction, answer: _Answer) -> None:
+        intent = answer.intent
+        self._write_history(
+            transaction,
+            "answered",
+            answer.platform,
+            intent.number,
+            answer.record_id,
+            {"action": intent.action, "sent": intent.sending},
+        )
 
     def _by_number(
         self, transaction: Transaction, platform: str, number: str | None
@@ -202,7 +279,7 @@ class Writer:
 
     def revise(self, platform: str, revisions: Sequence[Revision]) -> bool:
         try:
-            with self._access.writing() as transaction:
+            with self._writing() as transaction:
                 for revision in revisions:
                     self._remove(transaction, revision.known)
                 for revision in revisions:
@@ -287,7 +364,10 @@ class Writer:
         )
 
     def withdraw(self, token: str) -> None:
-        with self._access.writing(patiently=True) as transaction:
+        self._access.repeated(lambda: self._withdraw(token))
+
+    def _withdraw(self, token: str) -> None:
+        with self._writing(patiently=True) as transaction:
             rows = transaction.rows(
                 "SELECT record_key, claim_before FROM records WHERE claim_token = ?", token
             )
@@ -315,7 +395,10 @@ class Writer:
                 )
 
     def leave(self, token: str) -> None:
-        with self._access.writing(patiently=True) as transaction:
+        self._access.repeated(lambda: self._leave(token))
+
+    def _leave(self, token: str) -> None:
+        with self._writing(patiently=True) as transaction:
             self._end_claim(transaction, token)
 
     def _end_claim(self, transaction: Transaction, token: str) -> None:
@@ -325,8 +408,10 @@ class Writer:
         )
 
 
-def _sent(intent: Intent) -> dict[str, t.Any]:
-    return {"action": intent.action, "sent": intent.sending}
+def _is_settled(record: Record, intent: Intent, at: str) -> bool:
+    """Tell whether a record is just as the answer to an intent leaves it."""
+    same = all(record.fields.get(name) == value for name, value in intent.sending.items())
+    return same and (record.outcome, record.confirmed_at) == (CONFIRMED, at)
 
 
 def _described(record: Record) -> dict[str, t.Any]:
@@ -347,13 +432,28 @@ def _new_key() -> str:
     return os.urandom(16).hex()
 
 
-def create_tables(database: Database) -> None:
-    """Make an empty database a registry with an id of its own, in one transaction."""
+def make_registry(transaction: Transaction) -> None:
+    """Make the tables of a new registry, with an id of its own."""
+    make_tables(transaction)
+    describe(transaction, {"registry_id": _new_key(), "created_at": timestamp()})
+
+
+def make_tables(transaction: Transaction) -> None:
+    """Make the tables of the current schema, all empty."""
+    _apply(transaction, 0)
+
+
+def describe(transaction: Transaction, meta: Mapping[str, str]) -> None:
+    """Write a registry's own description, with the version of the current schema."""
+    for name, value in {**meta, "schema": str(CURRENT)}.items():
+        transaction.change("INSERT INTO meta (name, value) VALUES (?, ?)", name, value)
+
+
+def take_into_use(database: Database) -> None:
+    """Forget that a registry was moved, in whole or in part."""
     with database.writing() as transaction:
-        _apply(transaction, 0)
-        transaction.change("INSERT INTO meta (name, value) VALUES ('registry_id', ?)", _new_key())
-        transaction.change("INSERT INTO meta (name, value) VALUES ('created_at', ?)", timestamp())
-        transaction.change("INSERT INTO meta (name, value) VALUES ('schema', ?)", str(CURRENT))
+        for name in (MOVING, MOVED):
+            transaction.change("DELETE FROM meta WHERE name = ?", name)
 
 
 def migrate(database: Database) -> None:

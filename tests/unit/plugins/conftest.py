@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,18 @@ from ansible.module_utils.common import warnings as ansible_warnings
 
 from ansible_collections.nextbilling.did.plugins.modules import did, did_info, did_registry, dids
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.unit.plugins.stores import (
+    POOLER,
+    POSTGRESQL,
+    SQLITE,
+    DatabaseStore,
+    FileStore,
+    Pooler,
+    Server,
+    Store,
+    running_pooler,
+    running_server,
+)
 
 Result = dict[str, Any]
 
@@ -63,7 +75,7 @@ class Runner:
     """Runs tasks with one platform and one registry."""
 
     simulator: Simulator
-    registry: Path
+    store: Store
     options: dict[str, Any] = field(default_factory=dict)
 
     def did(self, *, check: bool = False, **parameters: Any) -> Result:
@@ -87,7 +99,7 @@ class Runner:
             "api_url": self.simulator.url,
             "api_token": self.simulator.token,
             "api_key": self.simulator.key,
-            "registry": str(self.registry),
+            "registry": self.store.location,
             "retries": 0,
             **self.options,
             **parameters,
@@ -133,26 +145,23 @@ class Runner:
         assert (predicted.get("error") or {}).get("kind") == (done.get("error") or {}).get("kind")
         return predicted, done
 
-    def traces(self) -> dict[str, tuple[bytes, int, int]]:
-        """Names, contents, modes and modification times of all files in the registry's folder."""
-        folder = self.registry.parent
-        return {
-            path.name: (path.read_bytes(), path.stat().st_mode, path.stat().st_mtime_ns)
-            for path in (folder.iterdir() if folder.exists() else [])
-            if path.is_file()
-        }
+    @property
+    def registry(self) -> Path:
+        """The registry's file, in a test that is about files."""
+        assert isinstance(self.store, FileStore)
+        return self.store.path
+
+    def traces(self) -> Any:
+        """All that a write would change."""
+        return self.store.traces()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Look into the registry past the collection."""
-        with contextlib.closing(sqlite3.connect(self.registry)) as connection:
-            return connection.execute(query).fetchall()
+        return self.store.rows(query)
 
     def write(self, *statements: str) -> None:
         """Write into the registry past the collection."""
-        with contextlib.closing(sqlite3.connect(self.registry)) as connection:
-            for statement in statements:
-                connection.execute(statement)
-            connection.commit()
+        self.store.write(*statements)
 
 
 @pytest.fixture(scope="session")
@@ -188,17 +197,51 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the one who runs the tests leaks in."""
     for name in ("URL", "TOKEN", "KEY"):
         monkeypatch.delenv(f"NEXTBILLING_API_{name}", raising=False)
-    for name in ("NEXTBILLING_REGISTRY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    for name in ("NEXTBILLING_REGISTRY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PGPASSWORD"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pooler(server: Server) -> Iterator[Pooler]:
+    """A pooler before that server."""
+    with running_pooler(server) as pooler:
+        yield pooler
+
+
+@pytest.fixture(params=[SQLITE, POSTGRESQL, POOLER])
+def empty_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+    """Makes places for a registry, of each kind in turn. In a database there is one at a time."""
+    if request.param == SQLITE:
+        numbers = itertools.count()
+        return lambda: FileStore(tmp_path / f"state{next(numbers) or ''}" / "registry.db")
+    server: Server = request.getfixturevalue("server")
+    if request.param == POSTGRESQL:
+        return lambda: DatabaseStore(server.fresh(), server.url("registry"))
+    pooler: Pooler = request.getfixturevalue("pooler")
+    through = server.url("registry", port=pooler.port)
+    return lambda: DatabaseStore(through, server.fresh())
+
+
 @pytest.fixture
-def bare(simulator: Simulator, tmp_path: Path) -> Runner:
+def store(empty_store: Callable[[], Store]) -> Store:
+    """A place for a registry, of each kind in turn."""
+    return empty_store()
+
+
+@pytest.fixture
+def bare(simulator: Simulator, store: Store) -> Runner:
     """A runner whose registry does not exist yet."""
-    return Runner(simulator, tmp_path / "state" / "registry.db")
+    return Runner(simulator, store)
 
 
 @pytest.fixture
@@ -211,8 +254,7 @@ def runner(bare: Runner) -> Runner:
 @pytest.fixture
 def tls_runner(tls_simulator: Simulator, tmp_path: Path) -> Runner:
     """A runner against HTTPS, with a registry that knows the platform."""
-    runner = Runner(
-        tls_simulator, tmp_path / "state" / "registry.db", {"ca_path": tls_simulator.ca_path}
-    )
+    store = FileStore(tmp_path / "state" / "registry.db")
+    runner = Runner(tls_simulator, store, {"ca_path": tls_simulator.ca_path})
     assert runner.did_registry()["changed"]
     return runner

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,20 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry._records
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import VENDOR_CREATE, Runner
+from ansible_collections.nextbilling.did.tests.unit.plugins.stores import Store, in_a_file
 
 PLATFORM = "sip.nextbilling.com.br:443"
 AT = "2026-01-31T12:00:00Z"
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> SqlRegistry:
+def registry(store: Store) -> Iterator[SqlRegistry]:
     """An empty registry that knows one platform."""
-    path = str(tmp_path / "registry.db")
-    _open.make_present(path, PLATFORM, registry_id=None, timeout=5, apply=True)
-    return _open.open_registry(path, PLATFORM, registry_id=None, write=True, timeout=5)
+    location = store.location
+    _open.make_present(location, PLATFORM, registry_id=None, timeout=5, apply=True)
+    registry = _open.open_registry(location, PLATFORM, registry_id=None, write=True, timeout=5)
+    yield registry
+    registry.close()
 
 
 def _create(number: str = "1166", lease: float = 60) -> Intent:
@@ -68,6 +72,7 @@ def _found(registry: SqlRegistry, number: str = "1166") -> Record:
 # How it is born
 
 
+@in_a_file
 def test_present_creates_and_then_has_nothing_to_do(bare: Runner) -> None:
     predicted = bare.did_registry(check=True)
     assert predicted["changed"] and predicted["registry"]["id"] is None
@@ -92,6 +97,7 @@ def test_present_adds_a_platform_and_keeps_what_is_known(runner: Runner) -> None
     assert runner.did(check=True, **VENDOR_CREATE, platform="other:443")["action"] == "create"
 
 
+@in_a_file
 def test_present_takes_permissions_from_others(runner: Runner) -> None:
     runner.registry.chmod(0o644)
     assert runner.did_registry(check=True)["changed"]
@@ -110,9 +116,10 @@ def test_present_needs_a_platform_and_no_login(bare: Runner) -> None:
 def test_a_new_registry_never_bears_a_demanded_id(bare: Runner) -> None:
     result = bare.did_registry(registry_id="0" * 32)
     assert result["error"]["kind"] == "registry_mismatch"
-    assert not bare.registry.exists()
+    assert bare.store.is_empty()
 
 
+@in_a_file
 def test_present_never_replaces_what_is_there(bare: Runner) -> None:
     bare.registry.parent.mkdir()
     for content in (b"", b"not a database at all" * 99):
@@ -123,12 +130,14 @@ def test_present_never_replaces_what_is_there(bare: Runner) -> None:
         assert os.listdir(bare.registry.parent) == ["registry.db"]
 
 
+@in_a_file
 def test_a_folder_that_cannot_be_made(bare: Runner, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = bare.did_registry(registry=str(tmp_path / "file" / "registry.db"))
     assert result["error"]["kind"] == "registry_unavailable"
 
 
+@in_a_file
 @pytest.mark.parametrize("place", ["file/x/registry.db", "n" * 300 + "/registry.db"])
 def test_present_predicts_that_it_cannot_create(bare: Runner, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
@@ -138,6 +147,7 @@ def test_present_predicts_that_it_cannot_create(bare: Runner, tmp_path: Path, pl
         assert result["error"]["kind"] == "registry_unavailable", result
 
 
+@in_a_file
 def test_a_registry_behind_a_link(runner: Runner, tmp_path: Path) -> None:
     runner.did(**VENDOR_CREATE)
     link = tmp_path / "link.db"
@@ -152,6 +162,7 @@ def test_a_registry_behind_a_link(runner: Runner, tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "state") == ["registry.db"]
 
 
+@in_a_file
 def test_statistics_of_sqlite_are_no_damage(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     runner.write("ANALYZE")
@@ -159,6 +170,7 @@ def test_statistics_of_sqlite_are_no_damage(runner: Runner) -> None:
     assert runner.both(did_number="2")["action"] == "create"
 
 
+@in_a_file
 def test_a_path_from_home(bare: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     made = bare.did_registry(registry=...)
@@ -171,6 +183,7 @@ def test_a_path_from_home(bare: Runner, monkeypatch: pytest.MonkeyPatch, tmp_pat
 # What is no registry, or is damaged
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -277,6 +290,7 @@ def test_an_older_schema_is_migrated_by_present_alone(
     assert not runner.did_registry()["changed"]
 
 
+@in_a_file
 def test_a_migration_that_fails_changes_nothing(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +313,7 @@ def _expect_schema(monkeypatch: pytest.MonkeyPatch, statements: list[str]) -> No
 # A look leaves no trace
 
 
+@in_a_file
 def test_a_look_after_a_crash_reads_a_private_copy(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -336,6 +351,7 @@ def _crash_while_writing(runner: Runner) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+@in_a_file
 def test_a_registry_in_wal_mode_is_looked_at_without_a_trace(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     runner.write("PRAGMA journal_mode = WAL")
@@ -343,6 +359,7 @@ def test_a_registry_in_wal_mode_is_looked_at_without_a_trace(runner: Runner) -> 
     assert os.listdir(runner.registry.parent) == ["registry.db"]
 
 
+@in_a_file
 def test_a_registry_that_cannot_be_written(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     runner.did(**VENDOR_CREATE)
     access = os.access
@@ -356,6 +373,7 @@ def test_a_registry_that_cannot_be_written(runner: Runner, monkeypatch: pytest.M
     assert result["error"]["kind"] == "registry_unavailable"
 
 
+@in_a_file
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's registry")
 def test_a_registry_in_a_folder_that_cannot_be_written(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
@@ -400,6 +418,7 @@ def _in_child_as(user: int, work: Any) -> dict[str, Any]:
     return result
 
 
+@in_a_file
 def test_another_process_that_writes_is_waited_for(runner: Runner) -> None:
     connection = sqlite3.connect(runner.registry, isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
@@ -411,6 +430,7 @@ def test_another_process_that_writes_is_waited_for(runner: Runner) -> None:
     assert runner.did(**VENDOR_CREATE)["action"] == "create"
 
 
+@in_a_file
 def test_a_copy_of_the_file_is_the_registry(runner: Runner, tmp_path: Path) -> None:
     runner.did(**VENDOR_CREATE)
     copy = tmp_path / "copy.db"
@@ -542,6 +562,7 @@ def test_a_late_answer_that_agrees_is_no_conflict(registry: SqlRegistry) -> None
     assert registry.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
 
 
+@in_a_file
 def test_what_an_answer_means_is_written_patiently(registry: SqlRegistry, tmp_path: Path) -> None:
     impatient = _open.open_registry(
         registry.location, PLATFORM, registry_id=None, write=True, timeout=0

@@ -80,7 +80,7 @@ class Process:
                 "api_url": runner.simulator.url,
                 "api_token": runner.simulator.token,
                 "api_key": runner.simulator.key,
-                "registry": str(runner.registry),
+                "registry": runner.store.location,
                 "retries": 0,
                 **parameters,
             }

@@ -15,28 +15,45 @@ from ansible_collections.nextbilling.did.plugins.module_utils._errors import Did
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof import matrix
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.world import Converged, World
+from ansible_collections.nextbilling.did.tests.unit.plugins.stores import (
+    POSTGRESQL,
+    SQLITE,
+    Store,
+)
 
-SETTINGS = list(matrix.switch_settings(os.environ.get("PROOF_SWITCHES") == "pairs"))
+PAIRS = os.environ.get("PROOF_SWITCHES") == "pairs"
+SETTINGS = list(matrix.switch_settings(PAIRS))
+# The platform's answers and the kind of registry have nothing to do with each other, so a database meets the assumed ones alone.
+CASES = [
+    *((SQLITE, setting) for setting in SETTINGS),
+    *((POSTGRESQL, setting) for setting in (SETTINGS if PAIRS else SETTINGS[:1])),
+]
 NUMBER = "1130001000"
 HELD = 12
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "docsite" / "rst" / "fault_matrix.rst"
 
 
+def _name(value: str | dict[str, Any]) -> str:
+    return (
+        value if isinstance(value, str) else ",".join(f"{k}={v}" for k, v in value.items()) or "-"
+    )
+
+
 @pytest.mark.parametrize(
-    "switches", SETTINGS, ids=lambda value: ",".join(f"{k}={v}" for k, v in value.items())
+    ("empty_store", "switches"), CASES, indirect=["empty_store"], ids=_name
 )
 @pytest.mark.parametrize("operation", matrix.OPERATIONS)
 @pytest.mark.parametrize("fault", matrix.FAULTS, ids=lambda fault: fault.words)
 def test_matrix(
     running: Simulator,
-    tmp_path: Path,
+    store: Store,
     fault: matrix.Fault,
     operation: str,
     switches: dict[str, Any],
 ) -> None:
     running.reset()
     running.switch(**switches)
-    world = World(running, tmp_path)
+    world = World(running, store)
     task: dict[str, Any] = {"did_number": NUMBER, "port": 5060}
     record_id = HELD if operation == matrix.ADOPT else None
     if operation == matrix.EDIT:

@@ -16,6 +16,7 @@ from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes impo
     end_leases,
     until,
 )
+from ansible_collections.nextbilling.did.tests.unit.plugins.stores import in_a_file
 
 
 @pytest.mark.parametrize("action", ["create", "update", "adopt"])
@@ -159,6 +160,7 @@ def test_a_late_answer_to_a_did_that_was_settled_meanwhile(
     assert runner.simulator.duplicates() == {}
 
 
+@in_a_file
 @pytest.mark.parametrize("what", ["fill_the_disk", "make_read_only"])
 @pytest.mark.parametrize("action", ["create", "update"])
 def test_an_intent_that_cannot_be_written_is_not_sent(
@@ -173,6 +175,7 @@ def test_an_intent_that_cannot_be_written_is_not_sent(
     assert runner.both(did_number="1166", port=5061)["action"] == action
 
 
+@in_a_file
 @pytest.mark.parametrize("what", ["fill_the_disk", "make_read_only"])
 def test_an_id_that_cannot_be_written_is_told(
     runner: Runner, start: Callable[..., Process], what: str

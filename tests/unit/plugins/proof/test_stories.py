@@ -9,10 +9,7 @@ C(PROOF_STEPS) sets how many steps are taken in all, C(make proof) sets it to ma
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -36,9 +33,17 @@ from ansible_collections.nextbilling.did.tests.unit.plugins.proof.world import (
     Killed,
     World,
 )
+from ansible_collections.nextbilling.did.tests.unit.plugins.stores import (
+    POOLER,
+    POSTGRESQL,
+    SQLITE,
+    Store,
+)
 
 STEPS = int(os.environ.get("PROOF_STEPS", "1200"))
 STEPS_OF_A_STORY = 40
+# A step takes longer in a database.
+SHARES = {SQLITE: 1, POSTGRESQL: 2, POOLER: 4}
 NUMBERS = st.sampled_from(["1130001000", "1130001001", "1130001002"])
 LEASE_AND_MORE = 1000.0
 
@@ -80,16 +85,15 @@ class Story(RuleBasedStateMachine):
     """Operators, runs, faults and deaths around one platform and one registry."""
 
     simulator: ClassVar[Simulator]
+    empty_store: ClassVar[Callable[[], Store]]
 
     def __init__(self) -> None:
         super().__init__()
         self.simulator.reset()
-        self.folder = Path(tempfile.mkdtemp())
-        self.world = World(self.simulator, self.folder)
+        self.world = World(self.simulator, type(self).empty_store())
 
     def teardown(self) -> None:
         self.world.reset_clock()
-        shutil.rmtree(self.folder)
 
     # What happens
 
@@ -256,16 +260,18 @@ class Story(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def _story_simulator(running: Simulator) -> None:
+def _story_places(running: Simulator, empty_store: Callable[[], Store]) -> None:
     Story.simulator = running
+    Story.empty_store = empty_store
 
 
-@pytest.mark.usefixtures("_story_simulator")
-def test_whatever_happens_no_did_exists_twice() -> None:
+@pytest.mark.usefixtures("_story_places")
+def test_whatever_happens_no_did_exists_twice(request: pytest.FixtureRequest) -> None:
+    steps = STEPS // SHARES[request.node.callspec.params["empty_store"]]
     run_state_machine_as_test(
         Story,
         settings=settings(
-            max_examples=max(1, STEPS // STEPS_OF_A_STORY),
+            max_examples=max(1, steps // STEPS_OF_A_STORY),
             stateful_step_count=STEPS_OF_A_STORY,
             deadline=None,
             suppress_health_check=list(HealthCheck),
@@ -275,10 +281,10 @@ def test_whatever_happens_no_did_exists_twice() -> None:
     )
 
 
-def test_a_death_is_a_death(running: Simulator, tmp_path: Path) -> None:
+def test_a_death_is_a_death(running: Simulator, store: Store) -> None:
     """The stories' own means: what is killed does not clean up."""
     running.reset()
-    world = World(running, tmp_path)
+    world = World(running, store)
     for moment, seen in ((BEFORE_REQUEST, 0), (AFTER_ANSWER, 1)):
         done: Callable[[], Any] | Any = world.converge({"did_number": str(seen)}, kill=moment)
         assert isinstance(done, Killed)

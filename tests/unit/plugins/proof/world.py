@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ansible_collections.nextbilling.did.plugins.module_utils._converge import (
@@ -22,6 +20,9 @@ from ansible_collections.nextbilling.did.plugins.module_utils._outcome import Ou
 from ansible_collections.nextbilling.did.plugins.module_utils._plan import Desired, Plan, Policy
 from ansible_collections.nextbilling.did.plugins.module_utils._platform import Platform
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._postgresql import (
+    PostgresqlDatabase,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import Record
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._sqlite import (
     SqliteDatabase,
@@ -30,8 +31,9 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry._store i
 from ansible_collections.nextbilling.did.plugins.module_utils._resolve import Statement, resolve
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fingerprints
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.unit.plugins.stores import Store
 
-_CLOCK = SqliteDatabase.now
+_CLOCKS = {kind: kind.now for kind in (SqliteDatabase, PostgresqlDatabase)}
 # Moments of an attempt at which a run may be killed, or another may come in between.
 BEFORE_REQUEST = "before the request"
 AFTER_ANSWER = "between answer and commit"
@@ -111,9 +113,10 @@ class _Client:
 class World:
     """One platform, one registry, and as many runs as a test likes."""
 
-    def __init__(self, simulator: Simulator, folder: Path) -> None:
+    def __init__(self, simulator: Simulator, store: Store) -> None:
         self.simulator = simulator
-        self.location = str(folder / "registry.db")
+        self.store = store
+        self.location = store.location
         self.platform = "platform:443"
         self.api_key = simulator.key
         self._ahead = 0.0
@@ -219,17 +222,18 @@ class World:
             if str(fields.get("did_number", "")).lstrip("+") == number
         ]
 
-    def traces(self) -> dict[str, bytes]:
-        """All bytes in the registry's folder."""
-        folder = Path(self.location).parent
-        return {name: (folder / name).read_bytes() for name in sorted(os.listdir(folder))}
+    def traces(self) -> Any:
+        """All that a write would change."""
+        return self.store.traces()
 
     def pass_time(self, seconds: float) -> None:
         """Set the registry's clock forward."""
         self._ahead += seconds
-        SqliteDatabase.now = f"({_CLOCK} + {self._ahead})"
+        for kind, clock in _CLOCKS.items():
+            kind.now = f"({clock} + {self._ahead})"
 
     @staticmethod
     def reset_clock() -> None:
         """Set the registry's clock right."""
-        SqliteDatabase.now = _CLOCK
+        for kind, clock in _CLOCKS.items():
+            kind.now = clock

@@ -1,0 +1,597 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""A registry in a PostgreSQL database, for the runs of many hosts.
+
+It asks of the database no more than a pooler in transaction mode lets through: short transactions, row locks, no state of a
+session. C(psycopg) is imported only when a connection is made; of its failures nothing crosses this file's border.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sqlite3
+import time
+import typing as t
+
+from .._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
+from ._place import NoRegistry
+from ._schema import VERSIONS
+from ._store import Collision, CommitUnknown, Database
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import psycopg
+
+    from .._errors import DidError
+    from ._place import Place
+    from ._store import Row, T, Transaction
+
+# Seconds to wait for other processes, and for the database itself, with what must be written.
+_PATIENCE = 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+# What libpq is told where the URL says nothing else. A server that has silently gone is noticed within a minute.
+_DEFAULTS = {
+    "client_encoding": "UTF8",
+    "connect_timeout": "10",
+    "fallback_application_name": "nextbilling.did",
+    "keepalives_idle": "20",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "50000",
+}
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Its settings end with the transaction. A runner that is frozen or cut off in the middle must not hold the others up for long, and a
+# commit must be on disk when it returns, whatever the server's default is.
+_WRITE = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', '{milliseconds}', true),"
+    " set_config('idle_in_transaction_session_timeout', '60000', true),"
+    " CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END"
+)
+_META = "SELECT name, value FROM meta"
+# One writer at a time, as with SQLite: each statement after this one sees all that was written before. The lock is on rows of a
+# table that runs never change, so reading and the checks of foreign keys do not wait for it.
+_ONE_WRITER = "; SELECT 1 FROM platforms ORDER BY name FOR NO KEY UPDATE; " + _META
+
+_TABLES = ("meta", "platforms", "records", "numbers", "history")
+_RUN_RIGHTS = frozenset(
+    {
+        ("meta", "SELECT"),
+        ("platforms", "SELECT"),
+        ("platforms", "UPDATE"),
+        ("history", "SELECT"),
+        ("history", "INSERT"),
+        ("numbers", "SELECT"),
+        ("numbers", "INSERT"),
+        ("numbers", "DELETE"),
+        ("records", "SELECT"),
+        ("records", "INSERT"),
+        ("records", "UPDATE"),
+        ("records", "DELETE"),
+    }
+)
+_GUIDE = "See 'Roles and grants' in the guide 'From one machine to many'"
+# One look at all that the catalogue tells: what kind of fact, of which table, and the fact.
+_CATALOGUE = """
+WITH places AS (
+    SELECT c.oid, c.relname::text AS name, c.relowner FROM pg_catalog.pg_class c
+    WHERE c.relnamespace = COALESCE(
+        (SELECT m.relnamespace FROM pg_catalog.pg_class m WHERE m.oid = to_regclass('meta')),
+        (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = current_schema())
+    )
+    AND c.relkind IN ('r', 'p') AND c.relname IN ('meta', 'platforms', 'records', 'numbers', 'history')
+)
+SELECT 'schema', current_schema()::text, NULL
+UNION ALL SELECT 'user', current_user::text, NULL
+UNION ALL SELECT 'read only', 'the server is a standby', NULL WHERE pg_is_in_recovery()
+UNION ALL SELECT 'read only', 'default_transaction_read_only is on', NULL
+    WHERE current_setting('default_transaction_read_only') = 'on'
+UNION ALL SELECT 'creatable', current_schema()::text, NULL WHERE has_schema_privilege(current_schema()::text, 'CREATE')
+UNION ALL SELECT 'table', name, NULL FROM places
+UNION ALL SELECT 'owned', name, NULL FROM places WHERE pg_has_role(relowner, 'USAGE')
+UNION ALL SELECT 'right', name, wanted FROM places
+    CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS rights (wanted)
+    WHERE has_table_privilege(oid, wanted) OR (wanted = 'UPDATE' AND has_any_column_privilege(oid, wanted))
+UNION ALL SELECT 'column', name,
+    a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
+    FROM places JOIN pg_catalog.pg_attribute a ON a.attrelid = oid WHERE a.attnum > 0 AND NOT a.attisdropped
+UNION ALL SELECT 'index', name,
+    CASE WHEN i.indisunique THEN 'unique' ELSE 'plain' END
+    || (SELECT string_agg(' ' || a.attname, '' ORDER BY k.place)
+        FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number)
+    FROM places JOIN pg_catalog.pg_index i ON i.indrelid = oid
+    WHERE i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+"""
+
+
+class _Interrupted(RegistryUnavailable):
+    """The connection broke, or could not be made: the same may work a moment later."""
+
+
+class _NoSuchTable(RegistryUnavailable):
+    """A table, or a column of it, is not there."""
+
+
+class _Catalogue:
+    """What the database tells of the schema in which the registry is, or would be made."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._facts: dict[str, list[tuple[str, str | None]]] = {}
+        for kind, name, fact in rows:
+            self._facts.setdefault(kind, []).append((name, fact))
+
+    def of(self, kind: str) -> list[tuple[str, str | None]]:
+        return self._facts.get(kind, [])
+
+    def names(self, kind: str) -> list[str]:
+        return [name for name, _fact in self.of(kind)]
+
+    def strange(self) -> bool:
+        """Tell whether columns or indexes are not those of the schema. Further indexes that are not unique may be there."""
+        expected = _expected()
+        found = {
+            f"{kind} {name} {fact}" for kind in ("column", "index") for name, fact in self.of(kind)
+        }
+        return any(" plain " not in f" {fact}" for fact in found - expected) or bool(
+            expected - found
+        )
+
+    def unwritable(self) -> str | None:
+        """Return why a run could not, or must not, write here; or None."""
+        if self.strange():
+            return "its tables are not those of a registry: restore it from its newest backup"
+        return self._read_only() or self._lacking(_RUN_RIGHTS)
+
+    def unkeepable(self) -> str | None:
+        """Return why the registry could not be migrated, or learn a platform; or None."""
+        missing = sorted(set(_TABLES) - set(self.names("owned")))
+        if self._read_only() or not missing:
+            return self._read_only()
+        return f"the role {self._user} does not own the table {missing[0]}. {_GUIDE}"
+
+    def uncreatable(self) -> str | None:
+        """Return why no registry could be made here, or None."""
+        if None in self.names("schema"):
+            return f"search_path names no schema that is there and that the role {self._user} may use. {_GUIDE}"
+        (schema,) = self.names("schema")
+        if not self.names("creatable"):
+            return f"the role {self._user} may not create tables in the schema {schema}. {_GUIDE}"
+        return self._read_only()
+
+    @property
+    def _user(self) -> str:
+        return self.names("user")[0]
+
+    def _read_only(self) -> str | None:
+        return next(iter(self.names("read only")), None)
+
+    def _lacking(self, rights: frozenset[tuple[str, str]]) -> str | None:
+        missing = sorted(rights - set(t.cast("list[tuple[str, str]]", self.of("right"))))
+        if not missing:
+            return None
+        (table, right), *_others = missing
+        return f"the role {self._user} lacks the right to {right} in the table {table}. {_GUIDE}"
+
+
+class PostgresqlDatabase:
+    """The registry in the schema that comes first in the connection's search path. Connects when something is asked.
+
+    A connection that broke is made anew for the next transaction, never for the rest of one.
+    """
+
+    now = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
+
+    def __init__(self, location: str, password: str | None, timeout: float) -> None:
+        self.location = location
+        self._password = password
+        self._timeout = timeout
+        self._connection: psycopg.Connection[t.Any] | None = None
+        self._registry_id: str | None = None
+        self._may_write = False
+        self._outage_since: float | None = None
+
+    @functools.cached_property
+    def catalogue(self) -> _Catalogue:
+        return _Catalogue(self.look(_CATALOGUE))
+
+    def bind(self) -> None:
+        """From here on, accept no other registry than the one that is there now, wherever a new connection leads."""
+        meta: dict[str, str] = dict(self.look(_META))
+        self._registry_id = meta.get("registry_id")
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[_PostgresqlTransaction]:
+        with self._transaction(_READ) as transaction:
+            yield transaction
+
+    def look(self, sql: str, *values: t.Any) -> Sequence[Row]:
+        return self._at_rest(
+            lambda connection: connection.execute(_for_psycopg(sql), values).fetchall()
+        )
+
+    @contextlib.contextmanager
+    def writing(self, *, patiently: bool = False) -> Iterator[_PostgresqlTransaction]:
+        if self._registry_id is not None and not self._may_write:
+            reason = self.unwritable()
+            if reason:
+                raise RegistryUnavailable(
+                    f"The registry {self.location} cannot be written ({reason})"
+                )
+            self._may_write = True
+        timeout = max(self._timeout, _PATIENCE) if patiently else self._timeout
+        with self._transaction(_for_writing(timeout) + _ONE_WRITER) as transaction:
+            self._check_registry(transaction.meta())
+            yield transaction
+
+    @contextlib.contextmanager
+    def building(self) -> Iterator[_PostgresqlTransaction]:
+        """A transaction that writes where there is no registry yet."""
+        with self._transaction(_for_writing(self._timeout)) as transaction:
+            yield transaction
+
+    def repeated(self, work: Callable[[], T]) -> T:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                done = work()
+                self._outage_since = None
+                return done
+            except (_Interrupted, CommitUnknown, Collision) as failure:
+                # An outage is waited for once, not again for each answer that comes in meanwhile.
+                self._outage_since = self._outage_since or time.monotonic()
+                if time.monotonic() + pause > self._outage_since + _PATIENCE:
+                    raise self._not_passing(failure) from None
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _not_passing(self, failure: Exception) -> Exception:
+        if isinstance(failure, Collision):
+            return RegistryBusy(
+                f"The registry {self.location} is written by others all the time. Try again later"
+            )
+        return failure
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[_PostgresqlTransaction]:
+        connection, rows = self._at_rest(
+            lambda connection: (connection, _last_rows(connection, begin))
+        )
+        meta = dict(rows) if begin.endswith(_META) else None
+        try:
+            yield _PostgresqlTransaction(self, connection, meta)
+            self._commit(connection)
+        finally:
+            self._roll_back(connection)
+
+    def _commit(self, connection: psycopg.Connection[t.Any]) -> None:
+        import psycopg
+
+        try:
+            ended = connection.execute("COMMIT").statusmessage
+        except psycopg.Error as error:
+            if error.sqlstate is not None and not _is_broken(connection, error):
+                raise self.failure(error) from None
+            self.close()
+            raise CommitUnknown(
+                f"The registry {self.location} cannot be used: the connection broke during a commit, so it is not known whether that was"
+                f" written ({_told(error)})"
+            ) from None
+        if ended != "COMMIT":
+            raise RegistryUnavailable(
+                f"The registry {self.location} did not keep a transaction that had failed"
+            )
+
+    def _roll_back(self, connection: psycopg.Connection[t.Any]) -> None:
+        import psycopg
+
+        if connection.closed or connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            return
+        try:
+            connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self.close()
+
+    def _at_rest(self, ask: Callable[[psycopg.Connection[t.Any]], T]) -> T:
+        """Ask the database something with which a transaction begins: again, once, where the connection turns out to be broken."""
+        kept = self._connection
+        if kept is not None:
+            try:
+                return ask(kept)
+            except _psycopg(self.location).Error as error:
+                self._roll_back(kept)
+                if not _is_broken(kept, error):
+                    raise self.failure(error) from None
+        self.close()
+        connection = self._connection = _connect(self.location, self._password)
+        try:
+            if self._registry_id is not None:
+                self._check_registry(dict(_last_rows(connection, _META)))
+            return ask(connection)
+        except _psycopg(self.location).Error as error:
+            self._roll_back(connection)
+            raise self.failure(error) from None
+
+    def _check_registry(self, meta: Mapping[str, str]) -> None:
+        if self._registry_id not in (None, meta.get("registry_id")):
+            self.close()
+            raise RegistryMismatch(
+                f"The registry {self.location} is another one than a moment ago: its address, a pooler or search_path leads elsewhere."
+                f" It had the id {self._registry_id}. {_GUIDE}"
+            )
+
+    def failure(self, error: psycopg.Error) -> Exception:
+        """Return what a failure of psycopg is to the registry. It never holds the text of a connection's parameters."""
+        import psycopg
+
+        if _is_undone(error) or isinstance(error, (psycopg.IntegrityError, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)):
+            return Collision()
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            return RegistryBusy(
+                f"The registry {self.location} is locked by another run for too long. Try again later"
+            )
+        words = f"The registry {self.location} cannot be used ({_told(error)})"
+        if isinstance(error, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)):
+            return _NoSuchTable(f"{words}. It is damaged: restore it from its newest backup")
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            return RegistryUnavailable(f"{words}. {_GUIDE}")
+        if isinstance(
+            error,
+            (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction),
+        ):
+            return _Interrupted(words)
+        return RegistryUnavailable(words)
+
+    def hurry(self) -> None:
+        pass  # a commit costs what it costs
+
+    def strange_tables(self) -> bool:
+        return False  # it takes a while to see, so it is seen before something is written
+
+    def damage(self) -> str | None:
+        return None  # the server itself looks after its files
+
+    def unwritable(self, *, keeping: bool = False) -> str | None:
+        return self.catalogue.unkeepable() if keeping else self.catalogue.unwritable()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class _PostgresqlTransaction:
+    def __init__(
+        self,
+        database: PostgresqlDatabase,
+        connection: psycopg.Connection[t.Any],
+        meta: dict[str, str] | None,
+    ) -> None:
+        self._database = database
+        self._connection = connection
+        self._meta = meta
+
+    def rows(self, sql: str, *values: t.Any) -> Sequence[Row]:
+        return self._execute(sql, values).fetchall()
+
+    def change(self, sql: str, *values: t.Any) -> int:
+        return self._execute(sql, values).rowcount
+
+    def meta(self) -> dict[str, str]:
+        if self._meta is None:
+            self._meta = dict(self.rows(_META))
+        return self._meta
+
+    def _execute(self, sql: str, values: Sequence[t.Any]) -> psycopg.Cursor[t.Any]:
+        import psycopg
+
+        try:
+            return self._connection.execute(_for_psycopg(sql), values)
+        except psycopg.Error as error:
+            raise self._database.failure(error) from None
+
+
+@functools.lru_cache(maxsize=None)
+def _for_psycopg(sql: str) -> str:
+    """Return a statement with psycopg's placeholders in place of question marks. No statement has one in a literal."""
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+def _for_writing(timeout: float) -> str:
+    # 0 would be to wait for ever.
+    return _WRITE.format(milliseconds=max(1, int(timeout * 1000)))
+
+
+def _last_rows(connection: psycopg.Connection[t.Any], statements: str) -> list[Row]:
+    """Run statements without parameters, in one go, and return the rows of the last one."""
+    cursor = connection.execute(statements)
+    while cursor.nextset():
+        pass
+    return cursor.fetchall() if cursor.description else []
+
+
+def _psycopg(location: str) -> t.Any:
+    """Return the library, or raise what tells how to get it."""
+    try:
+        import psycopg
+    except ImportError:
+        raise RegistryUnavailable(
+            f"The registry {location} cannot be used: the Python library 'psycopg' (version 3), or libpq below it, is missing for the"
+            " interpreter that runs this task. Nothing was sent. Install it (python -m pip install 'psycopg[binary]'), or set"
+            " ansible_python_interpreter to a Python that has it"
+        ) from None
+    return psycopg
+
+
+def _connect(location: str, password: str | None) -> psycopg.Connection[t.Any]:
+    psycopg = _psycopg(location)
+    try:
+        told = psycopg.conninfo.conninfo_to_dict(location)
+    except psycopg.Error:
+        raise RegistryUnavailable(
+            "The registry cannot be used: its location is no URL that PostgreSQL's library understands. Compare it with"
+            " postgresql://user@host:5432/database?sslmode=verify-full"
+        ) from None
+    parameters: dict[str, t.Any] = {**_DEFAULTS, **told}
+    if password is not None:
+        parameters["password"] = password
+    try:
+        connection: psycopg.Connection[t.Any] = psycopg.connect(
+            autocommit=True, prepare_threshold=None, **parameters
+        )
+    except psycopg.Error as error:
+        raise _Interrupted(
+            f"The registry {location} cannot be reached ({_reason(str(error), password)})"
+        ) from None
+    return connection
+
+
+# What libpq and the server say when no connection is made, and how that is told: their own words may hold anything.
+_REASONS = (
+    ("password authentication failed", "the server does not accept the password of this user"),
+    (
+        "no password supplied",
+        "the server wants a password: give registry_password, the environment variable PGPASSWORD, or ~/.pgpass",
+    ),
+    ("pg_hba.conf", "the server's pg_hba.conf does not let this user in from here"),
+    ("certificate verify failed", "the server's certificate is not from a trusted authority"),
+    ("does not match host name", "the server's certificate is for another host"),
+    ("root certificate file", "the file of sslrootcert is not there"),
+    ("SSL", "no TLS connection could be agreed on, which sslmode demands"),
+    ("does not exist", "the server does not know this user or this database"),
+    ("permission denied for database", "this user may not connect to this database"),
+    ("too many", "the server has too many connections"),
+    ("translate host name", "the host's name cannot be resolved"),
+    ("resolve", "the host's name cannot be resolved"),
+    ("refused", "connection refused"),
+    ("No such file", "no server listens at this socket"),
+    ("timeout", "no answer in time"),
+    ("timed out", "no answer in time"),
+    ("starting up", "the server is starting up"),
+    ("shutting down", "the server is shutting down"),
+    ("unsupported startup parameter", "a pooler does not let a parameter of the URL through"),
+)
+
+
+def _reason(text: str, password: str | None) -> str:
+    """Return why there is no connection. What the server says is shown where nothing here explains it, and it holds no password."""
+    for sign, words in _REASONS:
+        if sign in text:
+            return words
+    _before, _fatal, said = text.partition("FATAL:")
+    secrets = filter(None, (password, os.environ.get("PGPASSWORD")))
+    if not said or any(secret in said for secret in secrets):
+        return "the connection failed"
+    return "the server, or a pooler before it, says: " + said.strip().splitlines()[0]
+
+
+def _told(error: psycopg.Error) -> str:
+    """Return what the server says of a statement that failed. It holds names of tables and the like, no values."""
+    primary = error.diag.message_primary
+    if error.sqlstate is None or primary is None:
+        return "the connection broke"
+    return f"SQLSTATE {error.sqlstate}: {primary}"
+
+
+def _is_undone(error: psycopg.Error) -> bool:
+    """Tell whether the database undid the transaction in favour of another one: the same may work at once."""
+    return error.sqlstate in ("40001", "40P01")
+
+
+def _is_broken(connection: psycopg.Connection[t.Any], error: psycopg.Error) -> bool:
+    return connection.closed or (error.sqlstate or "")[:2] in ("08", "57")
+
+
+@functools.lru_cache(maxsize=None)
+def _expected() -> frozenset[str]:
+    """Return columns and indexes of the current schema, as the catalogue tells them: SQLite's memory knows what they come to."""
+    facts = set()
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        for statement in (statement for version in VERSIONS for statement in version):
+            connection.execute(statement)
+        for table in _TABLES:
+            for _place, name, kind, not_null, *_rest in connection.execute(
+                f"PRAGMA table_info({table})"
+            ):
+                facts.add(
+                    f"column {table} {name} {kind.lower()}{' not null' if not_null else ''}"
+                )
+            for _place, index, unique, *_rest in connection.execute(f"PRAGMA index_list({table})"):
+                columns = connection.execute(f"PRAGMA index_info({index})")
+                names = "".join(f" {name}" for _place, _number, name in columns)
+                facts.add(f"index {table} {'unique' if unique else 'plain'}{names}")
+    return frozenset(facts)
+
+
+class PostgresqlPlace:
+    """A schema of a database in which a registry is, or may be made."""
+
+    def __init__(self, location: str, password: str | None) -> None:
+        self.location = location
+        self._password = password
+
+    def _connect(self, timeout: float) -> PostgresqlDatabase:
+        return PostgresqlDatabase(self.location, self._password, timeout)
+
+    @property
+    def now(self) -> str:
+        return PostgresqlDatabase.now
+
+    def open(self, *, write: bool, timeout: float) -> PostgresqlDatabase:
+        database = self._connect(timeout)
+        try:
+            database.bind()
+        except _NoSuchTable:
+            database.close()
+            raise self._not_there(timeout) from None
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _not_there(self, timeout: float) -> DidError:
+        if self.is_missing(timeout=timeout):
+            return NoRegistry(f"There is no registry at {self.location}")
+        return RegistryUnavailable(
+            f"{self.location} is not a registry of nextbilling.did, or it is damaged. Nothing was written and nothing was sent."
+            " Restore the registry from its newest backup, or name another database or schema"
+        )
+
+    def is_missing(self, *, timeout: float) -> bool:
+        with contextlib.closing(self._connect(timeout)) as database:
+            return not database.catalogue.names("table")
+
+    def uncreatable(self, *, timeout: float) -> str | None:
+        with contextlib.closing(self._connect(timeout)) as database:
+            return database.catalogue.uncreatable()
+
+    def create(self, fill: Callable[[Transaction], None], *, timeout: float) -> bool:
+        with contextlib.closing(self._connect(timeout)) as database:
+            try:
+                with database.building() as transaction:
+                    fill(transaction)
+            except Collision:
+                return False
+            return True
+
+    def tighten(self, *, apply: bool) -> bool:
+        return False
+
+    def identity(self, *, timeout: float) -> object:
+        with contextlib.closing(self._connect(timeout)) as database:
+            ((started, where, table),) = database.look(
+                "SELECT pg_postmaster_start_time(), current_database()::text, 'meta'::regclass::oid"
+            )
+            return started, where, table
+
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    _database: type[Database] = PostgresqlDatabase
+    _place: type[Place] = PostgresqlPlace

@@ -1,0 +1,507 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The registry in PostgreSQL: how it is reached, who may do what, and what becomes of a connection that breaks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
+    RegistryMismatch,
+    RegistryUnavailable,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open, _postgresql
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import (
+    UNKNOWN,
+    Intent,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
+from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import VENDOR_CREATE, Runner
+from ansible_collections.nextbilling.did.tests.unit.plugins.stores import (
+    POSTGRESQL,
+    DatabaseStore,
+    Proxy,
+    Server,
+    Store,
+    running_pooler,
+)
+
+PLATFORM = "sip.nextbilling.com.br:443"
+AT = "2026-01-31T12:00:00Z"
+PASSWORD = "geheim-pwd-52c1"
+GUIDE = Path(__file__).resolve().parents[4] / "docs" / "docsite" / "rst" / "shared_registry.rst"
+
+pytestmark = pytest.mark.parametrize("empty_store", [POSTGRESQL], indirect=True)
+
+
+# How it is reached
+
+
+def test_a_missing_library(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for check in (True, False):
+        result = runner.did(check=check, **VENDOR_CREATE)
+        assert result["error"]["kind"] == "registry_unavailable"
+        assert "psycopg" in result["msg"] and "pip install" in result["msg"]
+    assert runner.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("/registry", "/nowhere"), "database"),
+        (("postgres@", "nobody@"), "password"),
+        (("127.0.0.1", "host.invalid"), "resolved"),
+        (("registry", "registry?sslmode=verify-full"), "TLS"),
+        (("registry", "registry?no_such_parameter=1"), "URL"),
+        ((":", ":1"), ""),
+    ],
+)
+def test_a_database_that_cannot_be_reached(
+    runner: Runner, change: tuple[str, str], words: str
+) -> None:
+    location = change[1].join(runner.store.location.rsplit(change[0], 1))
+    result = runner.both(**VENDOR_CREATE, registry=location)
+    assert result["error"]["kind"] == "registry_unavailable"
+    assert words in result["msg"]
+    assert runner.requests() == []
+
+
+def test_a_server_that_does_not_answer(runner: Runner) -> None:
+    proxy = Proxy(1)
+    proxy.cut(down=True)
+    result = runner.both(**VENDOR_CREATE, registry=f"postgresql://me@127.0.0.1:{proxy.port}/x")
+    proxy.close()
+    assert result["error"]["kind"] == "registry_unavailable"
+
+
+@pytest.fixture
+def login(runner: Runner, server: Server) -> Iterator[str]:
+    """The URL of the registry for a role with a password."""
+    server.run(f"CREATE ROLE keeper LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
+    yield server.url("registry", user="keeper")
+    server.run("DROP OWNED BY keeper", "DROP ROLE keeper")
+
+
+def test_where_the_password_comes_from(
+    runner: Runner, server: Server, login: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def task(**options: Any) -> dict[str, Any]:
+        result = runner.both(**VENDOR_CREATE, registry=login, **options)
+        assert PASSWORD not in json.dumps(result)
+        return result
+
+    for wrong in ({}, {"registry_password": "wrong-" + PASSWORD[::-1]}):
+        refused = task(**wrong)
+        assert refused["error"]["kind"] == "registry_unavailable"
+        assert "password" in refused["msg"]
+    assert task(registry_password=PASSWORD)["action"] == "create"
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    assert task()["action"] == "none"
+    monkeypatch.delenv("PGPASSWORD")
+    passfile = tmp_path / ".pgpass"
+    passfile.write_text(f"127.0.0.1:{server.port}:registry:keeper:{PASSWORD}\n")
+    passfile.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(passfile))
+    assert task()["action"] == "none"
+    assert PASSWORD not in repr(runner.traces())
+
+
+def test_tls(runner: Runner, server: Server, tmp_path: Path) -> None:
+    """The tests' server has no TLS, but a pooler before it has."""
+    authority, stranger = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    stranger.cert_pem.write_to_path(str(tmp_path / "stranger.pem"))
+    certificate = authority.issue_cert("localhost").private_key_and_cert_chain_pem.bytes()
+    with running_pooler(server, certificate) as pooler:
+        url = server.url("registry", port=pooler.port).replace("127.0.0.1", "localhost")
+        good = f"{url}?sslmode=verify-full&sslrootcert={tmp_path / 'ca.pem'}"
+        assert runner.both(**VENDOR_CREATE, registry=good)["action"] == "create"
+        for bad, words in (
+            (good.replace("ca.pem", "stranger.pem"), "trusted"),
+            (good.replace("localhost", "127.0.0.1"), "another host"),
+            (good.replace("ca.pem", "missing.pem"), "sslrootcert"),
+            (f"{url}?sslmode=disable", "TLS"),
+        ):
+            result = runner.both(**VENDOR_CREATE, registry=bad)
+            assert result["error"]["kind"] == "registry_unavailable"
+            assert words in result["msg"], result["msg"]
+
+
+# Who may do what
+
+
+class Roles:
+    """The three roles of the guide, each as a runner of its own, and the guide's statements."""
+
+    def __init__(self, bare: Runner, server: Server) -> None:
+        text = GUIDE.read_text("utf-8")
+        blocks = re.findall(r"^\.\. code-block:: sql\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+        self.roles, self.grants = blocks
+        self._server = server
+        self._bare = bare
+        self.passwords = dict(re.findall(r"CREATE ROLE (\w+) LOGIN PASSWORD '([^']+)'", self.roles))
+        assert len(self.passwords) == 3
+
+    def admin(self, *statements: str) -> None:
+        """Run statements as an administrator."""
+        self._server.run(*statements, database="registry")
+
+    def runner(self, role: str) -> Runner:
+        """A runner that logs in as a role."""
+        role = f"nextbilling_{role}"
+        location = self._server.url("registry", user=role)
+        store = DatabaseStore(location, self._server.url("registry"), schema="nextbilling")
+        return Runner(
+            self._bare.simulator, store, {"registry_password": self.passwords[role]}
+        )
+
+
+@pytest.fixture
+def roles(bare: Runner, server: Server) -> Iterator[Roles]:
+    """The roles of the guide, and a registry that the owner made, with the grants of the guide."""
+    roles = Roles(bare, server)
+    roles.admin(roles.roles)
+    try:
+        made = roles.runner("owner").did_registry()
+        assert made["changed"], made
+        roles.admin(roles.grants)
+        yield roles
+    finally:
+        names = ", ".join(roles.passwords)
+        roles.admin(f"DROP OWNED BY {names}", f"DROP ROLE {names}")
+
+
+def test_each_role_can_do_its_work(roles: Roles) -> None:
+    owner, runner, reader = map(roles.runner, ("owner", "runner", "reader"))
+    assert runner.both(**VENDOR_CREATE)["action"] == "create"
+    assert runner.both(**{**VENDOR_CREATE, "port": 1})["action"] == "update"
+    assert runner.both(did_number="77", record_id=13, renumber=True)["action"] == "update"
+    assert runner.both(did_number="77")["action"] == "none"
+    runner.simulator.fault("status", status=422)
+    assert runner.did(did_number="78")["error"]["kind"] == "refused"
+    runner.simulator.fault("drop_after")
+    assert runner.did(did_number="78")["error"]["kind"] == "unknown_outcome"
+    recorded = {"state": "recorded", "dids": [{"did_number": "78", "record_id": 99}]}
+    assert runner.did_registry(**recorded)["changed"]
+    forgotten = {"state": "forgotten", "dids": [{"did_number": "78", "record_id": 99}]}
+    assert runner.did_registry(check=True, **forgotten)["changed"]
+    assert runner.did_registry(**forgotten)["changed"]
+    assert runner.dids(dids=[{"did_number": str(number)} for number in range(30)])["changed"]
+    assert reader.did_info()["registry"]["counts"]["confirmed"] == 31
+    assert reader.both(did_number="77")["action"] == "none"
+    assert not owner.did_registry()["changed"]
+
+
+def test_a_reader_writes_nothing(roles: Roles) -> None:
+    reader = roles.runner("reader")
+    denied = reader.both(**VENDOR_CREATE)
+    assert denied["error"]["kind"] == "registry_unavailable"
+    assert "nextbilling_reader" in denied["msg"] and "Roles and grants" in denied["msg"]
+    assert reader.requests() == []
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        "INSERT ON nextbilling.records",
+        "UPDATE ON nextbilling.records",
+        "DELETE ON nextbilling.records",
+        "INSERT ON nextbilling.numbers",
+        "DELETE ON nextbilling.numbers",
+        "INSERT ON nextbilling.history",
+        "UPDATE (added_at) ON nextbilling.platforms",
+    ],
+)
+def test_a_right_that_is_missing_is_noticed_before_anything_is_sent(
+    roles: Roles, right: str
+) -> None:
+    runner = roles.runner("runner")
+    roles.admin(f"REVOKE {right} FROM nextbilling_runner")
+    for _both in runner.both(**VENDOR_CREATE), runner.dids(dids=[{"did_number": "5"}]):
+        assert _both["error"]["kind"] == "registry_unavailable"
+        assert "lacks the right" in _both["msg"], _both["msg"]
+    assert runner.requests() == []
+    assert runner.rows("SELECT * FROM nextbilling.records") == []
+
+
+def test_only_the_owner_keeps_the_registry(roles: Roles) -> None:
+    runner = roles.runner("runner")
+    for check in (True, False):
+        denied = runner.did_registry(check=check, platform="other:443")
+        assert denied["error"]["kind"] == "registry_unavailable"
+        assert "own" in denied["msg"]
+        assert not runner.did_registry(check=check)["changed"]
+
+
+def test_a_role_that_may_not_create(roles: Roles) -> None:
+    roles.admin("DROP SCHEMA nextbilling CASCADE", "CREATE SCHEMA nextbilling")
+    owner = roles.runner("owner")
+    for words in ("names no schema", "may not create"):
+        for check in (True, False):
+            denied = owner.did_registry(check=check)
+            assert denied["error"]["kind"] == "registry_unavailable"
+            assert words in denied["msg"], denied["msg"]
+        roles.admin("GRANT USAGE ON SCHEMA nextbilling TO nextbilling_owner")
+    assert "cannot be used" not in owner.did(**VENDOR_CREATE)["msg"]
+
+
+def test_a_database_that_is_read_only(roles: Roles) -> None:
+    runner = roles.runner("runner")
+    roles.admin("ALTER ROLE nextbilling_runner SET default_transaction_read_only = on")
+    denied = runner.both(**VENDOR_CREATE)
+    assert denied["error"]["kind"] == "registry_unavailable"
+    assert "read_only" in denied["msg"]
+    assert runner.requests() == []
+
+
+def test_a_commit_is_on_disk_whatever_the_default_is(roles: Roles) -> None:
+    """An intent that is lost with the server's memory would not be durable."""
+    roles.admin("ALTER ROLE nextbilling_runner SET synchronous_commit = off")
+    url, password = roles.runner("runner").store.location, roles.passwords["nextbilling_runner"]
+    place = _postgresql.PostgresqlPlace(url, password)
+    with contextlib.closing(place.open(write=True, timeout=5)) as database:
+        assert database.look("SHOW synchronous_commit") == [("off",)]
+        with database.writing() as transaction:
+            assert transaction.rows("SHOW synchronous_commit") == [("on",)]
+        assert database.look("SHOW synchronous_commit") == [("off",)]
+
+
+# What is no registry, or is damaged
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("DROP TABLE history", "restore"),
+        ("DROP INDEX numbers_by_record", "restore"),
+        ("ALTER TABLE numbers DROP CONSTRAINT numbers_pkey", "restore"),
+        ("ALTER TABLE records DROP CONSTRAINT records_platform_record_id_key", "restore"),
+        ("ALTER TABLE records ALTER version DROP NOT NULL", "restore"),
+        ("ALTER TABLE records ADD more TEXT NOT NULL DEFAULT ''", "restore"),
+        ("ALTER TABLE records DROP attempted", "restore"),
+        ("DELETE FROM meta WHERE name = 'registry_id'", "lost its id"),
+        ("DROP TABLE meta", "not a registry"),
+    ],
+)
+def test_a_damaged_registry_is_refused(runner: Runner, damage: str, words: str) -> None:
+    runner.write(damage)
+    result = runner.both(**VENDOR_CREATE)
+    assert result["error"]["kind"] == "registry_unavailable", result
+    assert words in result["msg"].lower(), result["msg"]
+    assert runner.requests() == []
+
+
+def test_more_than_is_needed_is_no_damage(runner: Runner) -> None:
+    runner.write("CREATE INDEX quicker ON history (at)", "CREATE TABLE other (x TEXT)")
+    assert runner.both(**VENDOR_CREATE)["action"] == "create"
+
+
+def test_a_schema_of_others_is_left_alone(bare: Runner) -> None:
+    bare.write("CREATE TABLE history (x TEXT)")
+    for check in (True, False):
+        refused = bare.did_registry(check=check)
+        assert refused["error"]["kind"] == "registry_unavailable"
+        assert "not a registry" in refused["msg"]
+    bare.write("CREATE TABLE meta (x TEXT)")
+    refused = bare.both(**VENDOR_CREATE)
+    assert refused["error"]["kind"] == "registry_unavailable"
+    assert "not a registry" in refused["msg"]
+
+
+def test_two_that_create_at_once(store: Store) -> None:
+    ids: list[str] = []
+
+    def create() -> None:
+        made = _open.make_present(
+            store.location, PLATFORM, registry_id=None, timeout=5, apply=True
+        )
+        ids.append(made["registry_id"])
+
+    threads = [threading.Thread(target=create) for _number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ids) == 6 and len(set(ids)) == 1
+
+
+# Connections that break
+
+
+@pytest.fixture
+def line(server: Server) -> Iterator[Proxy]:
+    """A line to the server that can be cut."""
+    proxy = Proxy(server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def registry(store: Store, server: Server, line: Proxy) -> Iterator[SqlRegistry]:
+    """A registry behind that line."""
+    location = server.url("registry", port=line.port)
+    _open.make_present(location, PLATFORM, registry_id=None, timeout=5, apply=True)
+    registry = _open.open_registry(location, PLATFORM, registry_id=None, write=True, timeout=5)
+    yield registry
+    registry.close()
+
+
+INTENT = Intent("create", None, "1166", None, {"did_number": "1166", "port": 5060}, 60)
+
+
+def test_a_connection_that_broke_is_made_anew(registry: SqlRegistry, line: Proxy) -> None:
+    line.cut()
+    assert registry.find(PLATFORM, "1166", None) == (None, None)
+    line.cut()
+    token = registry.claim(PLATFORM, INTENT)
+    assert token is not None
+    line.cut()
+    assert registry.holds(token, 55)
+    line.cut()
+    assert registry.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("statement", [b"INSERT INTO records", b"COMMIT\0"])
+def test_a_claim_that_is_interrupted_leaves_nothing(
+    registry: SqlRegistry, line: Proxy, statement: bytes, after: bool
+) -> None:
+    """Nothing is sent, so nothing may stay open, even where the server has heard of it."""
+    line.cut_at(statement, after=after)
+    with pytest.raises(RegistryUnavailable):
+        registry.claim(PLATFORM, INTENT)
+    assert line.cuts == 1
+    assert registry.find(PLATFORM, "1166", None) == (None, None)
+    assert registry.claim(PLATFORM, INTENT) is not None
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("statement", [b"BEGIN", b"UPDATE records", b"COMMIT\0"])
+def test_an_answer_that_is_interrupted_is_written_all_the_same(
+    registry: SqlRegistry, line: Proxy, statement: bytes, after: bool
+) -> None:
+    token = registry.claim(PLATFORM, INTENT)
+    assert token is not None
+    line.cut_at(statement, after=after)
+    record = registry.confirm(token, PLATFORM, INTENT, 13, AT)
+    assert line.cuts == 1
+    assert (record.record_id, record.number, record.claim) == (13, "1166", None)
+    assert registry.history(None) == []
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("ending", ["withdraw", "leave"])
+def test_an_ending_that_is_interrupted(
+    registry: SqlRegistry, line: Proxy, ending: str, after: bool
+) -> None:
+    token = registry.claim(PLATFORM, INTENT)
+    line.cut_at(b"COMMIT\0", after=after)
+    getattr(registry, ending)(token)
+    assert line.cuts == 1
+    found, _by_id = registry.find(PLATFORM, "1166", None)
+    if ending == "withdraw":
+        assert found is None
+    else:
+        assert found is not None and found.outcome == UNKNOWN
+        assert found.claim is not None and not found.claim.live
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_writes_that_are_interrupted_together(
+    registry: SqlRegistry, line: Proxy, after: bool
+) -> None:
+    token = registry.claim(PLATFORM, INTENT)
+    assert token is not None
+    other = Intent("create", None, "77", None, {"did_number": "77"}, 60)
+    line.cut_at(b"COMMIT\0", after=after)
+    with pytest.raises(RegistryUnavailable):
+        with registry.together():
+            registry.confirm(token, PLATFORM, INTENT, 13, AT)
+            assert registry.claim(PLATFORM, other) is not None
+    # Nothing was sent for the second, and the first is written alone.
+    assert registry.find(PLATFORM, "77", None) == (None, None)
+    assert registry.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
+    assert registry.history(None) == []
+
+
+def test_an_outage_is_waited_for_once(
+    registry: SqlRegistry, line: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = [
+        registry.claim(PLATFORM, Intent("create", None, number, None, {}, 60)) for number in "12"
+    ]
+    waited: list[float] = []
+    now = [1000.0]
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(_postgresql.time, "sleep", sleep)
+    monkeypatch.setattr(_postgresql.time, "monotonic", lambda: now[0])
+    line.cut(down=True)
+    for token in tokens:
+        with pytest.raises(RegistryUnavailable):
+            registry.confirm(str(token), PLATFORM, INTENT, 13, AT)
+    assert 55 < sum(waited) < 65
+    line.up()
+    assert registry.confirm(str(tokens[0]), PLATFORM, INTENT, 13, AT).record_id == 13
+
+
+def test_a_server_that_restarts_meanwhile(registry: SqlRegistry, server: Server) -> None:
+    token = registry.claim(PLATFORM, INTENT)
+    assert token is not None
+    server.stop()
+    starting = threading.Timer(1, server.start)
+    starting.start()
+    assert registry.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
+    starting.join()
+
+
+def test_another_registry_behind_the_same_address(
+    registry: SqlRegistry, line: Proxy, store: Store
+) -> None:
+    """After a failover, or with a pooler that leads elsewhere, nothing is taken for known or unknown."""
+    store.write("UPDATE meta SET value = 'another' WHERE name = 'registry_id'")
+    with pytest.raises(RegistryMismatch):
+        registry.claim(PLATFORM, INTENT)
+    line.cut()
+    with pytest.raises(RegistryMismatch):
+        registry.find(PLATFORM, "1166", None)
+
+
+def test_a_runner_that_holds_the_others_up(
+    registry: SqlRegistry, store: Store, simulator: Simulator
+) -> None:
+    """A transaction of another run is waited for, but not for ever."""
+    blocking = store.connect()  # type: ignore[attr-defined]
+    with blocking, blocking.transaction():
+        blocking.execute("SELECT 1 FROM platforms FOR UPDATE")
+        runner = Runner(simulator, store, {"platform": PLATFORM})
+        busy = runner.did(**VENDOR_CREATE, registry_timeout=0.2)
+        assert busy["error"]["kind"] == "registry_busy"
+        # Nobody waits to look.
+        assert registry.find(PLATFORM, "1166", None) == (None, None)
+    assert runner.both(**VENDOR_CREATE)["action"] == "create"
+
+
+def test_what_was_not_committed_is_told(registry: SqlRegistry) -> None:
+    """PostgreSQL answers to the commit of a transaction that has failed as if nothing were wrong."""
+    database = registry._database
+    with pytest.raises(RegistryUnavailable):
+        with database.writing() as transaction:
+            with contextlib.suppress(RegistryUnavailable):
+                transaction.change("NOT SQL AT ALL")
