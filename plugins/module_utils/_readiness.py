@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 import typing as t
 
-from ._errors import InvalidParameter, Unreachable
+from ._errors import DidError, InvalidParameter, Unreachable
 from ._outcome import encode
 from ._plan import CREATE
 
@@ -55,7 +55,7 @@ def warnings(registry: Registry, platform: str, jobs: Sequence[Job]) -> list[str
     plans = _sending(jobs)
     found = _notes(plans)
     creates = [plan.desired.label for plan in plans if plan.action == CREATE]
-    numberless = registry.numberless(platform) if creates else []
+    numberless = _numberless(registry, platform) if creates else []
     if numberless:
         new = (
             f"{creates[0]} is"
@@ -67,6 +67,14 @@ def warnings(registry: Registry, platform: str, jobs: Sequence[Job]) -> list[str
             " these would be created a second time: give it that record_id"
         )
     return found
+
+
+def _numberless(registry: Registry, platform: str) -> Sequence[int]:
+    """Return the ids of records without a number; none where the registry is gone by now, as what was done comes first."""
+    try:
+        return registry.numberless(platform)
+    except DidError:
+        return []
 
 
 def _sending(jobs: Sequence[Job]) -> list[Plan]:
