@@ -10,7 +10,11 @@ class ModuleDocFragment:
 options:
   registry:
     description:
-      - Where the registry is, which holds the last known record id and parameters of each DID. An absolute path, or one from C(~).
+      - Where the registry is, which holds the last known record id and parameters of each DID. An absolute path, or one from C(~), for the runs of
+        one host; V(postgresql://user@host:5432/database) for the runs of many. Any other scheme is refused.
+      - A URL takes the parameters of PostgreSQL's library, such as C(sslmode=verify-full) and C(sslrootcert). A registry in PostgreSQL needs the Python
+        library C(psycopg) (3.1 or newer). The guide R(From one machine to many,ansible_collections.nextbilling.did.docsite.shared_registry)
+        says how to set one up, which rights a role needs, and how to move a registry there.
       - The platform cannot be asked what exists. Whoever loses the registry has to tell it anew which DIDs exist, or creates them a
         second time. Keep it on a disk that stays, and back it up.
       - It is never created by accident. M(nextbilling.did.did_registry) with O(nextbilling.did.did_registry#module:state=present) does
@@ -20,7 +24,8 @@ options:
     default: ~/.local/state/nextbilling-did/registry.db
   registry_password:
     description:
-      - Password for a registry in a database. A registry in a file has none.
+      - Password for a registry in a database. A URL that holds a password is refused, as Ansible prints module arguments at C(-vvv).
+      - If not given, PostgreSQL's library takes it from the environment variable E(PGPASSWORD) or from C(~/.pgpass).
     type: str
   registry_id:
     description:

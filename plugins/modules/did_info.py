@@ -158,6 +158,9 @@ registry:
     location:
       description: Where it is.
       type: str
+    moved_to:
+      description: Where it was moved with M(nextbilling.did.did_registry); null for a registry in use. One that was moved can only be looked at.
+      type: str
     schema:
       description: The version of its schema.
       type: int

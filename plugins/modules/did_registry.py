@@ -39,6 +39,10 @@ options:
         whose outcome was not known, for a DID that was found on the platform.
       - V(forgotten) takes O(dids) out of the registry; the platform is untouched. It resolves a create whose outcome was not known, for a DID
         that was looked for and is not on the platform. A task that declares the DID afterwards creates it.
+      - V(copied) moves a whole registry from O(copy_from) to O(registry), with its id, all platforms, records, claims and history. The source is retired. Every
+        task that still names it is refused and says where it moved to, as two copies in use would create DIDs twice. What is under way is waited for
+        (O(registry_timeout)). If the task is interrupted, neither place is in use, and the same task completes the move. A target that
+        holds another registry is refused.
       - What a run is about to do is waited for. With V(recorded) and V(forgotten) the whole list is refused if one entry does not fit, and each
         correction leaves a line in the registry's history.
     type: str
@@ -46,6 +50,7 @@ options:
       - present
       - recorded
       - forgotten
+      - copied
     default: present
   dids:
     description:
@@ -65,9 +70,21 @@ options:
   overwrite:
     description:
       - Whether O(state=recorded) may replace another record id or number that the registry knows.
+      - With O(state=copied), whether O(registry) may lose another state of the same registry, which may know DIDs that O(copy_from) does not; or O(copy_from)
+        may be one that was moved before, where its target is not in use and never will be.
+      - With O(state=present), whether a registry that was moved, in whole or in part, is taken into use again. If its target is in use, both create
+        what the other has created already.
       - Entries of one list that would change the same record are refused all the same, as their order would matter.
     type: bool
     default: false
+  copy_from:
+    description:
+      - The registry to move to O(registry), with O(state=copied). A path or a URL, as O(registry).
+    type: str
+  copy_from_password:
+    description:
+      - Password for O(copy_from), as O(registry_password) is for O(registry).
+    type: str
 notes:
   - Run it with O(state=present) once, not in every playbook, or a registry that got lost would be replaced by an empty one. With O(registry_id)
     it never creates one.
@@ -112,12 +129,19 @@ EXAMPLES = r"""
     api_url: https://sip.nextbilling.com.br
     dids:
       - did_number: "1130001002"
+
+- name: Several runners share the registry from now on, so it moves from a file to PostgreSQL
+  nextbilling.did.did_registry:
+    state: copied
+    copy_from: /var/lib/nextbilling-did/registry.db
+    registry: postgresql://nextbilling_owner@db.example.com/provisioning?sslmode=verify-full
+    registry_password: "{{ vault_registry_password }}"
 """
 
 RETURN = r"""
 platform:
   description: The name under which the platform's records are kept.
-  returned: success
+  returned: success, unless O(state=copied)
   type: str
   sample: sip.nextbilling.com.br:443
 registry:

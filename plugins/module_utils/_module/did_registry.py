@@ -167,9 +167,7 @@ def _copy(module: Module, location: str, problems: list[str]) -> Result:
     return _kept(module, copied.changes, copied.registry_id, location)
 
 
-def _kept(
-    module: Module, changes: list[str], registry_id: str | None, location: str
-) -> Result:
+def _kept(module: Module, changes: list[str], registry_id: str | None, location: str) -> Result:
     result: Result = {
         "changed": bool(changes),
         "registry": {"id": registry_id, "location": location},

@@ -264,7 +264,7 @@ class PostgresqlDatabase:
         connection, rows = self._at_rest(
             lambda connection: (connection, _last_rows(connection, begin))
         )
-        meta = dict(rows) if begin.endswith(_META) else None
+        meta: dict[str, str] | None = dict(rows) if begin.endswith(_META) else None
         try:
             yield _PostgresqlTransaction(self, connection, meta)
             self._commit(connection)
@@ -292,7 +292,10 @@ class PostgresqlDatabase:
     def _roll_back(self, connection: psycopg.Connection[t.Any]) -> None:
         import psycopg
 
-        if connection.closed or connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+        if (
+            connection.closed
+            or connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        ):
             return
         try:
             connection.execute("ROLLBACK")
@@ -331,7 +334,10 @@ class PostgresqlDatabase:
         """Return what a failure of psycopg is to the registry. It never holds the text of a connection's parameters."""
         import psycopg
 
-        if _is_undone(error) or isinstance(error, (psycopg.IntegrityError, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)):
+        if _is_undone(error) or isinstance(
+            error,
+            (psycopg.IntegrityError, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject),
+        ):
             return Collision()
         if isinstance(error, psycopg.errors.LockNotAvailable):
             return RegistryBusy(
@@ -344,7 +350,11 @@ class PostgresqlDatabase:
             return RegistryUnavailable(f"{words}. {_GUIDE}")
         if isinstance(
             error,
-            (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction),
+            (
+                psycopg.OperationalError,
+                psycopg.InterfaceError,
+                psycopg.errors.ReadOnlySqlTransaction,
+            ),
         ):
             return _Interrupted(words)
         return RegistryUnavailable(words)
@@ -398,7 +408,7 @@ class _PostgresqlTransaction:
             raise self._database.failure(error) from None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _for_psycopg(sql: str) -> str:
     """Return a statement with psycopg's placeholders in place of question marks. No statement has one in a literal."""
     return sql.replace("%", "%%").replace("?", "%s")
@@ -431,10 +441,10 @@ def _psycopg(location: str) -> t.Any:
 
 
 def _connect(location: str, password: str | None) -> psycopg.Connection[t.Any]:
-    psycopg = _psycopg(location)
+    library = _psycopg(location)
     try:
-        told = psycopg.conninfo.conninfo_to_dict(location)
-    except psycopg.Error:
+        told = library.conninfo.conninfo_to_dict(location)
+    except library.Error:
         raise RegistryUnavailable(
             "The registry cannot be used: its location is no URL that PostgreSQL's library understands. Compare it with"
             " postgresql://user@host:5432/database?sslmode=verify-full"
@@ -443,10 +453,10 @@ def _connect(location: str, password: str | None) -> psycopg.Connection[t.Any]:
     if password is not None:
         parameters["password"] = password
     try:
-        connection: psycopg.Connection[t.Any] = psycopg.connect(
+        connection: psycopg.Connection[t.Any] = library.connect(
             autocommit=True, prepare_threshold=None, **parameters
         )
-    except psycopg.Error as error:
+    except library.Error as error:
         raise _Interrupted(
             f"The registry {location} cannot be reached ({_reason(str(error), password)})"
         ) from None
@@ -509,7 +519,7 @@ def _is_broken(connection: psycopg.Connection[t.Any], error: psycopg.Error) -> b
     return connection.closed or (error.sqlstate or "")[:2] in ("08", "57")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _expected() -> frozenset[str]:
     """Return columns and indexes of the current schema, as the catalogue tells them: SQLite's memory knows what they come to."""
     facts = set()
@@ -520,9 +530,7 @@ def _expected() -> frozenset[str]:
             for _place, name, kind, not_null, *_rest in connection.execute(
                 f"PRAGMA table_info({table})"
             ):
-                facts.add(
-                    f"column {table} {name} {kind.lower()}{' not null' if not_null else ''}"
-                )
+                facts.add(f"column {table} {name} {kind.lower()}{' not null' if not_null else ''}")
             for _place, index, unique, *_rest in connection.execute(f"PRAGMA index_list({table})"):
                 columns = connection.execute(f"PRAGMA index_info({index})")
                 names = "".join(f" {name}" for _place, _number, name in columns)

@@ -18,8 +18,8 @@ import threading
 import typing as t
 
 from .._errors import RegistryMismatch, RegistryUnavailable
-from ._records import CONFIRMED, UNCERTAIN, UNKNOWN, Claim, HistoryEntry, Record, Summary
 from ._place import moved_to
+from ._records import CONFIRMED, UNCERTAIN, UNKNOWN, Claim, HistoryEntry, Record, Summary
 from ._schema import CURRENT
 
 if t.TYPE_CHECKING:  # pragma: no cover

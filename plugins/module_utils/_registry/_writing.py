@@ -18,9 +18,9 @@ import socket
 import time
 import typing as t
 
-from ._records import CONFIRMED, UNCERTAIN, UNKNOWN, Holding, Intent, LateAnswer, Record, Revision
 from .._errors import DidError, RegistryBusy
 from ._place import MOVED, MOVING, check_in_use, not_in_use
+from ._records import CONFIRMED, UNCERTAIN, UNKNOWN, Holding, Intent, LateAnswer, Record, Revision
 from ._schema import CURRENT, VERSIONS
 from ._store import Collision, CommitUnknown, Outdated
 

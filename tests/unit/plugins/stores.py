@@ -72,7 +72,8 @@ class FileStore:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """As the protocol says."""
         with contextlib.closing(sqlite3.connect(self.path)) as connection:
-            return connection.execute(query).fetchall()
+            found: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+            return found
 
     def write(self, *statements: str) -> None:
         """As the protocol says."""
@@ -103,7 +104,7 @@ class DatabaseStore:
             ).fetchall()
             found = {
                 str(name): connection.execute(
-                    f"SELECT xmin::text, xmax::text, ctid::text, * FROM {self._schema}.{name} ORDER BY ctid"  # type: ignore[arg-type]
+                    f"SELECT xmin::text, xmax::text, ctid::text, * FROM {self._schema}.{name} ORDER BY ctid"
                 ).fetchall()
                 for (name,) in connection.execute(
                     "SELECT tablename FROM pg_tables WHERE schemaname = %s", [self._schema]
@@ -115,13 +116,14 @@ class DatabaseStore:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """As the protocol says."""
         with self.connect() as connection:
-            return connection.execute(query).fetchall()  # type: ignore[arg-type]
+            found: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+            return found
 
     def write(self, *statements: str) -> None:
         """As the protocol says."""
         with self.connect() as connection, connection.transaction():
             for statement in statements:
-                connection.execute(statement)  # type: ignore[arg-type]
+                connection.execute(statement)
 
     def connect(self) -> Any:
         """A connection past the collection."""
@@ -177,7 +179,11 @@ class Server:
                 [
                     self._installed.bin_path / "postgres",
                     *("-D", self._folder),
-                    *(part for name, value in options.items() for part in ("-c", f"{name}={value}")),
+                    *(
+                        part
+                        for name, value in options.items()
+                        for part in ("-c", f"{name}={value}")
+                    ),
                 ],
                 stdout=log,
                 stderr=log,
@@ -207,7 +213,7 @@ class Server:
 
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             for statement in statements:
-                connection.execute(statement)  # type: ignore[arg-type]
+                connection.execute(statement)
 
     def fresh(self, database: str = "registry") -> str:
         """Return the URL of an empty database. Whatever was in it is gone."""
@@ -229,13 +235,13 @@ class Pooler:
     def __init__(self, server: Server, folder: Path, certificate: bytes = b"") -> None:
         program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH')}:/usr/sbin")
         if program is None:
-            pytest.skip("pgbouncer is not installed (on Debian and Ubuntu: apt-get install pgbouncer)")
+            pytest.skip(
+                "pgbouncer is not installed (on Debian and Ubuntu: apt-get install pgbouncer)"
+            )
         self.port = free_port()
         file, pem = folder / "pgbouncer.ini", folder / "tls.pem"
         pem.write_bytes(certificate)
-        tls = (
-            f"client_tls_sslmode = require\nclient_tls_key_file = {pem}\nclient_tls_cert_file = {pem}\n"
-        )
+        tls = f"client_tls_sslmode = require\nclient_tls_key_file = {pem}\nclient_tls_cert_file = {pem}\n"
         file.write_text(
             f"[databases]\n* = host=127.0.0.1 port={server.port} user=postgres\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
@@ -302,7 +308,11 @@ class Proxy:
             while True:
                 near, _address = self._listener.accept()
                 try:
-                    far = None if self._down else socket.create_connection(("127.0.0.1", self._behind))
+                    far = (
+                        None
+                        if self._down
+                        else socket.create_connection(("127.0.0.1", self._behind))
+                    )
                 except OSError:
                     far = None
                 if far is None:

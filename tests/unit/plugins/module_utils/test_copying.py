@@ -69,9 +69,7 @@ class Ends:
 
     def content(self, runner: Runner) -> dict[str, list[Any]]:
         """All rows, without what a move changes."""
-        rows = {
-            table: sorted(runner.rows(f"SELECT * FROM {table}"), key=repr) for table in TABLES
-        }
+        rows = {table: sorted(runner.rows(f"SELECT * FROM {table}"), key=repr) for table in TABLES}
         rows["records"] = [row[:10] + row[11:] for row in rows["records"]]
         meta = "SELECT name, value FROM meta WHERE name IN ('registry_id', 'schema', 'created_at')"
         return {**rows, "meta": sorted(runner.rows(meta))}
@@ -466,9 +464,7 @@ def test_a_long_history_moves(ends: Callable[[], Ends]) -> None:
     assert places.there.did_info()["registry"]["counts"]["confirmed"] >= 1500
 
 
-def test_the_password_of_the_source(
-    simulator: Simulator, server: Server, tmp_path: Path
-) -> None:
+def test_the_password_of_the_source(simulator: Simulator, server: Server, tmp_path: Path) -> None:
     direct = server.fresh("here")
     password = "geheim-7c21-pwd"
     server.run(f"CREATE ROLE mover LOGIN SUPERUSER PASSWORD '{password}'")
@@ -476,7 +472,7 @@ def test_the_password_of_the_source(
         source = Runner(simulator, DatabaseStore(direct, direct))
         _fill(source)
         target = Runner(simulator, FileStore(tmp_path / "there" / "registry.db"))
-        task = {"state": "copied", "copy_from": server.url("here", user="mover")}
+        task: dict[str, Any] = {"state": "copied", "copy_from": server.url("here", user="mover")}
         assert target.did_registry(**task)["error"]["kind"] == "registry_unavailable"
         done = target.did_registry(**task, copy_from_password=password)
         assert done["changed"]

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,9 +165,7 @@ class Roles:
         role = f"nextbilling_{role}"
         location = self._server.url("registry", user=role)
         store = DatabaseStore(location, self._server.url("registry"), schema="nextbilling")
-        return Runner(
-            self._bare.simulator, store, {"registry_password": self.passwords[role]}
-        )
+        return Runner(self._bare.simulator, store, {"registry_password": self.passwords[role]})
 
 
 @pytest.fixture
@@ -194,9 +193,15 @@ def test_each_role_can_do_its_work(roles: Roles) -> None:
     assert runner.did(did_number="78")["error"]["kind"] == "refused"
     runner.simulator.fault("drop_after")
     assert runner.did(did_number="78")["error"]["kind"] == "unknown_outcome"
-    recorded = {"state": "recorded", "dids": [{"did_number": "78", "record_id": 99}]}
+    recorded: dict[str, Any] = {
+        "state": "recorded",
+        "dids": [{"did_number": "78", "record_id": 99}],
+    }
     assert runner.did_registry(**recorded)["changed"]
-    forgotten = {"state": "forgotten", "dids": [{"did_number": "78", "record_id": 99}]}
+    forgotten: dict[str, Any] = {
+        "state": "forgotten",
+        "dids": [{"did_number": "78", "record_id": 99}],
+    }
     assert runner.did_registry(check=True, **forgotten)["changed"]
     assert runner.did_registry(**forgotten)["changed"]
     assert runner.dids(dids=[{"did_number": str(number)} for number in range(30)])["changed"]
@@ -325,9 +330,7 @@ def test_two_that_create_at_once(store: Store) -> None:
     ids: list[str] = []
 
     def create() -> None:
-        made = _open.make_present(
-            store.location, PLATFORM, registry_id=None, timeout=5, apply=True
-        )
+        made = _open.make_present(store.location, PLATFORM, registry_id=None, timeout=5, apply=True)
         ids.append(made["registry_id"])
 
     threads = [threading.Thread(target=create) for _number in range(6)]
@@ -450,8 +453,8 @@ def test_an_outage_is_waited_for_once(
         waited.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr(_postgresql.time, "sleep", sleep)
-    monkeypatch.setattr(_postgresql.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     line.cut(down=True)
     for token in tokens:
         with pytest.raises(RegistryUnavailable):
@@ -484,10 +487,10 @@ def test_another_registry_behind_the_same_address(
 
 
 def test_a_runner_that_holds_the_others_up(
-    registry: SqlRegistry, store: Store, simulator: Simulator
+    registry: SqlRegistry, store: DatabaseStore, simulator: Simulator
 ) -> None:
     """A transaction of another run is waited for, but not for ever."""
-    blocking = store.connect()  # type: ignore[attr-defined]
+    blocking = store.connect()
     with blocking, blocking.transaction():
         blocking.execute("SELECT 1 FROM platforms FOR UPDATE")
         runner = Runner(simulator, store, {"platform": PLATFORM})

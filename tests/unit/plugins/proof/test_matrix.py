@@ -39,9 +39,7 @@ def _name(value: str | dict[str, Any]) -> str:
     )
 
 
-@pytest.mark.parametrize(
-    ("empty_store", "switches"), CASES, indirect=["empty_store"], ids=_name
-)
+@pytest.mark.parametrize(("empty_store", "switches"), CASES, indirect=["empty_store"], ids=_name)
 @pytest.mark.parametrize("operation", matrix.OPERATIONS)
 @pytest.mark.parametrize("fault", matrix.FAULTS, ids=lambda fault: fault.words)
 def test_matrix(

@@ -25,7 +25,11 @@ from ansible_collections.nextbilling.did.tests.unit.plugins.stores import (
 
 TASK: dict[str, Any] = {"did_number": "1166", "port": 5060}
 # A statement of each transaction of a task that creates or edits: the look, the intent, the last look, and the answer.
-LOOK, INTENT, LAST_LOOK = b"FROM numbers n JOIN", b"SELECT set_config", b"SELECT 1 FROM records WHERE"
+LOOK, INTENT, LAST_LOOK = (
+    b"FROM numbers n JOIN",
+    b"SELECT set_config",
+    b"SELECT 1 FROM records WHERE",
+)
 ANSWER = b"attempted = '{}'"
 COMMIT = b"COMMIT\0"
 
@@ -104,9 +108,7 @@ def test_gone_for_a_moment(far: Runner, line: Proxy, statement: bytes, action: s
 @behind_a_line
 @pytest.mark.parametrize("after", [False, True], ids=["unheard", "unanswered"])
 @pytest.mark.parametrize("action", ["create", "update"])
-def test_gone_between_answer_and_commit(
-    far: Runner, line: Proxy, action: str, after: bool
-) -> None:
+def test_gone_between_answer_and_commit(far: Runner, line: Proxy, action: str, after: bool) -> None:
     """The error carries the record id, and the next run neither loses nor repeats it."""
     if action == "update":
         far.did(**{**TASK, "port": 1})
@@ -151,9 +153,7 @@ def _tells_the_id(result: Result) -> None:
 
 
 @behind_a_line
-def test_a_server_that_stops_in_the_middle_of_many(
-    far: Runner, line: Proxy
-) -> None:
+def test_a_server_that_stops_in_the_middle_of_many(far: Runner, line: Proxy) -> None:
     """The run stops; what it was told is known, or told again in the result with its id."""
     far.simulator.switch(latency_ms=10)
     wanted = [{"did_number": str(number), "port": 5060} for number in range(1000, 1060)]
@@ -171,7 +171,9 @@ def test_a_server_that_stops_in_the_middle_of_many(
     assert far.simulator.duplicates() == {}
     for did in far.did_info(outcome="unknown")["dids"]:
         number = did["did_number"]
-        state, entry = ("recorded", {"record_id": held[number]}) if number in held else ("forgotten", {})
+        state, entry = (
+            ("recorded", {"record_id": held[number]}) if number in held else ("forgotten", {})
+        )
         far.did_registry(state=state, dids=[{"did_number": number, **entry}])
     assert not far.dids(dids=wanted).get("failed")
     assert len(far.simulator.created()) == len(wanted)
