@@ -110,7 +110,9 @@ class Module(AnsibleModule):
         """Return the parameters with a mark in place of all that is secret, or may be."""
         return {
             "module_args": {
-                name: value if name in self._taken else _shown(name, self.argument_spec[name], value)
+                name: (
+                    value if name in self._taken else _shown(name, self.argument_spec[name], value)
+                )
                 for name, value in self.params.items()
                 if name in self.argument_spec
             }

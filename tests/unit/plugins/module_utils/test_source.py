@@ -184,14 +184,14 @@ def test_any_text_comes_out_of_a_table_as_it_went_in(
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=separator, lineterminator=ending, quoting=quoting)
     writer.writerow(["description", "did_number", "annotations"])
-    for number, (description, annotations) in enumerate(rows):
-        writer.writerow([description, f"{number:04}", annotations])
+    for number, (description, note) in enumerate(rows):
+        writer.writerow([description, f"{number:04}", note])
     path = saved(tmp_path_factory.mktemp("table"), text.getvalue().encode(encoding))
     items, problems = load(path)
     assert problems == []
     assert values(items) == [
-        {"description": description, "did_number": f"{number:04}", "annotations": annotations}
-        for number, (description, annotations) in enumerate(rows)
+        {"description": description, "did_number": f"{number:04}", "annotations": note}
+        for number, (description, note) in enumerate(rows)
     ]
 
 

@@ -305,7 +305,7 @@ def test_conflicts_stop_their_dids_alone_and_tell_how_to_go_on(runner: Runner) -
 
 def test_the_platform_is_down(runner: Runner) -> None:
     thirty = lines(*range(30))
-    down = {"api_url": "http://127.0.0.1:9", "platform": name(runner)}
+    down: dict[str, Any] = {"api_url": "http://127.0.0.1:9", "platform": name(runner)}
     result = runner.dids(dids=thirty, **down)
     failed = result["summary"]["failed"]
     assert failed in (10, 11)
@@ -400,7 +400,10 @@ def test_a_plan_that_was_reviewed_is_applied(runner: Runner) -> None:
     "change",
     [
         {"dids": lines(1, password="a")},
-        {"dids": [*lines(1, 3, password="a")]},
+        {"dids": lines(1, 3, password="a")},
+        {"dids": [*lines(1, password="a"), *lines(2, password="b")]},
+        {"dids": [*lines(1, password="a"), *lines(2, password="a", port=5061)]},
+        {"dids": [*lines(1, password="a"), *lines(2)]},
         {"dids": lines(1, 2, password="b")},
         {"dids": lines(1, 2, password="a", port=5061)},
         {"dids": [*lines(1, password="a"), {**lines(2, password="a")[0], "record_id": 12}]},
@@ -510,8 +513,8 @@ def test_faults_among_many_requests_at_once(runner: Runner, seed: int) -> None:
     rng = random.Random(seed)
     many = lines(*range(60))
     faults = ["drop_before", "drop_after", "reset_before", "reset_after", "truncate", "garbage"]
-    for item in rng.sample(many, 24):
-        match = {"did_number": item["did_number"]}
+    for number in rng.sample(numbers(many), 24):
+        match = {"did_number": number}
         if rng.random() < 0.4:
             status = rng.choice([400, 422, 429, 500, 503])
             fault = "status" if status < 500 else rng.choice(["status", "status_after"])
@@ -588,7 +591,7 @@ def test_no_secret_is_in_what_is_returned_or_logged(
         runner.dids(dids=lines(7), defaults={"password": "geheim-default"}, check=True),
         runner.dids(src=str(table)),
         runner.dids(dids=lines(8), registry_password="geheim-registry", platform="unknown"),
-        runner.dids(dids=lines(8), registry=f"postgresql://me:geheim-url@db/x"),
+        runner.dids(dids=lines(8), registry="postgresql://me:geheim-url@db/x"),
         runner.dids(dids="geheim-list", defaults="geheim-default"),
     ]
     assert [result.get("error", {}).get("kind") for result in results] == [

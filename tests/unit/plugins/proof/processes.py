@@ -55,6 +55,8 @@ if what:
             globals()[what](self)
         return original(self, *arguments, **options)
     setattr(owner, moment, happening)
+# A shell's background jobs ignore it, and what they start does too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 basic._ANSIBLE_ARGS = open(sys.argv[1], "rb").read()
 if hasattr(basic, "_ANSIBLE_PROFILE"):
     basic._ANSIBLE_PROFILE = "legacy"

@@ -105,6 +105,15 @@ def test_a_signal_ends_a_pause_and_a_wait_for_another_run(
     holding.kill()
 
 
+def test_an_id_that_is_told_and_not_recorded_is_a_change(
+    runner: Runner, start: Callable[..., Process]
+) -> None:
+    result = start("fill_the_disk at confirm", module="dids", dids=DIDS[:1]).result()
+    assert (result["changed"], result["summary"]["create"]) == (True, 0)
+    assert (result["error"]["kind"], result["error"]["record_id"]) == ("registry_unavailable", 13)
+    assert "record 13" in result["msg"] and "record 13" in result["dids"][0]["error"]["msg"]
+
+
 @pytest.mark.parametrize("concurrency", [1, 4])
 @pytest.mark.parametrize("what", ["fill_the_disk", "make_read_only"])
 def test_a_registry_that_fails_in_the_middle(

@@ -115,7 +115,7 @@ def _lists() -> list[dict[str, Any]]:
         {"dids": ["did_number=995 password={{ did_password }} port=x"], "state": "absent"},
         {"dids": both, "defaults": "{{ did_password }}", "timeout": "soon"},
     ]
-    tasks = [{"nextbilling.did.dids": options} for options in by_module]
+    tasks: list[dict[str, Any]] = [{"nextbilling.did.dids": options} for options in by_module]
     for options in by_role:
         variables = {f"provision_{name}": value for name, value in options.items()}
         role = {"include_role": {"name": "nextbilling.did.provision"}, "vars": variables}
