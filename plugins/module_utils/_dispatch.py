@@ -159,19 +159,23 @@ class Dispatcher:
     def _work(self, senders: _Senders) -> None:
         answers: list[tuple[_Attempts, Outcome | _Crash]] = []
         while True:
+            # What went wrong may end the run or slow it down: it is judged before anything more is chosen.
+            wrong = [each for each in answers if not _is_applied(each[1])]
+            if wrong:
+                self._turn(wrong, [])
+            applied = [each for each in answers if _is_applied(each[1])]
             chosen = self._choose(senders.under_way)
-            if answers or chosen:
-                for attempts in self._turn(answers, chosen):
+            if applied or chosen:
+                for attempts in self._turn(applied, chosen):
                     attempts.crowd = senders.under_way + 1
                     attempts.limit = self._pace.limit
                     senders.start(attempts)
-                answers = senders.answers(None if senders.under_way else 0.0)
-            elif senders.under_way:
-                answers = senders.answers(self._until_due())
-            elif self._deferred or self._fresh:
+            elif not senders.under_way and not wrong:
+                if not self._deferred and not self._fresh:
+                    return
                 self._wait()
-            else:
-                return
+            full = senders.under_way >= self._pace.limit
+            answers = senders.answers(None if full else self._until_due())
 
     # What comes next
 
@@ -286,9 +290,21 @@ class Dispatcher:
             return []
         for (attempts, answer), what in zip(answers, written):
             self._conclude(attempts, answer, what)
-        return [
+        claimed = [
             attempts for attempts, token in zip(chosen, tokens) if self._claimed(attempts, token)
         ]
+        if self._stopped and claimed:
+            # By an answer that could not be taken as it was: what was claimed beside it is not sent any more.
+            self._take_back(claimed)
+            return []
+        return claimed
+
+    def _take_back(self, claimed: Sequence[_Attempts]) -> None:
+        for attempts in claimed:
+            try:
+                self._registry.withdraw(attempts.token)
+            except DidError as error:
+                self._fail(attempts, _telling.unclaimed(attempts.plan, error))
 
     def _one_by_one(
         self,
@@ -585,6 +601,10 @@ class _Workers:
     def abandon(self) -> None:
         for _thread in self._threads:
             self._orders.put(None)
+
+
+def _is_applied(answer: Outcome | _Crash) -> bool:
+    return not isinstance(answer, _Crash) and answer.state == _outcome.APPLIED
 
 
 def _departs(planned: Plan, plan: Plan) -> bool:

@@ -231,7 +231,7 @@ def test_two_items_that_are_one_record_are_refused_with_both_places(runner: Runn
 def test_without_a_registry_nothing_is_sent(bare: Runner) -> None:
     result = bare.both_dids(dids=lines(1, 2), concurrency=8)
     assert result["error"]["kind"] == "registry_mismatch"
-    assert bare.requests() == [] and not bare.registry.parent.exists()
+    assert bare.requests() == []
 
 
 # What stops single DIDs
@@ -339,7 +339,6 @@ def test_max_failures_ends_a_run_early(runner: Runner) -> None:
     assert (result["failed"], "ended early" in result["msg"]) == (True, False)
 
 
-@pytest.mark.xfail(reason="the next request is chosen before the answer is judged")
 def test_nothing_is_sent_after_the_failure_that_ends_a_run(runner: Runner) -> None:
     match = {"did_number": lines(2)[0]["did_number"]}
     runner.simulator.fault("status", status=422, match=match)
@@ -606,7 +605,7 @@ def test_no_secret_is_in_what_is_returned_or_logged(
     ]
     assert results[0]["error"]["reason"] and len(logged) >= 6
     printed = json.dumps(results) + "".join(logged) + "".join(capfd.readouterr())
-    printed += runner.registry.read_bytes().decode("latin-1")
+    printed += str(runner.traces())
     for secret in ("geheim", simulator.token, simulator.key):
         assert secret not in printed, printed[max(0, printed.index(secret) - 200) :][:300]
     assert "Invoked with" in logged[0] and "1130000001" in logged[0]

@@ -17,6 +17,7 @@ from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes impo
     end_leases,
     until,
 )
+from ansible_collections.nextbilling.did.tests.unit.plugins.stores import in_a_file
 
 DIDS = [{"did_number": str(number), "port": 5060} for number in range(1000, 1012)]
 
@@ -105,6 +106,7 @@ def test_a_signal_ends_a_pause_and_a_wait_for_another_run(
     holding.kill()
 
 
+@in_a_file
 def test_an_id_that_is_told_and_not_recorded_is_a_change(
     runner: Runner, start: Callable[..., Process]
 ) -> None:
@@ -114,6 +116,7 @@ def test_an_id_that_is_told_and_not_recorded_is_a_change(
     assert "record 13" in result["msg"] and "record 13" in result["dids"][0]["error"]["msg"]
 
 
+@in_a_file
 @pytest.mark.parametrize("concurrency", [1, 4])
 @pytest.mark.parametrize("what", ["fill_the_disk", "make_read_only"])
 def test_a_registry_that_fails_in_the_middle(
