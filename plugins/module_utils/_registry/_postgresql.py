@@ -15,14 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import sqlite3
 import time
 import typing as t
 
 from .._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
 from ._place import NoRegistry
-from ._schema import VERSIONS
 from ._store import Collision, CommitUnknown, Database
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -32,6 +29,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
     from .._errors import DidError
     from ._place import Place
+    from ._postgresql_catalogue import Catalogue
     from ._store import Row, T, Transaction
 
 # Seconds to wait for other processes, and for the database itself, with what must be written.
@@ -60,125 +58,13 @@ _META = "SELECT name, value FROM meta"
 # table that runs never change, so reading and the checks of foreign keys do not wait for it.
 _ONE_WRITER = "; SELECT 1 FROM platforms ORDER BY name FOR NO KEY UPDATE; " + _META
 
-_TABLES = ("meta", "platforms", "records", "numbers", "history")
-_RUN_RIGHTS = frozenset(
-    {
-        ("meta", "SELECT"),
-        ("platforms", "SELECT"),
-        ("platforms", "UPDATE"),
-        ("history", "SELECT"),
-        ("history", "INSERT"),
-        ("numbers", "SELECT"),
-        ("numbers", "INSERT"),
-        ("numbers", "DELETE"),
-        ("records", "SELECT"),
-        ("records", "INSERT"),
-        ("records", "UPDATE"),
-        ("records", "DELETE"),
-    }
-)
-_GUIDE = "See 'Roles and grants' in the guide 'From one machine to many'"
-# One look at all that the catalogue tells: what kind of fact, of which table, and the fact.
-_CATALOGUE = """
-WITH places AS (
-    SELECT c.oid, c.relname::text AS name, c.relowner FROM pg_catalog.pg_class c
-    WHERE c.relnamespace = COALESCE(
-        (SELECT m.relnamespace FROM pg_catalog.pg_class m WHERE m.oid = to_regclass('meta')),
-        (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = current_schema())
-    )
-    AND c.relkind IN ('r', 'p') AND c.relname IN ('meta', 'platforms', 'records', 'numbers', 'history')
-)
-SELECT 'schema', current_schema()::text, NULL
-UNION ALL SELECT 'user', current_user::text, NULL
-UNION ALL SELECT 'read only', 'the server is a standby', NULL WHERE pg_is_in_recovery()
-UNION ALL SELECT 'read only', 'default_transaction_read_only is on', NULL
-    WHERE current_setting('default_transaction_read_only') = 'on'
-UNION ALL SELECT 'creatable', current_schema()::text, NULL WHERE has_schema_privilege(current_schema()::text, 'CREATE')
-UNION ALL SELECT 'table', name, NULL FROM places
-UNION ALL SELECT 'owned', name, NULL FROM places WHERE pg_has_role(relowner, 'USAGE')
-UNION ALL SELECT 'right', name, wanted FROM places
-    CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS rights (wanted)
-    WHERE has_table_privilege(oid, wanted) OR (wanted = 'UPDATE' AND has_any_column_privilege(oid, wanted))
-UNION ALL SELECT 'column', name,
-    a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
-    FROM places JOIN pg_catalog.pg_attribute a ON a.attrelid = oid WHERE a.attnum > 0 AND NOT a.attisdropped
-UNION ALL SELECT 'index', name,
-    CASE WHEN i.indisunique THEN 'unique' ELSE 'plain' END
-    || (SELECT string_agg(' ' || a.attname, '' ORDER BY k.place)
-        FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number)
-    FROM places JOIN pg_catalog.pg_index i ON i.indrelid = oid
-    WHERE i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-"""
 
-
-class _Interrupted(RegistryUnavailable):
+class Interrupted(RegistryUnavailable):
     """The connection broke, or could not be made: the same may work a moment later."""
 
 
-class _NoSuchTable(RegistryUnavailable):
+class NoSuchTable(RegistryUnavailable):
     """A table, or a column of it, is not there."""
-
-
-class _Catalogue:
-    """What the database tells of the schema in which the registry is, or would be made."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self._facts: dict[str, list[tuple[str, str | None]]] = {}
-        for kind, name, fact in rows:
-            self._facts.setdefault(kind, []).append((name, fact))
-
-    def of(self, kind: str) -> list[tuple[str, str | None]]:
-        return self._facts.get(kind, [])
-
-    def names(self, kind: str) -> list[str]:
-        return [name for name, _fact in self.of(kind)]
-
-    def strange(self) -> bool:
-        """Tell whether columns or indexes are not those of the schema. Further indexes that are not unique may be there."""
-        expected = _expected()
-        found = {
-            f"{kind} {name} {fact}" for kind in ("column", "index") for name, fact in self.of(kind)
-        }
-        return any(" plain " not in f" {fact}" for fact in found - expected) or bool(
-            expected - found
-        )
-
-    def unwritable(self) -> str | None:
-        """Return why a run could not, or must not, write here; or None."""
-        if self.strange():
-            return "its tables are not those of a registry: restore it from its newest backup"
-        return self._read_only() or self._lacking(_RUN_RIGHTS)
-
-    def unkeepable(self) -> str | None:
-        """Return why the registry could not be migrated, or learn a platform; or None."""
-        missing = sorted(set(_TABLES) - set(self.names("owned")))
-        if self._read_only() or not missing:
-            return self._read_only()
-        return f"the role {self._user} does not own the table {missing[0]}. {_GUIDE}"
-
-    def uncreatable(self) -> str | None:
-        """Return why no registry could be made here, or None."""
-        if None in self.names("schema"):
-            return f"search_path names no schema that is there and that the role {self._user} may use. {_GUIDE}"
-        (schema,) = self.names("schema")
-        if not self.names("creatable"):
-            return f"the role {self._user} may not create tables in the schema {schema}. {_GUIDE}"
-        return self._read_only()
-
-    @property
-    def _user(self) -> str:
-        return self.names("user")[0]
-
-    def _read_only(self) -> str | None:
-        return next(iter(self.names("read only")), None)
-
-    def _lacking(self, rights: frozenset[tuple[str, str]]) -> str | None:
-        missing = sorted(rights - set(t.cast("list[tuple[str, str]]", self.of("right"))))
-        if not missing:
-            return None
-        (table, right), *_others = missing
-        return f"the role {self._user} lacks the right to {right} in the table {table}. {_GUIDE}"
 
 
 class PostgresqlDatabase:
@@ -199,8 +85,11 @@ class PostgresqlDatabase:
         self._outage_since: float | None = None
 
     @functools.cached_property
-    def catalogue(self) -> _Catalogue:
-        return _Catalogue(self.look(_CATALOGUE))
+    def catalogue(self) -> Catalogue:
+        # A run with nothing to do does not pay for what is looked at before a write.
+        from ._postgresql_catalogue import CATALOGUE, Catalogue
+
+        return Catalogue(self.look(CATALOGUE))
 
     def bind(self) -> None:
         """From here on, accept no other registry than the one that is there now, wherever a new connection leads."""
@@ -244,7 +133,7 @@ class PostgresqlDatabase:
                 done = work()
                 self._outage_since = None
                 return done
-            except (_Interrupted, CommitUnknown, Collision) as failure:
+            except (Interrupted, CommitUnknown, Collision) as failure:
                 # An outage is waited for once, not again for each answer that comes in meanwhile.
                 self._outage_since = self._outage_since or time.monotonic()
                 if time.monotonic() + pause > self._outage_since + _PATIENCE:
@@ -278,11 +167,13 @@ class PostgresqlDatabase:
             ended = connection.execute("COMMIT").statusmessage
         except psycopg.Error as error:
             if error.sqlstate is not None and not _is_broken(connection, error):
-                raise self.failure(error) from None
+                raise self.translated(error) from None
             self.close()
+            from ._postgresql_failures import told
+
             raise CommitUnknown(
                 f"The registry {self.location} cannot be used: the connection broke during a commit, so it is not known whether that was"
-                f" written ({_told(error)})"
+                f" written ({told(error)})"
             ) from None
         if ended != "COMMIT":
             raise RegistryUnavailable(
@@ -311,7 +202,7 @@ class PostgresqlDatabase:
             except _psycopg(self.location).Error as error:
                 self._roll_back(kept)
                 if not _is_broken(kept, error):
-                    raise self.failure(error) from None
+                    raise self.translated(error) from None
         self.close()
         connection = self._connection = _connect(self.location, self._password)
         try:
@@ -320,44 +211,23 @@ class PostgresqlDatabase:
             return ask(connection)
         except _psycopg(self.location).Error as error:
             self._roll_back(connection)
-            raise self.failure(error) from None
+            raise self.translated(error) from None
 
     def _check_registry(self, meta: Mapping[str, str]) -> None:
         if self._registry_id not in (None, meta.get("registry_id")):
+            from ._postgresql_catalogue import GUIDE
+
             self.close()
             raise RegistryMismatch(
                 f"The registry {self.location} is another one than a moment ago: its address, a pooler or search_path leads elsewhere."
-                f" It had the id {self._registry_id}. {_GUIDE}"
+                f" It had the id {self._registry_id}. {GUIDE}"
             )
 
-    def failure(self, error: psycopg.Error) -> Exception:
-        """Return what a failure of psycopg is to the registry. It never holds the text of a connection's parameters."""
-        import psycopg
+    def translated(self, error: psycopg.Error) -> Exception:
+        """Return what a failure of psycopg is to the registry."""
+        from ._postgresql_failures import translated
 
-        if _is_undone(error) or isinstance(
-            error,
-            (psycopg.IntegrityError, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject),
-        ):
-            return Collision()
-        if isinstance(error, psycopg.errors.LockNotAvailable):
-            return RegistryBusy(
-                f"The registry {self.location} is locked by another run for too long. Try again later"
-            )
-        words = f"The registry {self.location} cannot be used ({_told(error)})"
-        if isinstance(error, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)):
-            return _NoSuchTable(f"{words}. It is damaged: restore it from its newest backup")
-        if isinstance(error, psycopg.errors.InsufficientPrivilege):
-            return RegistryUnavailable(f"{words}. {_GUIDE}")
-        if isinstance(
-            error,
-            (
-                psycopg.OperationalError,
-                psycopg.InterfaceError,
-                psycopg.errors.ReadOnlySqlTransaction,
-            ),
-        ):
-            return _Interrupted(words)
-        return RegistryUnavailable(words)
+        return translated(self.location, error)
 
     def hurry(self) -> None:
         pass  # a commit costs what it costs
@@ -405,7 +275,7 @@ class _PostgresqlTransaction:
         try:
             return self._connection.execute(_for_psycopg(sql), values)
         except psycopg.Error as error:
-            raise self._database.failure(error) from None
+            raise self._database.translated(error) from None
 
 
 @functools.cache
@@ -432,11 +302,9 @@ def _psycopg(location: str) -> t.Any:
     try:
         import psycopg
     except ImportError:
-        raise RegistryUnavailable(
-            f"The registry {location} cannot be used: the Python library 'psycopg' (version 3), or libpq below it, is missing for the"
-            " interpreter that runs this task. Nothing was sent. Install it (python -m pip install 'psycopg[binary]'), or set"
-            " ansible_python_interpreter to a Python that has it"
-        ) from None
+        from ._postgresql_failures import missing_library
+
+        raise missing_library(location) from None
     return psycopg
 
 
@@ -457,85 +325,16 @@ def _connect(location: str, password: str | None) -> psycopg.Connection[t.Any]:
             autocommit=True, prepare_threshold=None, **parameters
         )
     except library.Error as error:
-        raise _Interrupted(
-            f"The registry {location} cannot be reached ({_reason(str(error), password)})"
+        from ._postgresql_failures import reason
+
+        raise Interrupted(
+            f"The registry {location} cannot be reached ({reason(str(error), password)})"
         ) from None
     return connection
 
 
-# What libpq and the server say when no connection is made, and how that is told: their own words may hold anything.
-_REASONS = (
-    ("password authentication failed", "the server does not accept the password of this user"),
-    (
-        "no password supplied",
-        "the server wants a password: give registry_password, the environment variable PGPASSWORD, or ~/.pgpass",
-    ),
-    ("pg_hba.conf", "the server's pg_hba.conf does not let this user in from here"),
-    ("certificate verify failed", "the server's certificate is not from a trusted authority"),
-    ("does not match host name", "the server's certificate is for another host"),
-    ("root certificate file", "the file of sslrootcert is not there"),
-    ("SSL", "no TLS connection could be agreed on, which sslmode demands"),
-    ("does not exist", "the server does not know this user or this database"),
-    ("permission denied for database", "this user may not connect to this database"),
-    ("too many", "the server has too many connections"),
-    ("translate host name", "the host's name cannot be resolved"),
-    ("resolve", "the host's name cannot be resolved"),
-    ("refused", "connection refused"),
-    ("No such file", "no server listens at this socket"),
-    ("timeout", "no answer in time"),
-    ("timed out", "no answer in time"),
-    ("starting up", "the server is starting up"),
-    ("shutting down", "the server is shutting down"),
-    ("unsupported startup parameter", "a pooler does not let a parameter of the URL through"),
-)
-
-
-def _reason(text: str, password: str | None) -> str:
-    """Return why there is no connection. What the server says is shown where nothing here explains it, and it holds no password."""
-    for sign, words in _REASONS:
-        if sign in text:
-            return words
-    _before, _fatal, said = text.partition("FATAL:")
-    secrets = filter(None, (password, os.environ.get("PGPASSWORD")))
-    if not said or any(secret in said for secret in secrets):
-        return "the connection failed"
-    return "the server, or a pooler before it, says: " + said.strip().splitlines()[0]
-
-
-def _told(error: psycopg.Error) -> str:
-    """Return what the server says of a statement that failed. It holds names of tables and the like, no values."""
-    primary = error.diag.message_primary
-    if error.sqlstate is None or primary is None:
-        return "the connection broke"
-    return f"SQLSTATE {error.sqlstate}: {primary}"
-
-
-def _is_undone(error: psycopg.Error) -> bool:
-    """Tell whether the database undid the transaction in favour of another one: the same may work at once."""
-    return error.sqlstate in ("40001", "40P01")
-
-
 def _is_broken(connection: psycopg.Connection[t.Any], error: psycopg.Error) -> bool:
     return connection.closed or (error.sqlstate or "")[:2] in ("08", "57")
-
-
-@functools.cache
-def _expected() -> frozenset[str]:
-    """Return columns and indexes of the current schema, as the catalogue tells them: SQLite's memory knows what they come to."""
-    facts = set()
-    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        for statement in (statement for version in VERSIONS for statement in version):
-            connection.execute(statement)
-        for table in _TABLES:
-            for _place, name, kind, not_null, *_rest in connection.execute(
-                f"PRAGMA table_info({table})"
-            ):
-                facts.add(f"column {table} {name} {kind.lower()}{' not null' if not_null else ''}")
-            for _place, index, unique, *_rest in connection.execute(f"PRAGMA index_list({table})"):
-                columns = connection.execute(f"PRAGMA index_info({index})")
-                names = "".join(f" {name}" for _place, _number, name in columns)
-                facts.add(f"index {table} {'unique' if unique else 'plain'}{names}")
-    return frozenset(facts)
 
 
 class PostgresqlPlace:
@@ -556,7 +355,7 @@ class PostgresqlPlace:
         database = self._connect(timeout)
         try:
             database.bind()
-        except _NoSuchTable:
+        except NoSuchTable:
             database.close()
             raise self._not_there(timeout) from None
         except BaseException:

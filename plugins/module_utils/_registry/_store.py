@@ -140,6 +140,9 @@ class Access:
                 with self._database.writing(patiently=patiently) as transaction:
                     yield transaction
                 return
+            if patiently:
+                yield self._joined  # what must be written meets no other run's row
+                return
             self._joined.change("SAVEPOINT part")
             try:
                 yield self._joined

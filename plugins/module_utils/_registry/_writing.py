@@ -184,11 +184,17 @@ class Writer:
 
     def _take(self, transaction: Transaction, answer: _Answer) -> Record | LateAnswer:
         token, platform, intent, record_id, at = answer
-        record = self._rows.one(transaction, "r.claim_token = ?", token)
-        by_id = self._rows.by_ids(transaction, platform, [record_id]).get(record_id)
+        found = self._rows.select(
+            transaction,
+            "r.claim_token = ? OR (r.platform = ? AND r.record_id = ?)",
+            token,
+            platform,
+            record_id,
+        ).values()
+        record = next((each for each in found if each.claim and each.claim.token == token), None)
+        by_id = next((each for each in found if each.record_id == record_id), None)
         if record is not None and (by_id is None or by_id.key == record.key):
-            self._settle(transaction, record, intent, record_id, at)
-            return self._known(transaction, record.key)
+            return self._settle(transaction, record, intent, record_id, at)
         by_number = self._by_number(transaction, platform, intent.number)
         # By key: two looks at one record differ in the seconds that a claim on it has left.
         looked_up = by_id if intent.number is None else by_number
@@ -255,27 +261,42 @@ class Writer:
 
     def _settle(
         self, transaction: Transaction, record: Record, intent: Intent, record_id: int, at: str
-    ) -> None:
+    ) -> Record:
+        """Take an answer into the record that its intent was for. Returns what the record is now."""
         # A field that an earlier request of unknown outcome may have changed, and that this one did not send, is not known.
         doubtful = intent.known.attempted if intent.known is not None else {}
         certain = {name: value for name, value in record.fields.items() if name not in doubtful}
+        fields = {**certain, **intent.sending}
         transaction.change(
             "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, fields = ?, attempted = '{}', confirmed_at = ?,"
             " changed_at = ?, claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL"
             " WHERE record_key = ?",
             record_id,
             CONFIRMED,
-            _dump({**certain, **intent.sending}),
+            _dump(fields),
             at,
             at,
             record.key,
         )
-        if "did_number" in intent.sending:
+        numbers = record.numbers
+        if "did_number" in intent.sending and numbers != (intent.number,):
+            numbers = (str(intent.number),)
             transaction.change(
                 "DELETE FROM numbers WHERE record_key = ? AND number <> ?",
                 record.key,
                 intent.number,
             )
+        return Record(
+            record.key,
+            record.version + 1,
+            record_id,
+            CONFIRMED,
+            numbers,
+            fields,
+            {},
+            at,
+            None,
+        )
 
     def revise(self, platform: str, revisions: Sequence[Revision]) -> bool:
         try:
