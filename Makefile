@@ -30,7 +30,7 @@ lint: ## check and format sources, documentation, licences, changelog and the bu
 sanity: ## run ansible-test's sanity tests
 proof: ## try at length to break the promise that no DID is created twice (a quarter of an hour)
 simulator: ## run the simulated platform until interrupted
-benchmark: ## measure what a run with nothing to do costs
+benchmark: ## measure speed and memory beside other ways to do the same (a quarter of an hour; ARGS=--full: hours)
 
 demo test lint sanity proof simulator benchmark: %: .nox/.%-installed
 	@$(NOX) --reuse-existing-virtualenvs --no-install $(call session,$@) $(if $(ARGS),-- $(ARGS))

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Measure how fast the collection's modules are, side by side with other ways to do the same, on this machine.
+
+Run by ``make benchmark``. Prints tables on stdout, as plain text, and its progress on stderr. Nothing is asserted about times,
+as they depend on the machine and on what else it does: what the project demands are ratios of things measured in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from ansible_collections.nextbilling.did.tests.simulator.client import Simulator, SimulatorError
+
+from . import report
+from .lists import FROM_LARGE, FROM_SMALL, list_ratios, measure_lists
+from .matrix import Effort, Matrix, create_ratios
+from .processes import BenchmarkError
+from .tasks import measure_tasks, task_ratios
+from .world import World
+
+_ROUNDS = 12
+# Without --full, the whole takes about a quarter of an hour.
+_QUICK = Effort(repetitions=3, limit=20.0, loop=10)
+_FULL = Effort(repetitions=3, limit=600.0, loop=100)
+
+
+def main() -> int:
+    """Measure and print; return the exit code."""
+    options = _options()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # whatever the encoding is able to show
+    try:
+        with _world(options.registry_folder) as world:
+            _benchmark(world, options)
+    except (BenchmarkError, SimulatorError) as problem:
+        # What the simulator says may be a traceback: its last line tells why.
+        print(f"benchmark: {str(problem).splitlines()[-1]}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="benchmark", description="How fast the collection is, side by side with other ways."
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="longer lists, hours instead of minutes"
+    )
+    parser.add_argument(
+        "--ratios", action="store_true", help="only what the ratios need, in a third of the time"
+    )
+    parser.add_argument("--repetitions", type=_several, help="of each measurement (3)")
+    parser.add_argument(
+        "--registry-folder", type=Path, help="where registries are made (a temporary folder)"
+    )
+    return parser.parse_args()
+
+
+def _several(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError("a number from 1 to 100 is needed")
+    return int(text)
+
+
+@contextlib.contextmanager
+def _world(registries: Path | None) -> Iterator[World]:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        own = stack.enter_context(tempfile.TemporaryDirectory(dir=registries))
+        simulator = stack.enter_context(Simulator.start())
+        yield World(simulator, Path(folder), Path(own))
+
+
+def _benchmark(world: World, options: argparse.Namespace) -> None:
+    progress = _stopwatch()
+    effort = _FULL if options.full else _QUICK
+    effort = effort._replace(all_cases=not options.ratios)
+    if options.repetitions is not None:
+        effort = effort._replace(repetitions=options.repetitions)
+    _print(report.surrounding(world))
+    tasks = measure_tasks(world, _ROUNDS, effort.repetitions, progress)
+    _print(report.task_table(tasks))
+    lists = measure_lists(world, effort.repetitions, progress)
+    _print(report.list_table(lists))
+    matrix = Matrix(world, effort, progress)
+    matrix.samples.update({FROM_SMALL: lists.small, FROM_LARGE: lists.large})
+    matrix.run(statistics.median(sample.seconds for sample in lists.ping))
+    _print(report.matrix_tables(matrix))
+    _print(
+        report.ratio_table(
+            [*list_ratios(lists), *create_ratios(matrix.samples), *task_ratios(tasks)]
+        )
+    )
+
+
+def _stopwatch() -> Callable[[str], None]:
+    """Return how progress is told: with the time since now."""
+    began = time.monotonic()
+
+    def progress(text: str) -> None:
+        print(f"[{time.monotonic() - began:6.0f} s] {text}", file=sys.stderr, flush=True)
+
+    return progress
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+    print(flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
