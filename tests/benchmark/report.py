@@ -125,7 +125,7 @@ def task_table(runs: list[Seconds]) -> Iterator[str]:
     for kind in KINDS:
         seconds = [second for run in runs for second in run[kind]]
         low, middle, high = (f"{value * 1000:.0f}" for value in statistics.quantiles(seconds))
-        rows.append((kind, str(len(seconds)), f"{middle} ms", f"{low} {high}"))
+        rows.append((kind, str(len(seconds)), f"{middle} ms", f"{low} to {high}"))
     yield "Single tasks in turns, nothing to do"
     yield from _table(rows)
 
