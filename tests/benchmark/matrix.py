@@ -101,11 +101,15 @@ class Matrix:
                 self._progress(f"{case}: {sample.seconds:.1f} s")
 
     def figures(self, case: Case) -> Figures | None:
-        """Return what was measured of a case, or else what follows from the largest list that was; None if there is none."""
+        """Return what was measured of a case, or else what follows from the largest list below it that was; None if there is none."""
         case = normal(case)
         if case in self.samples:
             return summary(self.samples[case])
-        alike = [other for other in self.samples if other._replace(size=case.size) == case]
+        alike = [
+            other
+            for other in self.samples
+            if other.size < case.size and other._replace(size=case.size) == case
+        ]
         if not alike:
             return None
         largest = max(alike, key=lambda other: other.size)
