@@ -48,7 +48,8 @@ class Tree:
     def run(self, *command: str) -> None:
         """Run a program of the session's virtual environment with the copy as working directory."""
         with self.session.chdir(self.collection):
-            self.session.run(*command, env=self.environment, include_outer_env=False)
+            # Without stderr=None nox mixes it into stdout.
+            self.session.run(*command, env=self.environment, include_outer_env=False, stderr=None)
 
     def _environment(self) -> dict[str, str]:
         """Return what a command may see: no configuration, credentials, registry or proxies of the user's."""

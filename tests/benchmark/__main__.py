@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator, SimulatorError
@@ -42,7 +42,8 @@ def main() -> int:
         sys.stdout.reconfigure(errors="replace")  # whatever the encoding is able to show
     try:
         with _world(options.registry_folder) as world:
-            _benchmark(world, options)
+            for line in _benchmark(world, _effort(options)):
+                print(line)
     except (BenchmarkError, SimulatorError) as problem:
         # What the simulator says may be a traceback: its last line tells why.
         print(f"benchmark: {str(problem).splitlines()[-1]}", file=sys.stderr)
@@ -69,6 +70,13 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _effort(options: argparse.Namespace) -> Effort:
+    effort = (_FULL if options.full else _QUICK)._replace(all_cases=not options.ratios)
+    if options.repetitions is None:
+        return effort
+    return effort._replace(repetitions=options.repetitions)
+
+
 def _several(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 100:
         raise argparse.ArgumentTypeError("a number from 1 to 100 is needed")
@@ -84,26 +92,21 @@ def _world(registries: Path | None) -> Iterator[World]:
         yield World(simulator, Path(folder), Path(own))
 
 
-def _benchmark(world: World, options: argparse.Namespace) -> None:
+def _benchmark(world: World, effort: Effort) -> Iterator[str]:
+    """Return the lines of all tables. They come when all is measured, so that progress does not tear them apart."""
     progress = _stopwatch()
-    effort = _FULL if options.full else _QUICK
-    effort = effort._replace(all_cases=not options.ratios)
-    if options.repetitions is not None:
-        effort = effort._replace(repetitions=options.repetitions)
-    _print(report.surrounding(world))
+    surrounding = report.surrounding(world)
     tasks = measure_tasks(world, _ROUNDS, effort.repetitions, progress)
-    _print(report.task_table(tasks))
     lists = measure_lists(world, effort.repetitions, progress)
-    _print(report.list_table(lists))
     matrix = Matrix(world, effort, progress)
     matrix.samples.update({FROM_SMALL: lists.small, FROM_LARGE: lists.large})
     matrix.run(statistics.median(sample.seconds for sample in lists.ping))
-    _print(report.matrix_tables(matrix))
-    _print(
-        report.ratio_table(
-            [*list_ratios(lists), *create_ratios(matrix.samples), *task_ratios(tasks)]
-        )
-    )
+    yield from (*surrounding, "")
+    yield from (*report.task_table(tasks), "")
+    yield from (*report.list_table(lists), "")
+    yield from (*report.matrix_tables(matrix), "")
+    ratios = [*list_ratios(lists), *create_ratios(matrix.samples), *task_ratios(tasks)]
+    yield from report.ratio_table(ratios)
 
 
 def _stopwatch() -> Callable[[str], None]:
@@ -114,12 +117,6 @@ def _stopwatch() -> Callable[[str], None]:
         print(f"[{time.monotonic() - began:6.0f} s] {text}", file=sys.stderr, flush=True)
 
     return progress
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
-    print(flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ CIRCUMSTANCES = [(latency, at_once) for latency in LATENCIES for at_once in CONC
 DEMANDED = {(20, 1): 0.95, (20, 8): 0.85, (0, 1): 0.6}
 _DEMANDED_SIZE = 1_000
 REFUSED = Case(CREATE, DIDS, 20, 8, _DEMANDED_SIZE, refuses=True)
-# What takes longer than this, in seconds, is run once.
+# After so many seconds, cases of which nothing is demanded are not run once more.
 _LONG = 15.0
 
 
@@ -92,8 +93,11 @@ class Matrix:
 
     def _group(self, cases: list[Case]) -> None:
         """Run cases in turns, in an order that changes from round to round."""
-        long = sum(map(self._expected, cases)) > _LONG and not any(map(is_demanded, cases))
-        for turn in range(1 if long else self._effort.repetitions):
+        demanded = any(map(is_demanded, cases))
+        until = time.monotonic() + _LONG
+        for turn in range(self._effort.repetitions):
+            if turn and not demanded and time.monotonic() > until:
+                break
             shift = turn % max(1, len(cases))
             for case in cases[shift:] + cases[:shift]:
                 sample = measure(self._world, case, self._expected(case))

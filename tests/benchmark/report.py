@@ -39,16 +39,14 @@ _HEAD = (
 _WORK = {CREATE: "Creating", NOTHING: "Nothing to do"}
 
 
-def surrounding(world: World) -> Iterator[str]:
+def surrounding(world: World) -> list[str]:
     """Say what the benchmark runs on."""
-    yield (
+    return [
         f"Python {platform.python_version()}, ansible-core {version('ansible-core')}, requests {version('requests')},"
-        f" {platform.system()} {platform.machine()}, {os.cpu_count()} processors"
-    )
-    yield (
+        f" {platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         f"load before: {os.getloadavg()[0]:.1f}; a durable write of 4 KiB where the registry is:"
-        f" {world.seconds_to_disk() * 1000:.2f} ms"
-    )
+        f" {world.seconds_to_disk() * 1000:.2f} ms",
+    ]
 
 
 def matrix_tables(matrix: Matrix) -> Iterator[str]:
