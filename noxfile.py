@@ -140,3 +140,23 @@ def benchmark(session: nox.Session) -> None:
     """Measure the modules beside other ways to do the same; arguments go to the benchmark."""
     session.install("ansible-core", "-r", "tests/integration/requirements.txt")
     Tree(session).run("python", "-m", f"{PACKAGE}.tests.benchmark", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the site of the documentation into .nox/docs/html; arguments go to Sphinx."""
+    session.install("ansible-core", "antsibull-docs", "sphinx", "sphinx-ansible-theme")
+    tree = Tree(session)
+    site = Path(session.virtualenv.location).resolve()
+    for made in ("rst", "html"):
+        shutil.rmtree(site / made, ignore_errors=True)
+    (site / "rst").mkdir()
+    tree.run(
+        *("antsibull-docs", "collection", "--use-current", "--squash-hierarchy"),
+        *("--fail-on-error", "--dest-dir", str(site / "rst"), "nextbilling.did"),
+    )
+    tree.run(
+        *("sphinx-build", "-c", "docs", "-W", "--keep-going", "--quiet"),
+        *(*session.posargs, str(site / "rst"), str(site / "html")),
+    )
+    session.log(f"The site begins at {site / 'html' / 'index.html'}")

@@ -1,0 +1,40 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How Sphinx builds the site of the documentation. Sources come from antsibull-docs; see the session "docs" of noxfile.py."""
+
+from __future__ import annotations
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+project = "nextbilling.did"
+copyright = "nextbilling.did contributors"  # pylint: disable=redefined-builtin
+
+extensions = ["sphinx_antsibull_ext"]
+html_theme = "sphinx_ansible_theme"
+html_title = "nextbilling.did"
+html_show_sphinx = False
+highlight_language = "YAML+Jinja"
+nitpicky = True
+
+# Labels of Ansible's own documentation that antsibull-docs refers to. The page is built without a look at other sites.
+_ANSIBLE = "https://docs.ansible.com/ansible/latest/reference_appendices"
+_ELSEWHERE = {
+    "ansible_configuration_settings": f"{_ANSIBLE}/config.html",
+    "common_return_values": f"{_ANSIBLE}/common_return_values.html",
+}
+
+
+def _refer_elsewhere(
+    _app: Sphinx, _environment: BuildEnvironment, node: addnodes.pending_xref, content: nodes.Element
+) -> nodes.reference | None:
+    address = _ELSEWHERE.get(node["reftarget"])
+    return address and nodes.reference("", "", content, internal=False, refuri=address)
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("missing-reference", _refer_elsewhere)
