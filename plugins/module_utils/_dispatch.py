@@ -484,9 +484,8 @@ class Dispatcher:
                 outcome = platform.create(attempts.plan.payload, permit)
             else:
                 outcome = platform.edit(attempts.plan.record_id, attempts.plan.payload, permit)
-        except (
-            BaseException
-        ) as error:  # pylint: disable=broad-exception-caught  # it is raised again where it belongs
+        # It is raised again where it belongs.
+        except BaseException as error:  # pylint: disable=broad-exception-caught
             return _Crash(error, platform is not None and platform.began)
         if failures:
             return _Crash(failures[0], False)

@@ -27,7 +27,7 @@ def main() -> int:
     if concurrency == 1:
         client.work()
     else:
-        threads = [threading.Thread(target=client.work) for _ in range(concurrency)]
+        threads = [threading.Thread(target=client.work) for _number in range(concurrency)]
         for thread in threads:
             thread.start()
         for thread in threads:

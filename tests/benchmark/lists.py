@@ -36,7 +36,7 @@ def measure_lists(world: World, repetitions: int, progress: Callable[[str], None
         samples.append(sample)
         progress(f"{name}: {sample.seconds:.1f} s")
 
-    for _ in range(repetitions):
+    for _repetition in range(repetitions):
         note(lists.ping, "one ping", _sample(world.play([{PING: {}}])))
         for case, samples in ((FROM_SMALL, lists.small), (FROM_LARGE, lists.large)):
             note(samples, case, measure(world, case, expected=case.size / 1000))

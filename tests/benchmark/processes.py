@@ -41,7 +41,7 @@ def run(command: list[str], environment: dict[str, str], limit: float) -> Finish
         began = time.perf_counter()
         try:
             # In a session of its own, so that all that it starts can be ended with it.
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # pylint: disable=consider-using-with
                 command,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ import threading
 import typing as t
 
 from .. import _fields
-from .._converge import Converger, Settings
+from .._converge import Converger
 from .._exchange import Connection, check_connection, shown_path
 from .._plan import masked
 from .._registry._open import open_registry

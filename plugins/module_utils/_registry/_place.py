@@ -68,7 +68,8 @@ class Move(t.NamedTuple):
     at: str
 
     def dump(self) -> str:
-        return json.dumps(self._asdict(), separators=(",", ":"))
+        fields = dict(zip(self._fields, self))
+        return json.dumps(fields, separators=(",", ":"))
 
 
 def mark(meta: Mapping[str, str], *names: str) -> Move | None:
