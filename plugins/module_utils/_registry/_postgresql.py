@@ -138,6 +138,8 @@ class PostgresqlDatabase:
                 self._outage_since = self._outage_since or time.monotonic()
                 if time.monotonic() + pause > self._outage_since + _PATIENCE:
                     raise self._not_passing(failure) from None
+            # After a failover a new connection leads to another server.
+            self.close()
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -156,7 +158,8 @@ class PostgresqlDatabase:
         meta: dict[str, str] | None = dict(rows) if begin.endswith(_META) else None
         try:
             yield _PostgresqlTransaction(self, connection, meta)
-            self._commit(connection)
+            if begin != _READ:
+                self._commit(connection)
         finally:
             self._roll_back(connection)
 
