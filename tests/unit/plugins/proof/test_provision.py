@@ -20,6 +20,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._module.dids impor
 from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Runner
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
+from ansible_collections.nextbilling.did.tests.unit.plugins.stores import in_a_file
 
 COLLECTION = Path(client.__file__).parents[2]
 ROLE = COLLECTION / "roles" / "provision"
@@ -132,6 +133,7 @@ def playbook(runner: Runner, installed: Path, tmp_path: Path) -> Playbook:
     return run
 
 
+@in_a_file
 def test_the_installed_playbook_runs_from_any_folder(
     runner: Runner, playbook: Playbook, installed: Path, tmp_path: Path
 ) -> None:
@@ -154,6 +156,7 @@ def test_the_installed_playbook_runs_from_any_folder(
     assert len(runner.requests()) == 1
 
 
+@in_a_file
 def test_the_installed_playbook_takes_a_list(runner: Runner, playbook: Playbook) -> None:
     inline = [{"did_number": "0300123456"}, {"did_number": "1"}]
     code, printed = playbook(provision_dids=inline, provision_defaults={"port": 5060})
@@ -163,6 +166,7 @@ def test_the_installed_playbook_takes_a_list(runner: Runner, playbook: Playbook)
     ]
 
 
+@in_a_file
 def test_the_installed_playbook_says_what_it_needs(runner: Runner, playbook: Playbook) -> None:
     for variables, words in (
         ({}, "No DIDs are given"),
@@ -176,6 +180,7 @@ def test_the_installed_playbook_says_what_it_needs(runner: Runner, playbook: Pla
     assert runner.requests() == []
 
 
+@in_a_file
 def test_every_variable_reaches_the_module(
     runner: Runner, playbook: Playbook, tmp_path: Path
 ) -> None:
