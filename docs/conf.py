@@ -29,7 +29,10 @@ _ELSEWHERE = {
 
 
 def _refer_elsewhere(
-    _app: Sphinx, _environment: BuildEnvironment, node: addnodes.pending_xref, content: nodes.Element
+    _app: Sphinx,
+    _environment: BuildEnvironment,
+    node: addnodes.pending_xref,
+    content: nodes.Element,
 ) -> nodes.reference | None:
     address = _ELSEWHERE.get(node["reftarget"])
     return address and nodes.reference("", "", content, internal=False, refuri=address)
