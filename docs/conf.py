@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 project = "nextbilling.did"
-copyright = "nextbilling.did contributors"  # pylint: disable=redefined-builtin
+project_copyright = "nextbilling.did contributors"
 
 extensions = ["sphinx_antsibull_ext"]
 html_theme = "sphinx_ansible_theme"
