@@ -139,7 +139,7 @@ class World:
         """Return how long it takes to write a page into the registries' folder so that it survives a power loss."""
         samples = []
         with tempfile.TemporaryFile(dir=self._registries, buffering=0) as handle:
-            for _ in range(50):
+            for _sample in range(50):
                 began = time.perf_counter()
                 handle.write(bytes(4096))
                 os.fsync(handle.fileno())

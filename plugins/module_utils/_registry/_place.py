@@ -68,7 +68,13 @@ class Move(t.NamedTuple):
     at: str
 
     def dump(self) -> str:
-        fields = dict(zip(self._fields, self))
+        fields = {
+            "token": self.token,
+            "source": self.source,
+            "target": self.target,
+            "host": self.host,
+            "at": self.at,
+        }
         return json.dumps(fields, separators=(",", ":"))
 
 
