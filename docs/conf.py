@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -20,12 +22,14 @@ html_show_sphinx = False
 highlight_language = "YAML+Jinja"
 nitpicky = True
 
-# Labels of Ansible's own documentation that antsibull-docs refers to. The page is built without a look at other sites.
-_ANSIBLE = "https://docs.ansible.com/ansible/latest/reference_appendices"
+# Labels of Ansible's own documentation that antsibull-docs and the guides refer to. The site is built without a look at other sites.
+_ANSIBLE = "https://docs.ansible.com/ansible/latest"
 _ELSEWHERE = {
-    "ansible_configuration_settings": f"{_ANSIBLE}/config.html",
-    "common_return_values": f"{_ANSIBLE}/common_return_values.html",
+    "ansible_configuration_settings": f"{_ANSIBLE}/reference_appendices/config.html",
+    "callback_plugins": f"{_ANSIBLE}/plugins/callback.html",
+    "common_return_values": f"{_ANSIBLE}/reference_appendices/common_return_values.html",
 }
+_BUILTIN = re.compile(r"ansible_collections\.ansible\.builtin\.(\w+_(?:module|lookup|filter))")
 
 
 def _refer_elsewhere(
@@ -34,7 +38,13 @@ def _refer_elsewhere(
     node: addnodes.pending_xref,
     content: nodes.Element,
 ) -> nodes.reference | None:
-    address = _ELSEWHERE.get(node["reftarget"])
+    label = node["reftarget"]
+    builtin = _BUILTIN.fullmatch(label)
+    address = (
+        f"{_ANSIBLE}/collections/ansible/builtin/{builtin[1]}.html"
+        if builtin
+        else _ELSEWHERE.get(label)
+    )
     return address and nodes.reference("", "", content, internal=False, refuri=address)
 
 

@@ -53,7 +53,8 @@ options:
     default: false
 notes:
   - It runs where the registry is, usually on C(localhost).
-  - In a loop over items that hold passwords, it is Ansible itself that prints the item. Set C(label) in C(loop_control).
+  - In a loop over items that hold passwords, it is Ansible itself that prints the item where it fails, whatever C(label) says. Use
+    M(nextbilling.did.dids), or set C(no_log) on the task.
 seealso:
   - module: nextbilling.did.did_registry
 """
