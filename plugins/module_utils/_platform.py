@@ -177,20 +177,20 @@ class _Route:
             "Accept": "application/json",
             "Accept-Encoding": "identity",
         }
-        self._pattern = session.prepare_request(requests.Request("PUT", url, headers, data=b"{}"))
+        self._request = session.prepare_request(requests.Request("PUT", url, headers, data=b"{}"))
+        self._url = self._request.url
 
     def path(self, record_id: int | None) -> str:
         """Return the path of a request."""
         return self._path if record_id is None else f"{self._path}/{record_id}"
 
     def request(self, method: str, record_id: int | None, body: bytes) -> t.Any:
-        """Return a request that is ready to be sent."""
-        request = self._pattern.copy()
+        """Return a request that is ready to be sent. It is the same object for all requests, as one is made after the other."""
+        request = self._request
         request.method = method
         request.body = body
         request.headers["Content-Length"] = str(len(body))
-        if record_id is not None:
-            request.url = f"{request.url}/{record_id}"
+        request.url = self._url if record_id is None else f"{self._url}/{record_id}"
         return request
 
 
@@ -644,6 +644,18 @@ def _make_session(wire: _Wire) -> t.Any:
     pools = {"http": WatchedHTTPPool, "https": WatchedHTTPSPool}
 
     class Adapter(requests.adapters.HTTPAdapter):
+        _pool: t.Any = None
+
+        def get_connection_with_tls_context(self, *args: t.Any, **options: t.Any) -> t.Any:
+            # All requests of a session go one way, so it is looked for once.
+            if self._pool is None:
+                self._pool = super().get_connection_with_tls_context(*args, **options)
+            return self._pool
+
+        def close(self) -> None:
+            self._pool = None
+            super().close()
+
         def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
             super().init_poolmanager(*args, **options)
             self.poolmanager.pool_classes_by_scheme = pools

@@ -106,6 +106,9 @@ class PostgresqlDatabase:
             lambda connection: connection.execute(_for_psycopg(sql), values).fetchall()
         )
 
+    def look_beside(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
+        return None  # a server has few connections to give
+
     @contextlib.contextmanager
     def writing(self, *, patiently: bool = False) -> Iterator[_PostgresqlTransaction]:
         if self._registry_id is not None and not self._may_write:

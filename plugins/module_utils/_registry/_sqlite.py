@@ -13,6 +13,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import threading
 import typing as t
 from pathlib import Path
 
@@ -53,6 +54,9 @@ class SqliteDatabase:
         self._write = write
         self._timeout = timeout
         self._copied: object = None
+        self._waits = timeout
+        self._second: sqlite3.Connection | None = None
+        self._second_lock = threading.Lock()
         with _translated(location):
             # What a killed run has left in a hurry, this one brings to rest.
             self._hurried = write and _is_wal(path)
@@ -71,11 +75,15 @@ class SqliteDatabase:
     @contextlib.contextmanager
     def reading(self) -> Iterator[_SqliteTransaction]:
         with _translated(self.location):
-            if not self._write and self._outdated():
-                self._connection.close()
-                self._connection = self._open()
+            self._follow()
         with self._transaction("BEGIN") as transaction:
             yield transaction
+
+    def _follow(self) -> None:
+        """Open the file again where what is open does not show its present state."""
+        if not self._write and self._outdated():
+            self._connection.close()
+            self._connection = self._open()
 
     def _outdated(self) -> bool:
         """Tell whether what was copied has changed, or what was read in place can no longer be."""
@@ -87,14 +95,26 @@ class SqliteDatabase:
 
     @contextlib.contextmanager
     def writing(self, *, patiently: bool = False) -> Iterator[_SqliteTransaction]:
-        timeout = max(self._timeout, _PATIENCE) if patiently else self._timeout
-        self._connection.execute(f"PRAGMA busy_timeout = {int(timeout * 1000)}")
+        self._wait_for_others(max(self._timeout, _PATIENCE) if patiently else self._timeout)
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             yield transaction
 
+    def _wait_for_others(self, seconds: float) -> None:
+        if seconds != self._waits:
+            self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+            self._waits = seconds
+
     def look(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        with self.reading() as transaction:
-            return transaction.rows(sql, *values)
+        with _translated(self.location):
+            self._follow()
+            return self._connection.execute(sql, values).fetchall()
+
+    def look_beside(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
+        if self._second is None:
+            return None
+        # A query that begins while another one is open on the same connection would see no more than that one does.
+        with self._second_lock, _translated(self.location):
+            return self._second.execute(sql, values).fetchall()
 
     def repeated(self, work: Callable[[], T]) -> T:
         return work()
@@ -113,7 +133,10 @@ class SqliteDatabase:
     def hurry(self) -> None:
         self._hurried = True
         with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            ((mode,),) = self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            if mode == "wal":
+                # With a write-ahead log, whoever reads need not wait until a write is on the disk.
+                self._second = _open_file(self._path, write=True, timeout=self._timeout)
 
     def strange_tables(self) -> bool:
         with self.reading() as transaction:
@@ -132,10 +155,12 @@ class SqliteDatabase:
 
     def close(self) -> None:
         with _translated(self.location):
+            if self._second is not None:
+                self._second.close()
             if self._hurried:
                 # Where another run is at work this fails, and is left to that one.
                 with contextlib.suppress(sqlite3.Error):
-                    self._connection.execute("PRAGMA busy_timeout = 0")
+                    self._wait_for_others(0)
                     self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
             self._connection.close()
 
@@ -143,6 +168,7 @@ class SqliteDatabase:
 class _SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._meta: dict[str, str] | None = None
 
     def rows(self, sql: str, *values: t.Any) -> Sequence[tuple[t.Any, ...]]:
         return self._connection.execute(sql, values).fetchall()
@@ -154,7 +180,9 @@ class _SqliteTransaction:
             raise Collision from None
 
     def meta(self) -> dict[str, str]:
-        return dict(self.rows("SELECT name, value FROM meta"))
+        if self._meta is None:
+            self._meta = dict(self.rows("SELECT name, value FROM meta"))
+        return self._meta
 
 
 def open_sqlite(location: str, *, write: bool, timeout: float) -> SqliteDatabase:

@@ -76,6 +76,9 @@ class Database(t.Protocol):
         C(patiently): what an answer means must be written; wait for other processes longer than for what may be tried again.
         """
 
+    def look_beside(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
+        """Do what C(look) does, in any thread and beside a transaction of this one; None where that cannot be."""
+
     def repeated(self, work: Callable[[], T]) -> T:
         """Run a piece of work that may be done twice: again, for a while, if the connection to the database breaks."""
 
@@ -126,6 +129,11 @@ class Access:
         with self._lock:
             ask = self._database.look if self._joined is None else self._joined.rows
             return ask(sql, *values)
+
+    def look_beside(self, sql: str, *values: t.Any) -> Sequence[Row]:
+        """Run a single query that sees what is durable, if possible without waiting for another thread's transaction."""
+        found = self._database.look_beside(sql, *values)
+        return self.look(sql, *values) if found is None else found
 
     def repeated(self, work: Callable[[], T]) -> T:
         """Run a piece of work as C(Database.repeated) does; within a common transaction, once."""
@@ -328,7 +336,7 @@ class SqlRegistry:
 
     def holds(self, token: str, seconds: float) -> bool:
         query = f"SELECT 1 FROM records WHERE claim_token = ? AND claim_until - {self._database.now} >= ?"
-        return bool(self._access.look(query, token, seconds))
+        return bool(self._access.look_beside(query, token, seconds))
 
     def hurry(self) -> None:
         self._database.hurry()

@@ -14,7 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -578,6 +579,49 @@ def test_what_an_answer_means_is_written_patiently(registry: SqlRegistry, tmp_pa
     thread.join()
     other.close()
     impatient.close()
+
+
+def _in_a_thread(work: Callable[[], Any]) -> Any:
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(work).result(timeout=30)
+
+
+@in_a_file
+def test_in_a_hurry_the_last_look_does_not_wait_for_a_write(registry: SqlRegistry) -> None:
+    """And it takes nothing for granted that is not durable yet."""
+    registry.hurry()
+    first = registry.claim(PLATFORM, _create("1166"))
+    with registry.together():
+        second = registry.claim(PLATFORM, _create("1167"))
+        assert first is not None and second is not None
+        assert _in_a_thread(lambda: registry.holds(first, 1.0))
+        assert not _in_a_thread(lambda: registry.holds(second, 1.0))
+    assert _in_a_thread(lambda: registry.holds(second, 1.0))
+
+
+@pytest.mark.parametrize("hurried", [False, True])
+def test_many_threads_take_a_last_look_at_once(registry: SqlRegistry, hurried: bool) -> None:
+    """Each sees the claim that was durable before it looked, whatever the others are looking at."""
+    if hurried:
+        registry.hurry()
+    first = registry.claim(PLATFORM, _create())
+    ended = threading.Event()
+
+    def look_on() -> None:
+        while not ended.is_set():
+            assert first is not None and registry.holds(first, 1.0)
+
+    with ThreadPoolExecutor(4) as threads:
+        onlookers = [threads.submit(look_on) for _thread in range(4)]
+        try:
+            for number in range(1000, 1100):
+                token = registry.claim(PLATFORM, _create(str(number)))
+                assert token is not None
+                assert registry.holds(token, 1.0)
+        finally:
+            ended.set()
+        for onlooker in onlookers:
+            onlooker.result(timeout=30)
 
 
 def test_platforms_do_not_see_each_other(registry: SqlRegistry) -> None:
