@@ -21,7 +21,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
     from ._exchange import Connection
     from ._platform import Platform
-    from ._registry._records import Found, Record, Registry
+    from ._registry._protocols import Registry
+    from ._registry._records import Found, Record
     from ._secrets import Fingerprints
 
 
@@ -132,15 +133,6 @@ class Converger:
         from ._dispatch import Dispatcher
 
         Dispatcher(self).run(jobs)
-
-    def listed(self, jobs: Sequence[Job]) -> set[str]:
-        """Return the keys of the registry's records that planned DIDs are about."""
-        known = (job.plan.known for job in jobs if job.plan is not None)
-        keys = {record.key for record in known if record is not None}
-        wanted = [(job.desired.number, job.desired.record_id) for job in jobs if job.plan is None]
-        for found in self.registry.find_many(self.settings.platform, wanted):
-            keys.update(record.key for record in found if record is not None)
-        return keys
 
     def too_many_failures(self, jobs: Sequence[Job]) -> str | None:
         """Return the words for a run that stops because more DIDs failed than it allows, or None."""

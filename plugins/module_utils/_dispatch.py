@@ -26,7 +26,7 @@ import typing as t
 from . import _outcome, _telling
 from ._errors import DidError, RegistryBusy, defect
 from ._plan import ADOPT, CREATE, NONE, UPDATE, recorded
-from ._registry._records import Intent, LateAnswer
+from ._registry._changes import Intent, LateAnswer
 from ._registry._waiting import FIRST_PAUSE, LONGEST_PAUSE, live_claim, pause_before_look
 from ._registry._writing import timestamp
 
@@ -37,7 +37,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from ._outcome import Outcome
     from ._plan import Plan
     from ._platform import Platform
-    from ._registry._records import Record, Registry
+    from ._registry._protocols import Registry
+    from ._registry._records import Record
 
 _LEASE_MARGIN = 30.0
 _RETRY_AFTER_LIMIT = 120.0

@@ -77,7 +77,7 @@ def _digits(value: object) -> str:
     )
 
 
-def _did_number(value: object) -> str:
+def did_number(value: object) -> str:
     text = _digits(value)
     number = text.translate(_SEPARATORS)
     if _is_number(number[1:] if number.startswith("+") else number):
@@ -249,7 +249,7 @@ class Field(t.NamedTuple):
 
 TEXT = Kind({"type": "str"}, _text)
 DIGITS = Kind({"type": "raw"}, _digits)
-DID_NUMBER = Kind({"type": "raw"}, _did_number, same=identity)
+DID_NUMBER = Kind({"type": "raw"}, did_number, same=identity)
 INTEGER = Kind({"type": "int"}, _integer)
 COUNT = Kind({"type": "int"}, _count)
 PORT = Kind({"type": "int"}, _port)
@@ -338,25 +338,6 @@ def _missing_companions(declared: Mapping[str, object], wires: Mapping[str, Wire
     if needs is None or needs in wires or declared.get(needs) is not None:
         return []
     return [f"did_type: {_show_type(code)} needs {needs} beside it (the vendor's page says so)"]
-
-
-LAST_NUMBER = "last_number"
-RANGE_LIMIT = 100_000
-
-
-def numbers_of_range(first: str, last: object) -> list[str]:
-    """Return the numbers from C(first), in wire form, to C(last), as declared; or raise C(ValueError)."""
-    end = identity(_did_number(last))
-    digits = identity(first)
-    plus = first[: len(first) - len(digits)]
-    if len(digits) != len(end):
-        raise ValueError(f"{end} has {len(end)} digits, and did_number has {len(digits)}")
-    count = int(end) - int(digits) + 1
-    if count < 1:
-        raise ValueError(f"{end} is before did_number {digits}")
-    if count > RANGE_LIMIT:
-        raise ValueError(f"a range of {count} numbers; {RANGE_LIMIT} are the most")
-    return [f"{plus}{number:0{len(end)}d}" for number in range(int(digits), int(end) + 1)]
 
 
 def record_id(value: object) -> int:

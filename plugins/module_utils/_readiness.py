@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
     from ._converge import Job
     from ._plan import Plan
-    from ._registry._records import Registry
+    from ._registry._protocols import Registry
 
 
 def check_payload(plan: Plan) -> None:

@@ -18,13 +18,14 @@ import typing as t
 
 from ._errors import Conflict, RegistryBusy
 from ._plan import masked, same
-from ._registry._records import CONFIRMED, UNKNOWN, Holding, Record, Revision
+from ._registry._changes import Holding, Revision
+from ._registry._records import CONFIRMED, UNKNOWN, Record
 from ._registry._waiting import find_unclaimed
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
 
-    from ._registry._records import Registry
+    from ._registry._protocols import Registry
 
 RECORDED = "recorded"
 FORGOTTEN = "forgotten"

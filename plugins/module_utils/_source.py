@@ -16,7 +16,7 @@ import os
 import re
 import typing as t
 
-from . import _fields
+from . import _fields, _ranges
 from ._errors import InvalidParameter
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 
 FIELD_NAMES = {*_fields.BY_NAME, "record_id"}
-_RANGE_NAMES = {*FIELD_NAMES, _fields.LAST_NUMBER}
+_RANGE_NAMES = {*FIELD_NAMES, _ranges.LAST_NUMBER}
 _NUMBER_MARK = "{number}"
 
 
@@ -267,7 +267,7 @@ def check(
 
 
 def _check_defaults(defaults: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
-    own = ("did_number", "record_id", _fields.LAST_NUMBER)
+    own = ("did_number", "record_id", _ranges.LAST_NUMBER)
     problems = [f"{name} is each DID's own" for name in own if defaults.get(name) is not None]
     problems += [
         f"{_name(key)} is no field of a DID" for key in defaults if key not in _RANGE_NAMES
@@ -293,8 +293,8 @@ def _check(
             record_id = _fields.record_id(declared["record_id"])
         except ValueError as error:
             problems.append(f"record_id: {error}")
-    last = declared.get(_fields.LAST_NUMBER)
-    if last is None or _fields.LAST_NUMBER not in names:
+    last = declared.get(_ranges.LAST_NUMBER)
+    if last is None or _ranges.LAST_NUMBER not in names:
         return ([] if problems else [Item(entry, values, record_id)]), problems
     return _check_range(entry, values, last, problems)
 
@@ -311,7 +311,7 @@ def _check_range(
     numbers: list[str] = []
     if first is not None:
         try:
-            numbers = _fields.numbers_of_range(first, last)
+            numbers = _ranges.numbers_of_range(first, last)
         except ValueError as error:
             problems.append(f"last_number: {error}")
     if problems:

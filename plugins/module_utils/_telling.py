@@ -12,7 +12,8 @@ from __future__ import annotations
 import typing as t
 
 from . import _errors, _outcome
-from ._errors import Conflict, DidError, PlanChanged, RegistryBusy, pasteable_task
+from ._errors import Conflict, DidError, PlanChanged, RegistryBusy
+from ._pasting import pasteable_task
 from ._plan import CREATE
 
 if t.TYPE_CHECKING:  # pragma: no cover

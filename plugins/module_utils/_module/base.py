@@ -29,11 +29,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     Spec = dict[str, dict[str, t.Any]]
     Result = dict[str, t.Any]
 
-_SHOWN_ITEMS = 20
 _LOGIN = ("api_token", "api_key", "registry_password", "copy_from_password")
-# What may be shown of an item of a list: an unknown key may be a mistyped secret.
-_PLAIN = {field.name for field in _fields.FIELDS if not field.secret}
-_PLAIN |= {"record_id", _fields.LAST_NUMBER}
 
 
 def environment(name: str) -> str:
@@ -171,36 +167,11 @@ def _shown(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
         return value if may_be_shown(str(value)) else MASK
     if name == "api_url":
         return shown_address(str(value)) or MASK
-    if name == "defaults":
-        return _shown_item(value)
-    if name == "dids":
-        return _shown_items(value) if isinstance(value, list) else MASK
+    if name in ("defaults", "dids"):
+        from .items import shown_items
+
+        return shown_items(value)
     return value
-
-
-def _shown_items(items: list[t.Any]) -> list[t.Any]:
-    """Return the first items of a list as they may be shown: of thousands, nobody reads more."""
-    shown: list[t.Any] = [_shown_item(item) for item in items[:_SHOWN_ITEMS]]
-    rest = len(items) - _SHOWN_ITEMS
-    return [*shown, f"… and {rest} more"] if rest > 0 else shown
-
-
-def _shown_item(item: t.Any) -> t.Any:
-    """Return an item of a list with a mark in place of whatever is not a plain value of a field that may be shown."""
-    if not isinstance(item, dict):
-        return MASK
-    return {
-        str(name) if name in _PLAIN else MASK: (
-            value if name in _PLAIN and _is_plain(value) else MASK
-        )
-        for name, value in item.items()
-    }
-
-
-def _is_plain(value: t.Any) -> bool:
-    if isinstance(value, list):
-        return all(_is_plain(element) and not isinstance(element, list) for element in value)
-    return value is None or isinstance(value, (str, int, float))
 
 
 def run(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:

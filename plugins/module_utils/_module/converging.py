@@ -28,7 +28,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._converge import Job, Settings
     from .._plan import Desired, Plan
     from .._platform import Platform
-    from .._registry._records import Record, Registry
+    from .._registry._protocols import Registry
+    from .._registry._records import Record
     from .base import Module, Result, Spec
 
 

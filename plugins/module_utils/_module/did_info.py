@@ -19,7 +19,9 @@ from .._secrets import MASK
 from .base import limits, option, refuse, registry_location, shared_spec
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._registry._records import HistoryEntry, Record, Registry
+    from .._registry._inventory import HistoryEntry
+    from .._registry._protocols import Registry
+    from .._registry._records import Record
     from .base import Module, Result, Spec
 
 

@@ -13,7 +13,8 @@ import typing as t
 
 from .. import _fields
 from .._plan import recorded
-from .._registry._open import make_present, open_registry, place_of
+from .._registry._making import make_present
+from .._registry._open import open_registry, place_of
 from .._resolve import FORGOTTEN, RECORDED, Statement, lines, resolve
 from .._secrets import Fingerprints
 from .._source import check, inline, read_file
@@ -22,7 +23,7 @@ from .base import limits, option, platform_of, refuse, registry_location, shared
 _COPIED = "copied"
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._registry._records import Registry
+    from .._registry._protocols import Registry
     from .._source import Item
     from .base import Module, Result, Spec
 

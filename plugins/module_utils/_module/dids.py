@@ -126,7 +126,7 @@ class _Run:
         converger, module = self._converger, self._module
         jobs = converger.plan(wanted)
         self._refuse(jobs)
-        unlisted = self._unlisted(converger.listed(jobs))
+        unlisted = self._unlisted(self._listed(jobs))
         plan_checksum = checksum(
             converger.settings.platform,
             converger.registry.registry_id,
@@ -178,6 +178,16 @@ class _Run:
                     f"{other.place} and {item.place}: are one and the same in the registry (record {known.record_id})"
                 )
         refuse(problems)
+
+    def _listed(self, jobs: Sequence[Job]) -> set[str]:
+        """Return the keys of the registry's records that the list is about."""
+        converger = self._converger
+        known = (job.plan.known for job in jobs if job.plan is not None)
+        keys = {record.key for record in known if record is not None}
+        wanted = [(job.desired.number, job.desired.record_id) for job in jobs if job.plan is None]
+        for found in converger.registry.find_many(converger.settings.platform, wanted):
+            keys.update(record.key for record in found if record is not None)
+        return keys
 
     def _unlisted(self, listed: set[str]) -> Result:
         """Return how many DIDs of the registry the list does not name, and on request which."""

@@ -27,16 +27,16 @@ import time
 import typing as t
 
 from .._errors import InvalidParameter, RegistryBusy, RegistryMismatch, RegistryUnavailable
-from ._open import check_current, check_id, creating_task
-from ._place import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, NoRegistry, mark
+from ._moving import Move, mark
+from ._open import check_current, check_id
+from ._place import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, NoRegistry
 from ._store import SqlRegistry, read_meta
 from ._writing import describe, make_tables, timestamp
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Mapping, Sequence
 
-    from ._place import Place
-    from ._store import Database, Row, Transaction
+    from ._protocols import Database, Place, Row, Transaction
 
 _TABLES = {
     "platforms": ("name", "added_at"),
@@ -152,8 +152,7 @@ class _Mover:
         except NoRegistry as error:
             raise RegistryMismatch(f"copy_from: {error.message}. Nothing was written") from None
         try:
-            step = creating_task(self._source.location, "NAME_OF_THE_PLATFORM")
-            check_current(database, read_meta(database), step)
+            check_current(database, read_meta(database))
         except BaseException:
             database.close()
             raise
@@ -165,9 +164,7 @@ class _Mover:
             return _Ends(source, None, False)
         with contextlib.closing(self._target.open(write=False, timeout=self._timeout)) as database:
             meta = read_meta(database)
-            check_current(
-                database, meta, creating_task(self._target.location, "NAME_OF_THE_PLATFORM")
-            )
+            check_current(database, meta)
             self._refuse(database.unwritable(keeping=True), self._target)
             return _Ends(source, meta, bool(_live_claims(database)))
 

@@ -20,7 +20,7 @@ from ._sqlite import APPLICATION_ID, SqliteDatabase
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
 
-    from ._store import Transaction
+    from ._protocols import Transaction
 
 
 def uncreatable(path: str) -> str | None:

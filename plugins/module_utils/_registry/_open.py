@@ -14,14 +14,13 @@ import re
 import typing as t
 from urllib.parse import unquote
 
-from .._errors import InvalidParameter, RegistryMismatch, RegistryUnavailable, pasteable_task
-from ._place import ARRIVING, NoRegistry, check_in_use, not_in_use
+from .._errors import InvalidParameter, RegistryMismatch, RegistryUnavailable
+from ._place import ARRIVING, NoRegistry, check_in_use
 from ._schema import CURRENT
 from ._store import SqlRegistry, read_meta, schema_version
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from ._place import Place
-    from ._store import Database
+    from ._protocols import Database, Place
 
 DEFAULT_LOCATION = "~/.local/state/nextbilling-did/registry.db"
 _DATABASE = "postgresql://"
@@ -99,11 +98,11 @@ def open_registry(
         holds the task that creates, migrates or moves it.
     :raises RegistryUnavailable: it cannot be read, or is damaged.
     """
-    step = creating_task(location, platform or "NAME_OF_THE_PLATFORM")
-    database = _open(place_of(location, password), write=write, timeout=timeout, step=step)
+    place = place_of(location, password)
+    database = _open(place, platform, write=write, timeout=timeout)
     try:
         meta = read_meta(database)
-        check_current(database, meta, step)
+        check_current(database, meta, platform)
         check_id(meta["registry_id"], registry_id, location)
         if not retired or ARRIVING in meta:
             check_in_use(meta, location)
@@ -112,7 +111,7 @@ def open_registry(
             raise RegistryMismatch(
                 f"The registry {location} does not know the platform {platform}. Nothing was sent: every DID would look new. If this"
                 " platform was known under another name (api_url changed?), set 'platform' to that name. If it is new to this"
-                f" registry, add it once:\n{step}"
+                f" registry, add it once:\n{creating_task(location, platform)}"
             )
     except BaseException:
         database.close()
@@ -126,23 +125,24 @@ _NEVER_BY_ACCIDENT = (
 )
 
 
-def _open(place: Place, *, write: bool, timeout: float, step: str) -> Database:
+def _open(place: Place, platform: str | None, *, write: bool, timeout: float) -> Database:
     try:
         return place.open(write=write, timeout=timeout)
     except NoRegistry as error:
+        step = creating_task(place.location, platform)
         raise RegistryMismatch(f"{error.message}. {_NEVER_BY_ACCIDENT}{step}") from None
 
 
-def check_current(database: Database, meta: dict[str, str], step: str) -> None:
+def check_current(database: Database, meta: dict[str, str], platform: str | None = None) -> None:
     """Raise C(RegistryMismatch) unless a registry has the current schema, C(RegistryUnavailable) if its tables are not that.
 
-    :param step: the task that brings it up to date.
+    :param platform: which platform the task names that brings it up to date.
     """
     version = schema_version(database, meta)
     if version < CURRENT:
         raise RegistryMismatch(
             f"The registry {database.location} has schema {version}; this release of nextbilling.did needs schema {CURRENT}. Nothing was"
-            f" sent. Make a backup, then bring it up to date:\n{step}"
+            f" sent. Make a backup, then bring it up to date:\n{creating_task(database.location, platform)}"
         )
     if database.strange_tables():
         raise RegistryUnavailable(
@@ -160,96 +160,16 @@ def check_id(found: str, wanted: str | None, location: str) -> None:
         )
 
 
-def creating_task(location: str, platform: str) -> str:
+def creating_task(location: str, platform: str | None) -> str:
     """Return the task that creates a registry or brings it up to date."""
+    from .._pasting import pasteable_task
+
     return pasteable_task(
         "Create or update the registry of DIDs",
         "did_registry",
-        {"state": "present", "platform": platform, "registry": location},
+        {
+            "state": "present",
+            "platform": platform or "NAME_OF_THE_PLATFORM",
+            "registry": location,
+        },
     )
-
-
-def make_present(
-    location: str,
-    platform: str,
-    *,
-    registry_id: str | None,
-    timeout: float,
-    apply: bool,
-    password: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, t.Any]:
-    """Make the registry exist, have the current schema and know the platform; or tell what that would take.
-
-    :param overwrite: whether one that was moved is taken into use again.
-
-    Returns C({"changes": [sentences], "registry_id": str or None where it would be created}).
-    """
-    place = place_of(location, password)
-    changes: list[str] = []
-    if place.is_missing(timeout=timeout):
-        _check_creatable(place, registry_id, timeout)
-        changes.append(f"create the registry {location}")
-        if not apply:
-            return {"changes": [*changes, f"add the platform {platform}"], "registry_id": None}
-        from ._writing import make_registry
-
-        place.create(make_registry, timeout=timeout)
-    database = place.open(write=apply, timeout=timeout)
-    try:
-        found = _bring_up_to_date(
-            database, platform, changes, registry_id=registry_id, apply=apply, overwrite=overwrite
-        )
-    finally:
-        database.close()
-    if place.tighten(apply=apply):
-        changes.append("set the file's mode to 0600")
-    return {"changes": changes, "registry_id": found}
-
-
-def _check_creatable(place: Place, registry_id: str | None, timeout: float) -> None:
-    if registry_id is not None:
-        raise RegistryMismatch(
-            f"There is no registry at {place.location}, and registry_id demands {registry_id}: a new one would have another id. Restore"
-            " that one from a backup, or leave registry_id out to create a new one"
-        )
-    reason = place.uncreatable(timeout=timeout)
-    if reason:
-        raise RegistryUnavailable(f"The registry {place.location} cannot be created ({reason})")
-
-
-def _bring_up_to_date(
-    database: Database,
-    platform: str,
-    changes: list[str],
-    *,
-    registry_id: str | None,
-    apply: bool,
-    overwrite: bool,
-) -> str:
-    """Do what a registry that exists lacks, and add that to the changes. Returns its id."""
-    from ._writing import add_platform, migrate, take_into_use
-
-    meta = read_meta(database)
-    check_id(meta["registry_id"], registry_id, database.location)
-    version = schema_version(database, meta)
-    gone = not_in_use(meta, database.location)
-    if gone is not None and not (overwrite and ARRIVING not in meta):
-        raise gone
-    if gone is not None:
-        changes.append("take the registry into use again, though it was moved")
-    if version < CURRENT:
-        changes.append(f"migrate the registry from schema {version} to {CURRENT}")
-    known = database.look("SELECT 1 FROM platforms WHERE name = ?", platform)
-    if not known:
-        changes.append(f"add the platform {platform}")
-    reason = database.unwritable(keeping=True) if changes else None
-    if reason:
-        raise RegistryUnavailable(f"The registry {database.location} cannot be written ({reason})")
-    if apply and gone is not None:
-        take_into_use(database)
-    if apply and version < CURRENT:
-        migrate(database)
-    if apply and not known:
-        add_platform(database, platform)
-    return meta["registry_id"]

@@ -20,7 +20,7 @@ import typing as t
 
 from .._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
 from ._place import NoRegistry
-from ._store import Collision, CommitUnknown, Database
+from ._store import Collision, CommitUnknown
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,9 +28,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
     import psycopg
 
     from .._errors import DidError
-    from ._place import Place
     from ._postgresql_catalogue import Catalogue
-    from ._store import Row, T, Transaction
+    from ._protocols import Database, Place, Row, T, Transaction
 
 # Seconds to wait for other processes, and for the database itself, with what must be written.
 _PATIENCE = 60.0

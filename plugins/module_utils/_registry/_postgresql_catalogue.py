@@ -19,7 +19,7 @@ from ._schema import VERSIONS
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Sequence
 
-    from ._store import Row
+    from ._protocols import Row
 
 _TABLES = ("meta", "platforms", "records", "numbers", "history")
 _RUN_RIGHTS = frozenset(

@@ -20,13 +20,12 @@ from pathlib import Path
 from .._errors import RegistryBusy, RegistryUnavailable
 from ._place import NoRegistry
 from ._schema import VERSIONS
-from ._store import Collision, Database
+from ._store import Collision
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterator, Sequence
 
-    from ._place import Place
-    from ._store import Row, T, Transaction
+    from ._protocols import Database, Place, Row, T, Transaction
 
 # In the file's header (https://www.sqlite.org/fileformat.html, 1.3): says whose database this is.
 APPLICATION_ID = 0x4E424449  # "NBDI"

@@ -7,7 +7,8 @@
 
 """The registry on any SQL database: plain tables, claims in rows, short transactions.
 
-C(Database) is the door to one kind of database. The SQL here is common to all of them; placeholders are question marks.
+What most runs need is here; C(_writing) and C(_inventory) are loaded where something is written, or asked of the registry as a whole.
+The SQL is common to all kinds of databases; placeholders are question marks.
 """
 
 from __future__ import annotations
@@ -18,18 +19,17 @@ import threading
 import typing as t
 
 from .._errors import RegistryMismatch, RegistryUnavailable
-from ._place import moved_to
-from ._records import CONFIRMED, UNCERTAIN, UNKNOWN, Claim, HistoryEntry, Record, Summary
+from ._records import Claim, Record
 from ._schema import CURRENT
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ._records import Found, Intent, Revision
+    from ._changes import Intent, Revision
+    from ._inventory import HistoryEntry, Inventory, Summary
+    from ._protocols import Database, Row, Transaction
+    from ._records import Found
     from ._writing import Writer
-
-    Row = tuple[t.Any, ...]
-    T = t.TypeVar("T")
 
 
 class Collision(Exception):
@@ -40,135 +40,28 @@ class CommitUnknown(RegistryUnavailable):
     """The connection broke while a transaction was ended: nobody knows whether it was written."""
 
 
-class Outdated(Exception):
-    """A record is no longer as it was looked at, or another run holds it."""
-
-
-class Transaction(t.Protocol):
-    """Runs statements inside one transaction."""
-
-    def rows(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        """Run a query and return all its rows."""
-
-    def change(self, sql: str, *values: t.Any) -> int:
-        """Run a statement and return how many rows it changed. Raises C(Collision)."""
-
-    def meta(self) -> dict[str, str]:
-        """Return the registry's own description, no older than what else this transaction sees."""
-
-
-class Database(t.Protocol):
-    """One kind of database. Every failure of it is raised as C(RegistryUnavailable) or C(RegistryBusy)."""
-
-    location: str
-    now: str
-    """An SQL expression: seconds since 1970 by the clock that all runners of this registry share."""
-
-    def reading(self) -> contextlib.AbstractContextManager[Transaction]:
-        """A transaction that sees one state and changes nothing."""
-
-    def look(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        """Run a single query, which is a transaction of its own."""
-
-    def writing(self, *, patiently: bool = False) -> contextlib.AbstractContextManager[Transaction]:
-        """A transaction that is durable when the block ends, or undone when it raises. One at a time: other writers wait.
-
-        C(patiently): what an answer means must be written; wait for other processes longer than for what may be tried again.
-        """
-
-    def look_beside(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
-        """Do what C(look) does, in any thread and beside a transaction of this one; None where that cannot be."""
-
-    def repeated(self, work: Callable[[], T]) -> T:
-        """Run a piece of work that may be done twice: again, for a while, if the connection to the database breaks."""
-
-    def strange_tables(self) -> bool:
-        """Tell whether tables, indexes or their definitions differ from the current schema's."""
-
-    def damage(self) -> str | None:
-        """Return what is wrong with the stored bytes, or None. Reads everything."""
-
-    def unwritable(self, *, keeping: bool = False) -> str | None:
-        """Return why a write would fail, or None, without writing.
-
-        C(keeping): a write such as only C(did_registry) makes, with the owner's rights.
-        """
-
-    def hurry(self) -> None:
-        """Prepare for many writes, where that makes each of them cheaper. Nothing that was promised of one changes."""
-
-    def close(self) -> None:
-        """Close the connection."""
-
-
 class Access:
-    """A database as several threads and several operations share it: one transaction at a time, or one for many writes."""
+    """A database as several threads share it: one transaction at a time."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._lock = threading.RLock()
-        self._joined: Transaction | None = None
-
-    @property
-    def now(self) -> str:
-        """Return the SQL expression of C(Database.now)."""
-        return self._database.now
+        self.database = database
+        self.lock = threading.RLock()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
         """A transaction that changes nothing."""
-        with self._lock:
-            if self._joined is not None:
-                yield self._joined
-            else:
-                with self._database.reading() as transaction:
-                    yield transaction
+        with self.lock, self.database.reading() as transaction:
+            yield transaction
 
     def look(self, sql: str, *values: t.Any) -> Sequence[Row]:
         """Run a single query."""
-        with self._lock:
-            ask = self._database.look if self._joined is None else self._joined.rows
-            return ask(sql, *values)
+        with self.lock:
+            return self.database.look(sql, *values)
 
     def look_beside(self, sql: str, *values: t.Any) -> Sequence[Row]:
         """Run a single query that sees what is durable, if possible without waiting for another thread's transaction."""
-        found = self._database.look_beside(sql, *values)
+        found = self.database.look_beside(sql, *values)
         return self.look(sql, *values) if found is None else found
-
-    def repeated(self, work: Callable[[], T]) -> T:
-        """Run a piece of work as C(Database.repeated) does; within a common transaction, once."""
-        with self._lock:
-            return work() if self._joined is not None else self._database.repeated(work)
-
-    @contextlib.contextmanager
-    def writing(self, *, patiently: bool = False) -> Iterator[Transaction]:
-        """A transaction of its own; or a part of the common one, which is undone alone where it meets another run's row."""
-        with self._lock:
-            if self._joined is None:
-                with self._database.writing(patiently=patiently) as transaction:
-                    yield transaction
-                return
-            if patiently:
-                yield self._joined  # what must be written meets no other run's row
-                return
-            self._joined.change("SAVEPOINT part")
-            try:
-                yield self._joined
-            except (Collision, Outdated):
-                self._joined.change("ROLLBACK TO SAVEPOINT part")
-                self._joined.change("RELEASE SAVEPOINT part")
-                raise
-            self._joined.change("RELEASE SAVEPOINT part")
-
-    @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """Make all writes within one transaction, which is durable when the block ends."""
-        with self._lock, self._database.writing(patiently=True) as transaction:
-            self._joined = transaction
-            try:
-                yield
-            finally:
-                self._joined = None
 
 
 class Rows:
@@ -266,10 +159,16 @@ class SqlRegistry:
         self._database = database
         self._access = Access(database)
         self._rows = Rows(database)
+        self._meta = meta
         self._made_writer: Writer | None = None
         self.location = database.location
         self.registry_id = meta["registry_id"]
-        self.moved_to = moved_to(meta)
+
+    @property
+    def moved_to(self) -> str | None:
+        from ._moving import moved_to
+
+        return moved_to(self._meta)
 
     def platforms(self) -> list[str]:
         rows = self._access.look("SELECT name FROM platforms ORDER BY name")
@@ -289,39 +188,6 @@ class SqlRegistry:
             for record_ids in _chunks({record_id for _number, record_id in wanted}):
                 by_id.update(self._rows.by_ids(transaction, platform, record_ids))
         return [(by_number.get(number), by_id.get(record_id)) for number, record_id in wanted]
-
-    def size(self, platform: str) -> int:
-        ((size,),) = self._access.look("SELECT COUNT(*) FROM records WHERE platform = ?", platform)
-        return int(size)
-
-    def numberless(self, platform: str) -> list[int]:
-        query = (
-            "SELECT record_id FROM records r WHERE platform = ? AND record_id IS NOT NULL AND NOT EXISTS"
-            " (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key) ORDER BY record_id"
-        )
-        return [record_id for (record_id,) in self._access.look(query, platform)]
-
-    def verify(self) -> None:
-        damage = self._database.damage() or self._lost_numbers()
-        if damage:
-            raise RegistryUnavailable(
-                f"The registry {self.location} is damaged ({damage}). Nothing was sent: a record that cannot be read would look like"
-                " a DID that does not exist. Restore the registry from its newest backup"
-            )
-
-    def _lost_numbers(self) -> str | None:
-        # Each number is kept twice, in its record and as the key that leads there: one without the other is damage.
-        lost = (
-            "SELECT COUNT(*) FROM records r WHERE (outcome = 'unknown' OR fields LIKE '%\"did_number\":%')"
-            " AND NOT EXISTS (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key)"
-        )
-        astray = "SELECT COUNT(*) FROM numbers n WHERE NOT EXISTS (SELECT 1 FROM records r WHERE r.record_key = n.record_key)"
-        with self._access.reading() as transaction:
-            ((without_key,),) = transaction.rows(lost)
-            ((without_record,),) = transaction.rows(astray)
-        if without_key or without_record:
-            return f"{without_key} records have lost their number, {without_record} numbers their record"
-        return None
 
     def ready_to_write(self) -> None:
         reason = self._database.unwritable()
@@ -365,53 +231,33 @@ class SqlRegistry:
             self._made_writer = Writer(self._access, self._rows, self.location)
         return self._made_writer
 
+    def size(self, platform: str) -> int:
+        return self._inventory.size(platform)
+
+    def numberless(self, platform: str) -> list[int]:
+        return self._inventory.numberless(platform)
+
+    def verify(self) -> None:
+        self._inventory.verify()
+
     def records(
         self, platform: str | None, outcome: str | None, number: str | None, record_id: int | None
     ) -> list[tuple[str, Record]]:
-        conditions = {
-            "r.platform = ?": platform,
-            "r.outcome = ?": outcome,
-            "r.record_id = ?": record_id,
-            "EXISTS (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key AND n.number = ?)": number,
-        }
-        chosen = {condition: value for condition, value in conditions.items() if value is not None}
-        where = " AND ".join(["1 = 1", *chosen])
-        with self._access.reading() as transaction:
-            platforms: dict[str, str] = dict(
-                transaction.rows("SELECT record_key, platform FROM records")
-            )
-            records = self._rows.select(transaction, where, *chosen.values())
-        return sorted(
-            ((platforms[key], record) for key, record in records.items()),
-            key=lambda entry: (entry[0], entry[1].numbers, entry[1].record_id or 0),
-        )
+        return self._inventory.records(platform, outcome, number, record_id)
 
     def history(self, platform: str | None) -> list[HistoryEntry]:
-        query = (
-            "SELECT at, actor, event, platform, number, record_id, details FROM history"
-            " WHERE platform = COALESCE(?, platform) ORDER BY at, entry_key"
-        )
-        with self._access.reading() as transaction:
-            rows = transaction.rows(query, platform)
-        return [
-            HistoryEntry(at, actor, event, where, number, record_id, self._rows.load(details))
-            for at, actor, event, where, number, record_id, details in rows
-        ]
+        return self._inventory.history(platform)
 
     def summary(self) -> Summary:
-        with self._access.reading() as transaction:
-            counts: dict[str, int] = dict(
-                transaction.rows("SELECT outcome, COUNT(*) FROM records GROUP BY outcome")
-            )
-            ((changed_at,),) = transaction.rows(
-                "SELECT MAX(at) FROM (SELECT changed_at AS at FROM records UNION ALL SELECT at FROM history) changes"
-            )
-        return Summary(
-            schema=schema_version(self._database, read_meta(self._database)),
-            platforms=self.platforms(),
-            counts={outcome: counts.get(outcome, 0) for outcome in (CONFIRMED, UNKNOWN, UNCERTAIN)},
-            changed_at=changed_at,
+        return self._inventory.summary(
+            schema_version(self._database, read_meta(self._database)), self.platforms()
         )
+
+    @property
+    def _inventory(self) -> Inventory:
+        from ._inventory import Inventory
+
+        return Inventory(self._access, self._rows)
 
     def close(self) -> None:
         self._database.close()

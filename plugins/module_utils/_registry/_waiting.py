@@ -16,7 +16,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
 
     from .._errors import RegistryBusy
-    from ._records import Claim, Found, Registry
+    from ._protocols import Registry
+    from ._records import Claim, Found
 
     class Wanted(t.Protocol):
         """A DID that is looked for: by its identity, by its record id, or by both. C(label): how messages call it."""

@@ -19,15 +19,22 @@ import time
 import typing as t
 
 from .._errors import DidError, RegistryBusy
+from ._changes import LateAnswer
 from ._place import MOVED, MOVING, check_in_use, not_in_use
-from ._records import CONFIRMED, UNCERTAIN, UNKNOWN, Holding, Intent, LateAnswer, Record, Revision
+from ._records import CONFIRMED, UNCERTAIN, UNKNOWN, Record
 from ._schema import CURRENT, VERSIONS
-from ._store import Collision, CommitUnknown, Outdated
+from ._store import Collision, CommitUnknown
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ._store import Access, Database, Rows, Transaction
+    from ._changes import Holding, Intent, Revision
+    from ._protocols import Database, T, Transaction
+    from ._store import Access, Rows
+
+
+class Outdated(Exception):
+    """A record is no longer as it was looked at, or another run holds it."""
 
 
 def timestamp() -> str:
@@ -57,11 +64,69 @@ class _Answer(t.NamedTuple):
     at: str
 
 
+class _Transactions:
+    """The transactions of those who write: one for each write, or one for many."""
+
+    def __init__(self, access: Access) -> None:
+        self._database = access.database
+        self._lock = access.lock
+        self._joined: Transaction | None = None
+
+    @property
+    def now(self) -> str:
+        """Return the SQL expression of C(Database.now)."""
+        return self._database.now
+
+    @contextlib.contextmanager
+    def writing(self, *, patiently: bool = False, retired: bool = False) -> Iterator[Transaction]:
+        """A transaction of its own; or a part of the common one, which is undone alone where it meets another run's row.
+
+        C(retired): whether the registry may be one that has moved.
+        """
+        with self._lock:
+            if self._joined is None:
+                with self._database.writing(patiently=patiently) as transaction:
+                    self._check(transaction, retired)
+                    yield transaction
+                return
+            self._check(self._joined, retired)
+            if patiently:
+                yield self._joined  # what must be written meets no other run's row
+                return
+            self._joined.change("SAVEPOINT part")
+            try:
+                yield self._joined
+            except (Collision, Outdated):
+                self._joined.change("ROLLBACK TO SAVEPOINT part")
+                self._joined.change("RELEASE SAVEPOINT part")
+                raise
+            self._joined.change("RELEASE SAVEPOINT part")
+
+    def _check(self, transaction: Transaction, retired: bool) -> None:
+        if not retired:
+            check_in_use(transaction.meta(), self._database.location)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all writes within one transaction, which is durable when the block ends."""
+        with self._lock, self._database.writing(patiently=True) as transaction:
+            self._joined = transaction
+            try:
+                yield
+            finally:
+                self._joined = None
+
+    def repeated(self, work: Callable[[], T]) -> T:
+        """Run a piece of work as C(Database.repeated) does; within the common transaction, once."""
+        with self._lock:
+            return work() if self._joined is not None else self._database.repeated(work)
+
+
 class Writer:
     """The writing half of C(SqlRegistry). See C(Registry) for what its methods promise."""
 
     def __init__(self, access: Access, rows: Rows, location: str) -> None:
-        self._access = access
+        self._transactions = _Transactions(access)
         self._rows = rows
         self._location = location
         self._claimed: list[str] | None = None
@@ -71,7 +136,7 @@ class Writer:
         """Make all writes within one transaction, which is durable when the block ends."""
         claimed = self._claimed = []
         try:
-            with self._access.together():
+            with self._transactions.together():
                 yield
         except Collision:
             raise RegistryBusy(
@@ -89,16 +154,10 @@ class Writer:
             for token in tokens:
                 self._withdraw(token)
 
-    @contextlib.contextmanager
-    def _writing(self, *, patiently: bool = False) -> Iterator[Transaction]:
-        with self._access.writing(patiently=patiently) as transaction:
-            check_in_use(transaction.meta(), self._location)
-            yield transaction
-
     def claim(self, platform: str, intent: Intent) -> str | None:
         token = _new_key()
         try:
-            with self._writing() as transaction:
+            with self._transactions.writing() as transaction:
                 key = (
                     self._insert_claimed(transaction, platform, intent, token)
                     if intent.known is None
@@ -131,7 +190,7 @@ class Writer:
         transaction.change(
             "INSERT INTO records (record_key, platform, version, record_id, outcome, fields, attempted, changed_at,"
             " claim_token, claim_until, claim_holder, claim_action)"
-            f" VALUES (?, ?, 1, ?, ?, '{{}}', ?, ?, ?, {self._access.now} + ?, ?, ?)",
+            f" VALUES (?, ?, 1, ?, ?, '{{}}', ?, ?, ?, {self._transactions.now} + ?, ?, ?)",
             key,
             platform,
             intent.record_id,
@@ -150,8 +209,8 @@ class Writer:
     ) -> str | None:
         changed = transaction.change(
             "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
-            f" claim_token = ?, claim_until = {self._access.now} + ?, claim_holder = ?, claim_action = ?, claim_before = ?"
-            f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {self._access.now})",
+            f" claim_token = ?, claim_until = {self._transactions.now} + ?, claim_holder = ?, claim_action = ?, claim_before = ?"
+            f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {self._transactions.now})",
             intent.record_id,
             UNCERTAIN,
             _dump({**known.attempted, **intent.sending}),
@@ -168,10 +227,10 @@ class Writer:
 
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
         answer = _Answer(token, platform, intent, record_id, at)
-        return self._access.repeated(lambda: self._confirm(answer))
+        return self._transactions.repeated(lambda: self._confirm(answer))
 
     def _confirm(self, answer: _Answer) -> Record:
-        with self._access.writing(patiently=True) as transaction:
+        with self._transactions.writing(patiently=True, retired=True) as transaction:
             end: Record | Exception | None = not_in_use(transaction.meta(), self._location)
             if end is None:
                 end = self._take(transaction, answer)
@@ -300,7 +359,7 @@ class Writer:
 
     def revise(self, platform: str, revisions: Sequence[Revision]) -> bool:
         try:
-            with self._writing() as transaction:
+            with self._transactions.writing() as transaction:
                 for revision in revisions:
                     self._remove(transaction, revision.known)
                 for revision in revisions:
@@ -316,7 +375,7 @@ class Writer:
         transaction.change("DELETE FROM numbers WHERE record_key = ?", known.key)
         changed = transaction.change(
             "DELETE FROM records WHERE record_key = ? AND version = ?"
-            f" AND (claim_token IS NULL OR claim_until <= {self._access.now})",
+            f" AND (claim_token IS NULL OR claim_until <= {self._transactions.now})",
             known.key,
             known.version,
         )
@@ -385,10 +444,10 @@ class Writer:
         )
 
     def withdraw(self, token: str) -> None:
-        self._access.repeated(lambda: self._withdraw(token))
+        self._transactions.repeated(lambda: self._withdraw(token))
 
     def _withdraw(self, token: str) -> None:
-        with self._writing(patiently=True) as transaction:
+        with self._transactions.writing(patiently=True) as transaction:
             rows = transaction.rows(
                 "SELECT record_key, claim_before FROM records WHERE claim_token = ?", token
             )
@@ -416,10 +475,10 @@ class Writer:
                 )
 
     def leave(self, token: str) -> None:
-        self._access.repeated(lambda: self._leave(token))
+        self._transactions.repeated(lambda: self._leave(token))
 
     def _leave(self, token: str) -> None:
-        with self._writing(patiently=True) as transaction:
+        with self._transactions.writing(patiently=True) as transaction:
             self._end_claim(transaction, token)
 
     def _end_claim(self, transaction: Transaction, token: str) -> None:

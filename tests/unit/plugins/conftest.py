@@ -249,7 +249,8 @@ def bare(simulator: Simulator, store: Store) -> Runner:
 @pytest.fixture
 def runner(bare: Runner) -> Runner:
     """A runner with a registry that knows the platform."""
-    assert bare.did_registry()["changed"]
+    created = bare.did_registry()
+    assert created["changed"], created
     return bare
 
 

@@ -221,7 +221,8 @@ class Server:
             self._databases.add(database)
             self.run(f"CREATE DATABASE {database}")
         self.run(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' AND pid <> pg_backend_pid()",
+            # Waits until they are gone: a pooler must not hand out a connection that is about to end.
+            f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{database}' AND pid <> pg_backend_pid()",
             "DROP SCHEMA IF EXISTS public, nextbilling CASCADE",
             "CREATE SCHEMA public",
             database=database,

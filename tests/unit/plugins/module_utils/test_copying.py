@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryMismatch
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import _copy, _open
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import (
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import (
     Intent,
     Revision,
 )

@@ -22,11 +22,13 @@ from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
     RegistryMismatch,
     RegistryUnavailable,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open, _postgresql
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import (
-    UNKNOWN,
-    Intent,
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import (
+    _making,
+    _open,
+    _postgresql,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import UNKNOWN
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import VENDOR_CREATE, Runner
@@ -330,7 +332,9 @@ def test_two_that_create_at_once(store: Store) -> None:
     ids: list[str] = []
 
     def create() -> None:
-        made = _open.make_present(store.location, PLATFORM, registry_id=None, timeout=5, apply=True)
+        made = _making.make_present(
+            store.location, PLATFORM, registry_id=None, timeout=5, apply=True
+        )
         ids.append(made["registry_id"])
 
     threads = [threading.Thread(target=create) for _number in range(6)]
@@ -356,7 +360,7 @@ def line(server: Server) -> Iterator[Proxy]:
 def registry(store: Store, server: Server, line: Proxy) -> Iterator[SqlRegistry]:
     """A registry behind that line."""
     location = server.url("registry", port=line.port)
-    _open.make_present(location, PLATFORM, registry_id=None, timeout=5, apply=True)
+    _making.make_present(location, PLATFORM, registry_id=None, timeout=5, apply=True)
     registry = _open.open_registry(location, PLATFORM, registry_id=None, write=True, timeout=5)
     yield registry
     registry.close()

@@ -21,15 +21,21 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open, _schema
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import (
+    _making,
+    _open,
+    _schema,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import (
+    Intent,
+    LateAnswer,
+    Revision,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import (
     CONFIRMED,
     UNCERTAIN,
     UNKNOWN,
-    Intent,
-    LateAnswer,
     Record,
-    Revision,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import VENDOR_CREATE, Runner
@@ -43,7 +49,7 @@ AT = "2026-01-31T12:00:00Z"
 def registry(store: Store) -> Iterator[SqlRegistry]:
     """An empty registry that knows one platform."""
     location = store.location
-    _open.make_present(location, PLATFORM, registry_id=None, timeout=5, apply=True)
+    _making.make_present(location, PLATFORM, registry_id=None, timeout=5, apply=True)
     registry = _open.open_registry(location, PLATFORM, registry_id=None, write=True, timeout=5)
     yield registry
     registry.close()
@@ -307,7 +313,7 @@ def _expect_schema(monkeypatch: pytest.MonkeyPatch, statements: list[str]) -> No
     package = "ansible_collections.nextbilling.did.plugins.module_utils._registry"
     for module in ("_writing", "_sqlite"):
         monkeypatch.setattr(f"{package}.{module}.VERSIONS", versions)
-    for module in ("_store", "_writing", "_open"):
+    for module in ("_store", "_writing", "_open", "_making"):
         monkeypatch.setattr(f"{package}.{module}.CURRENT", len(versions))
 
 
@@ -625,7 +631,7 @@ def test_many_threads_take_a_last_look_at_once(registry: SqlRegistry, hurried: b
 
 
 def test_platforms_do_not_see_each_other(registry: SqlRegistry) -> None:
-    _open.make_present(registry.location, "other:443", registry_id=None, timeout=5, apply=True)
+    _making.make_present(registry.location, "other:443", registry_id=None, timeout=5, apply=True)
     _confirmed(registry)
     assert registry.find("other:443", "1166", 13) == (None, None)
     intent = _create()

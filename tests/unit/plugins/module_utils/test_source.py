@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _fields
+from ansible_collections.nextbilling.did.plugins.module_utils import _ranges
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
 from ansible_collections.nextbilling.did.plugins.module_utils._source import (
     Item,
@@ -360,7 +360,7 @@ def test_a_description_for_all_can_name_each_number_of_a_range(tmp_path: Path) -
 def test_a_range_of_one_number_and_the_longest_one() -> None:
     assert values(declared({"did_number": "7", "last_number": "7"})[0]) == [{"did_number": "7"}]
     items, problems = declared({"did_number": "0000000", "last_number": "0099999"})
-    assert (len(items), problems) == (_fields.RANGE_LIMIT, [])
+    assert (len(items), problems) == (_ranges.RANGE_LIMIT, [])
     assert items[-1].values["did_number"] == "0099999"
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Intent
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import (
     VENDOR_CREATE,
     Result,

@@ -19,7 +19,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._fields import nor
 from ansible_collections.nextbilling.did.plugins.module_utils._outcome import Outcome
 from ansible_collections.nextbilling.did.plugins.module_utils._plan import Desired, Plan, Policy
 from ansible_collections.nextbilling.did.plugins.module_utils._platform import Platform
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import _making, _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._postgresql import (
     PostgresqlDatabase,
 )
@@ -120,7 +120,7 @@ class World:
         self.platform = "platform:443"
         self.api_key = simulator.key
         self._ahead = 0.0
-        _open.make_present(self.location, self.platform, registry_id=None, timeout=5, apply=True)
+        _making.make_present(self.location, self.platform, registry_id=None, timeout=5, apply=True)
 
     def converge(
         self,
