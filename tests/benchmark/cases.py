@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from .processes import BenchmarkError, processor_seconds
 from .workload import FIRST_RECORD, declared, sent
-from .world import DID, DIDS, URI, Task, World
+from .world import DID, DIDS, PING, URI, Task, World
 
 CREATE = "create"
 NOTHING = "nothing to do"
@@ -106,9 +106,16 @@ def _run(world: World, case: Case, expected: float) -> tuple[float, int | None]:
 def _task(world: World, case: Case) -> Task:
     if case.client == DIDS:
         return {DIDS: {"src": str(world.table(case.size)), "concurrency": case.concurrency}}
+    return loop_task(world, case)
+
+
+def loop_task(world: World, case: Case) -> Task:
+    """Return a task that loops over the variable ``dids``, with one request or look-up for each."""
     loop = {"loop": "{{ dids }}", "loop_control": {"label": "", "index_var": "index"}}
     if case.client == DID:
         return {DID: {name: f"{{{{ item.{name} }}}}" for name in declared(0)}, **loop}
+    if case.client == PING:
+        return {PING: {}, **loop}
     url = world.simulator.url + world.simulator.path()
     request = {
         "url": url if case.work == CREATE else f"{url}/{{{{ index + {FIRST_RECORD} }}}}",

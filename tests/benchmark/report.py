@@ -118,13 +118,13 @@ def _ratio(value: float) -> str:
 
 
 def task_table(runs: list[Seconds]) -> Iterator[str]:
-    """Show what a task costs that finds nothing to do."""
-    rows = [("module", "tasks", "median", "quartiles")]
+    """Show what an item of a loop costs that finds nothing to do."""
+    rows = [("module", "loops", "an item", "quartiles")]
     for kind in KINDS:
         seconds = [second for run in runs for second in run[kind]]
         low, middle, high = (f"{value * 1000:.0f}" for value in statistics.quantiles(seconds))
         rows.append((kind, str(len(seconds)), f"{middle} ms", f"{low} to {high}"))
-    yield "Single tasks in turns, nothing to do"
+    yield "Loops in turns, nothing to do (uri sends the edit all the same)"
     yield from _table(rows)
 
 
