@@ -112,6 +112,31 @@ def proof(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Run the unit tests and the integration targets, and tell which branches of plugins/ none of them took."""
+    session.install("ansible-core", "pytest", "coverage==7.6.1")
+    session.install("-r", "tests/unit/requirements.txt", "-r", "tests/integration/requirements.txt")
+    tree = Tree(session)
+    data = Path(session.virtualenv.location).resolve() / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    # Each Python that a test starts begins with this: modules, playbooks, and those that are killed.
+    start = "import coverage; coverage.process_startup()\n"
+    for packages in Path(session.virtualenv.location).glob("lib/python*/site-packages"):
+        (packages / "coverage_of_processes.pth").write_text(start, encoding="utf-8")
+    settings = str(tree.collection / "pyproject.toml")
+    shutil.rmtree(tree.collection / "tests" / "output", ignore_errors=True)
+    if not session.posargs:
+        tree.run("ansible-test", "integration", "--coverage")
+    tree.environment |= {"COVERAGE_FILE": str(data / "unit"), "COVERAGE_PROCESS_START": settings}
+    tree.run("python", "-m", "pytest", *(session.posargs or ["tests/unit"]))
+    del tree.environment["COVERAGE_PROCESS_START"]
+    tree.environment["COVERAGE_FILE"] = str(data / "together")
+    results = [*data.glob("unit*"), *tree.collection.glob("tests/output/coverage/*=coverage*")]
+    tree.run("coverage", "combine", "--keep", *map(str, results))
+    tree.run("coverage", "report")
+
+
+@nox.session(default=False)
 def sanity(session: nox.Session) -> None:
     """Run ansible-test's sanity tests, on every supported Python that is at hand; arguments go to ansible-test."""
     session.install("ansible-core")
