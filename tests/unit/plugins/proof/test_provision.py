@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,12 +15,11 @@ import pytest
 import yaml
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module.dids import dids_spec
-from ansible_collections.nextbilling.did.tests.simulator import client
+from ansible_collections.nextbilling.did.tests.unit.packaging.tarball import COLLECTION, plain
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Runner
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
 from ansible_collections.nextbilling.did.tests.unit.plugins.stores import in_a_file
 
-COLLECTION = Path(client.__file__).parents[2]
 ROLE = COLLECTION / "roles" / "provision"
 OPTIONS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text("utf-8"))[
     "argument_specs"
@@ -57,52 +54,11 @@ def test_the_readme_names_each_variable() -> None:
 Playbook = Callable[..., tuple[int, str]]
 
 
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the collection as its tarball installs it."""
-    built, there = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("collections")
-    environment = {
-        **_plain(tmp_path_factory.mktemp("home")),
-        # Nothing of this may need a network.
-        "all_proxy": "http://127.0.0.1:9",
-        "https_proxy": "http://127.0.0.1:9",
-    }
-    galaxy = [program("ansible-galaxy"), "collection"]
-    for command in (
-        [*galaxy, "build", str(COLLECTION), "--output-path", str(built)],
-        [*galaxy, "install", "--offline", "--collections-path", str(there)],
-    ):
-        tarball = [str(path) for path in built.glob("*.tar.gz")]
-        subprocess.run(
-            command + tarball, env=environment, cwd=built, check=True, capture_output=True
-        )
-    with tarfile.open(tarball[0]) as archive:
-        names = {name.split("/")[0] for name in archive.getnames()}
-    assert {"roles", "playbooks", "plugins"} <= names
-    assert not names & {"tests", "noxfile.py", ".git", ".nox", "changelogs/fragments"}
-    return there
-
-
-def _plain(home: Path) -> dict[str, str]:
-    """Return an environment that leads to nothing of the source tree, and to no setting of the user's."""
-    (home / "ansible.cfg").touch()
-    return {
-        "ANSIBLE_CONFIG": str(home / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
-        "ANSIBLE_NOCOLOR": "true",
-        "HOME": str(home),
-        "LC_ALL": "C.UTF-8",
-        "PATH": os.environ["PATH"],
-        # As where a program has started Ansible in another folder than its own.
-        "PWD": "/",
-    }
-
-
 @pytest.fixture
 def playbook(runner: Runner, installed: Path, tmp_path: Path) -> Playbook:
     """Runs the playbook from a folder of the user's, and returns its exit code and what it printed."""
     environment = {
-        **_plain(tmp_path),
+        **plain(tmp_path),
         "ANSIBLE_COLLECTIONS_PATH": str(installed),
         "NEXTBILLING_API_URL": runner.simulator.url,
         "NEXTBILLING_API_TOKEN": runner.simulator.token,
