@@ -94,9 +94,16 @@ def path_without_shims() -> str:
 @nox.session(default=False)
 def test(session: nox.Session) -> None:
     """Run the unit tests and the integration targets; with arguments, which go to pytest, the unit tests alone."""
-    session.install("ansible-core", "pytest")
+    session.install("ansible-core", "pip", "pytest")
     session.install("-r", "tests/unit/requirements.txt", "-r", "tests/integration/requirements.txt")
+    # For the virtual environment of a user's own that a test makes. Fetched here, so that the test needs no network.
+    wheels = Path(session.virtualenv.location).resolve() / "wheels"
+    session.run_install(
+        *("python", "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(wheels)),
+        *("ansible-core", "requests"),
+    )
     tree = Tree(session)
+    tree.environment |= {"PIP_FIND_LINKS": wheels.as_uri(), "PIP_NO_INDEX": "1"}
     tree.run("python", "-m", "pytest", *(session.posargs or ["tests/unit"]))
     if not session.posargs:
         tree.run("ansible-test", "integration")
