@@ -464,7 +464,7 @@ class Dispatcher:
 
     # Sending
 
-    def perform(self, attempts: _Attempts, client: Callable[[], Platform]) -> Outcome | _Crash:
+    def perform(self, attempts: _Attempts, platform: Platform) -> Outcome | _Crash:
         """Make one request under its claim. Called by workers too; nothing is raised."""
         failures: list[DidError] = []
 
@@ -478,16 +478,14 @@ class Dispatcher:
             if not held:
                 raise _outcome.NotPermitted
 
-        platform: Platform | None = None
         try:
-            platform = client()
             if attempts.plan.record_id is None:
                 outcome = platform.create(attempts.plan.payload, permit)
             else:
                 outcome = platform.edit(attempts.plan.record_id, attempts.plan.payload, permit)
         # It is raised again where it belongs.
         except BaseException as error:  # pylint: disable=broad-exception-caught
-            return _Crash(error, platform is not None and platform.began)
+            return _Crash(error, platform.began)
         if failures:
             return _Crash(failures[0], False)
         return outcome
@@ -520,24 +518,18 @@ class _Alone:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.under_way = 0
         self._dispatcher = dispatcher
-        self._client: Platform | None = None
+        self._client = dispatcher.client()
         self._answers: list[tuple[_Attempts, Outcome | _Crash]] = []
 
     def start(self, attempts: _Attempts) -> None:
-        self._answers.append((attempts, self._dispatcher.perform(attempts, self._platform)))
-
-    def _platform(self) -> Platform:
-        if self._client is None:
-            self._client = self._dispatcher.client()
-        return self._client
+        self._answers.append((attempts, self._dispatcher.perform(attempts, self._client)))
 
     def answers(self, timeout: float | None) -> list[tuple[_Attempts, Outcome | _Crash]]:
         answers, self._answers = self._answers, []
         return answers
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
+        self._client.close()
 
     def abandon(self) -> None:
         self.close()
@@ -549,7 +541,9 @@ class _Workers:
     def __init__(self, dispatcher: Dispatcher, most: int) -> None:
         self.under_way = 0
         self._dispatcher = dispatcher
-        self._most = most
+        # Made here, as that imports: a zip, in which Ansible sends modules, is imported from without a lock before Python 3.10,
+        # so that one thread may meet what another has not read to its end.
+        self._clients = [dispatcher.client() for _each in range(most)]
         self._threads: list[threading.Thread] = []
         self._orders: queue.SimpleQueue[_Attempts | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[_Attempts, Outcome | _Crash]] = queue.SimpleQueue()
@@ -561,26 +555,19 @@ class _Workers:
         for other in self._running:
             other.crowd = max(other.crowd, self.under_way)
         self._orders.put(attempts)
-        if len(self._threads) < min(self.under_way, self._most):
-            thread = threading.Thread(target=self._serve, daemon=True)
+        if len(self._threads) < min(self.under_way, len(self._clients)):
+            client = self._clients[len(self._threads)]
+            thread = threading.Thread(target=self._serve, args=[client], daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self) -> None:
-        clients: list[Platform] = []
-
-        def platform() -> Platform:
-            if not clients:
-                clients.append(self._dispatcher.client())
-            return clients[0]
-
+    def _serve(self, client: Platform) -> None:
         while True:
             attempts = self._orders.get()
             if attempts is None:
                 break
-            self._answers.put((attempts, self._dispatcher.perform(attempts, platform)))
-        for client in clients:
-            client.close()
+            self._answers.put((attempts, self._dispatcher.perform(attempts, client)))
+        client.close()
 
     def answers(self, timeout: float | None) -> list[tuple[_Attempts, Outcome | _Crash]]:
         found: list[tuple[_Attempts, Outcome | _Crash]] = []

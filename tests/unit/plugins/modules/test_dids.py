@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import random
+import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -496,6 +498,25 @@ def test_simultaneous_requests_that_are_allowed_are_made(runner: Runner) -> None
     assert [entry["index"] for entry in result["dids"]] == list(range(16))
     times = [entry["time"] for entry in runner.requests()]
     assert len({request["remote_port"] for request in runner.requests()}) == 8, times
+
+
+def test_no_thread_beside_the_main_one_imports_what_ansible_sends(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Before Python 3.10 there is no lock on an import from a zip.
+    package = did.__name__.partition(".plugins")[0]
+    imported: list[str] = []
+
+    class Watch:
+        def find_spec(self, name: str, *_args: object) -> None:
+            if name.startswith(package) and threading.current_thread() != threading.main_thread():
+                imported.append(name)
+
+    monkeypatch.setattr(sys, "meta_path", [Watch(), *sys.meta_path])
+    for name in [each for each in sys.modules if each.startswith(f"{package}.plugins.")]:
+        monkeypatch.delitem(sys.modules, name)
+    summary(runner.dids(dids=lines(*range(8)), concurrency=4), total=8, create=8)
+    assert imported == []
 
 
 def test_a_refusal_that_lasts_ends_as_throttled(runner: Runner) -> None:
