@@ -20,14 +20,19 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from ._records import Claim, Found
 
     class Wanted(t.Protocol):
-        """A DID that is looked for: by its identity, by its record id, or by both. C(label): how messages call it."""
+        """A DID that is looked for: by its identity, by its record id, or by both."""
 
         @property
-        def label(self) -> str: ...
+        def label(self) -> str:
+            """How messages call it."""
+
         @property
-        def number(self) -> str | None: ...
+        def number(self) -> str | None:
+            """Its identity."""
+
         @property
-        def record_id(self) -> int | None: ...
+        def record_id(self) -> int | None:
+            """Its record id."""
 
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
