@@ -152,6 +152,7 @@ summary:
   description:
     - How many DIDs there are, by what was done, or would be done in check mode. C(create), C(update), C(adopt), C(none), C(failed), C(unknown)
       and C(not_attempted) together are C(total).
+    - C(update) counts those that are edited. Read it as C(summary['update']), since C(summary.update) means a method of the dictionary to Jinja.
   returned: success, or failure once there is a plan
   type: dict
   contains:
@@ -160,9 +161,6 @@ summary:
       type: int
     create:
       description: Created.
-      type: int
-    update:
-      description: Edited.
       type: int
     adopt:
       description: Edited for the first time, under a record id that the task gives.
