@@ -21,6 +21,8 @@ extends_documentation_fragment:
   - nextbilling.did.attributes.actiongroup_all
 author:
   - nextbilling.did contributors (@nextbilling-did)
+requirements:
+  - PyYAML (Python library), to read a C(.yml) file
 attributes:
   check_mode:
     support: full
