@@ -77,6 +77,9 @@ _REASONS = (
     ("too many", "the server has too many connections"),
     ("translate host name", "the host's name cannot be resolved"),
     ("resolve", "the host's name cannot be resolved"),
+    # psycopg 3.1 passes on no more than what the C library says.
+    ("Name or service not known", "the host's name cannot be resolved"),
+    ("in name resolution", "the host's name cannot be resolved"),
     ("refused", "connection refused"),
     ("No such file", "no server listens at this socket"),
     ("timeout", "no answer in time"),
