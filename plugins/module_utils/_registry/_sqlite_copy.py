@@ -40,11 +40,13 @@ def private_copy(path: str, location: str) -> tuple[sqlite3.Connection, Traces]:
             found = _copy_at_rest(path, copy)
             with contextlib.closing(sqlite3.connect(copy)) as recovered:
                 recovered.backup(connection)
-    except OSError as error:
+    except BaseException as error:
         connection.close()
-        raise RegistryUnavailable(
-            f"The registry {location} cannot be read ({error.strerror})"
-        ) from None
+        if isinstance(error, OSError):
+            raise RegistryUnavailable(
+                f"The registry {location} cannot be read ({error.strerror})"
+            ) from None
+        raise
     return connection, found
 
 
