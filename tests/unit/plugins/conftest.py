@@ -18,6 +18,7 @@ from unittest import mock
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings as ansible_warnings
+from ansible.module_utils.common.parameters import PASS_VARS
 
 from ansible_collections.nextbilling.did.plugins.modules import did, did_info, did_registry, dids
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
@@ -56,6 +57,9 @@ VENDOR_EDIT: dict[str, Any] = {
 
 def run_module(main: Callable[[], None], parameters: dict[str, Any]) -> Result:
     """Run a module's main() with parameters as Ansible passes them; return its result."""
+    if "inject_invocation" in PASS_VARS:
+        # Since ansible-core 2.21 a result holds the invocation only where the configuration asks for it.
+        parameters = {**parameters, "_ansible_inject_invocation": True}
     arguments = json.dumps({"ANSIBLE_MODULE_ARGS": parameters}).encode()
     printed = io.StringIO()
     ansible_warnings._global_warnings.clear()
