@@ -17,7 +17,7 @@ REQUIREMENTS := noxfile.py antsibull-nox.toml constraints.txt $(wildcard tests/*
 # Which sessions of nox belong to a target: those of its name; for lint, those which nox runs if none is named.
 session = $(if $(filter-out lint,$(1)),--session $(1))
 
-.PHONY: help demo test lint sanity proof coverage docs simulator benchmark clean
+.PHONY: help demo test lint sanity proof coverage matrix docs simulator benchmark clean
 .SUFFIXES:
 .NOTPARALLEL:
 
@@ -30,12 +30,17 @@ lint: ## check and format sources, documentation, licences, changelog and the bu
 sanity: ## run ansible-test's sanity tests
 proof: ## try at length to break the promise that no DID is created twice (a quarter of an hour)
 coverage: ## run all tests, and list what of plugins/ none of them has run (half an hour)
+matrix: ## run all tests on each supported ansible-core and Python that is at hand (hours; ARGS="2.20 3.13 sanity" chooses)
 docs: ## build the site of the documentation into .nox/docs/html
 simulator: ## run the simulated platform until interrupted
 benchmark: ## measure speed and memory beside other ways to do the same (a quarter of an hour; ARGS=--full: hours)
 
 demo test lint sanity proof coverage docs simulator benchmark: %: .nox/.%-installed
 	@$(NOX) --reuse-existing-virtualenvs --no-install $(call session,$@) $(if $(ARGS),-- $(ARGS))
+
+# Which environments it takes is not known before it has chosen, so it installs while it runs.
+matrix: $(MADE)
+	@$(NOX) --reuse-existing-virtualenvs --session $@ $(if $(ARGS),-- $(ARGS))
 
 .nox/.%-installed: $(MADE) $(REQUIREMENTS)
 	@$(NOX) --reuse-existing-virtualenvs --install-only $(call session,$*) \

@@ -10,9 +10,12 @@ The others run in a copy of the collection where Ansible finds it: ``.nox/<sessi
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import antsibull_nox
@@ -26,6 +29,7 @@ os.environ["PIP_CONSTRAINT"] = " ".join(
     filter(None, [os.environ.get("PIP_CONSTRAINT"), (REPOSITORY / "constraints.txt").as_uri()])
 )
 nox.options.reuse_venv = "yes"
+nox.options.download_python = "never"
 
 antsibull_nox.load_antsibull_nox_toml()
 
@@ -91,19 +95,25 @@ def path_without_shims() -> str:
     return os.pathsep.join([*entries, *map(str, sorted(pyenv.glob("versions/*/bin")))])
 
 
-@nox.session(default=False)
-def test(session: nox.Session) -> None:
-    """Run the unit tests and the integration targets; with arguments, which go to pytest, the unit tests alone."""
-    session.install("ansible-core", "pip", "pytest")
+def install_for_tests(session: nox.Session, ansible_core: str, *more: str) -> dict[str, str]:
+    """Install what unit tests and integration targets need; return the settings with which pip needs no network in a test."""
+    session.install(ansible_core, "pip", *more)
     session.install("-r", "tests/unit/requirements.txt", "-r", "tests/integration/requirements.txt")
-    # For the virtual environment of a user's own that a test makes. Fetched here, so that the test needs no network.
+    # For the virtual environment of a user's own that a test makes.
     wheels = Path(session.virtualenv.location).resolve() / "wheels"
     session.run_install(
         *("python", "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(wheels)),
-        *("ansible-core", "requests"),
+        *(ansible_core, "requests"),
     )
+    return {"PIP_FIND_LINKS": wheels.as_uri(), "PIP_NO_INDEX": "1"}
+
+
+@nox.session(default=False)
+def test(session: nox.Session) -> None:
+    """Run the unit tests and the integration targets; with arguments, which go to pytest, the unit tests alone."""
+    wheels = install_for_tests(session, "ansible-core", "pytest")
     tree = Tree(session)
-    tree.environment |= {"PIP_FIND_LINKS": wheels.as_uri(), "PIP_NO_INDEX": "1"}
+    tree.environment |= wheels
     tree.run("python", "-m", "pytest", *(session.posargs or ["tests/unit"]))
     if not session.posargs:
         tree.run("ansible-test", "integration")
@@ -192,3 +202,132 @@ def docs(session: nox.Session) -> None:
         *(*session.posargs, str(site / "rst"), str(site / "html")),
     )
     session.log(f"The site begins at {site / 'html' / 'index.html'}")
+
+
+# Each supported ansible-core, with the Pythons that it runs on.
+CONTROLLERS = {
+    "2.18": ("3.11", "3.12", "3.13"),
+    "2.19": ("3.11", "3.12", "3.13"),
+    "2.20": ("3.12", "3.13", "3.14"),
+    "2.21": ("3.12", "3.13", "3.14"),
+}
+CELLS = [(core, python) for core, pythons in CONTROLLERS.items() for python in pythons]
+# The Pythons that modules run on. No ansible-core knows one there that is newer than those it runs on itself.
+TARGETS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+# The steps in each cell of the matrix, and what its table calls them.
+STEPS = {
+    "unit": "unit tests",
+    "proof": "proof",
+    "integration": "integration",
+    "targets": "modules on other Pythons",
+    "sanity": "sanity",
+}
+# The oldest Pythons, the one that Ansible and the one that modules run on, meet the oldest libraries.
+OLDEST = "tests/oldest.txt"
+
+
+@dataclass
+class Row:
+    """A row of the matrix's table: versions, and for each step that was asked for how its commands ended."""
+
+    core: str
+    python: str
+    ends: dict[str, list[str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        ends = (self.ends.get(step, ["–"]) or ["not at hand"] for step in STEPS)
+        return f"| {self.core} | {self.python} | {' | '.join(map(', '.join, ends))} |"
+
+
+# What the sessions of one run hand on to each other: the table, and the Pythons for modules with their versions.
+ROWS: dict[tuple[str, str], Row] = {}
+TARGETS_AT_HAND: dict[str, tuple[str, Path]] = {}
+
+
+@nox.session(default=False, venv_backend="none")
+def matrix(session: nox.Session) -> None:
+    """Run everything on each ansible-core and Python; arguments choose, as in: 2.20 3.13 sanity."""
+    os.environ["PATH"] = path_without_shims()
+    kinds = [list(CONTROLLERS), sorted({python for _core, python in CELLS}), list(STEPS)]
+    if unknown := set(session.posargs).difference(*kinds):
+        session.error(f"{', '.join(unknown)}: not among {', '.join(itertools.chain(*kinds))}")
+    cores, pythons, steps = (
+        [each for each in kind if each in session.posargs] or kind for kind in kinds
+    )
+    cells = [(core, python) for core, python in CELLS if core in cores and python in pythons]
+    if not cells:
+        session.error("none of these ansible-cores runs on any of these Pythons")
+    for python in TARGETS if "targets" in steps else ():
+        session.notify(f"matrix_target-{python}")
+    for core, python in cells:
+        ROWS[core, python] = Row(core, python, {step: [] for step in steps})
+        session.notify(f"matrix_cell(core='{core}', python='{python}')", steps)
+    session.notify("matrix_table")
+
+
+@nox.session(default=False, python=TARGETS)
+def matrix_target(session: nox.Session) -> None:
+    """Make a Python for modules to run on, with the libraries that the integration targets need there."""
+    session.install("requests", "PyYAML")
+    if session.python == TARGETS[0]:
+        session.install("-r", OLDEST)
+    found = version(session, "platform", "python_version()")
+    TARGETS_AT_HAND[str(session.python)] = (found, Path(session.bin, "python"))
+
+
+@nox.session(default=False)
+@nox.parametrize("core,python", CELLS)
+def matrix_cell(session: nox.Session, core: str) -> None:
+    """Run the steps that are the arguments on one ansible-core and one Python."""
+    python, steps = str(session.python), session.posargs
+    row = ROWS.setdefault((core, python), Row(core, python))
+    row.ends = {step: ["not run"] for step in steps}
+    wheels = install_for_tests(session, f"ansible-core=={core}.*", "pytest-xdist")
+    if (core, python) == CELLS[0]:
+        session.install("-r", OLDEST)
+    if not (found := version(session, "ansible.release", "__version__")):
+        return
+    row.core, row.python = found, version(session, "platform", "python_version()")
+    row.ends = {step: [] for step in steps}
+    failed = False
+    for step, label, command in commands(core, python):
+        if step in steps:
+            # ansible-test keeps the virtual environments of its sanity tests in the user's home.
+            tree = Tree(session, own_home=step != "sanity")
+            tree.environment |= wheels if step in ("unit", "proof") else {}
+            try:
+                tree.run(*command)
+                row.ends[step].append(label or "passed")
+            except nox.command.CommandFailed:
+                row.ends[step].append(f"{label} **failed**".strip())
+                failed = True
+    if failed:
+        session.error(str(row))
+
+
+def commands(core: str, python: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield the commands of a cell: the step, for modules on other Pythons which one that is, and the command."""
+    # The tests wait for most of their time, so two processes are done in half of it.
+    pytest, proof = ["python", "-m", "pytest", "-n", "2"], "tests/unit/plugins/proof"
+    yield "unit", "", [*pytest, "tests/unit", f"--ignore={proof}"]
+    yield "proof", "", [*pytest, proof]
+    yield "integration", "", ["ansible-test", "integration"]
+    for each in TARGETS[: TARGETS.index(CONTROLLERS[core][-1]) + 1]:
+        if each in TARGETS_AT_HAND and each != python:
+            found, path = TARGETS_AT_HAND[each]
+            where = f"controller:python={each}@{path}"
+            yield "targets", found, ["ansible-test", "integration", "--target", where]
+    yield "sanity", "", ["ansible-test", "sanity"]
+
+
+def version(session: nox.Session, module: str, name: str) -> str:
+    """Ask a session's Python for a version. Where nox only installs, nothing answers."""
+    found = session.run("python", "-c", f"import {module}; print({module}.{name})", silent=True)
+    return str(found or "").strip()
+
+
+@nox.session(default=False, venv_backend="none")
+def matrix_table(session: nox.Session) -> None:
+    """Print how the matrix ended, in Markdown."""
+    heads = ["ansible-core", "Python", *STEPS.values()]
+    print(f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}", *ROWS.values(), sep="\n")
