@@ -26,7 +26,7 @@ extends_documentation_fragment:
 author:
   - nextbilling.did contributors (@nextbilling-did)
 requirements:
-  - requests (Python library), where a request is sent
+  - requests (Python library, 2.25.1 or newer), where a request is sent
 attributes:
   check_mode:
     support: full

@@ -25,7 +25,7 @@ extends_documentation_fragment:
 author:
   - nextbilling.did contributors (@nextbilling-did)
 requirements:
-  - requests (Python library), where a request is sent
+  - requests (Python library, 2.25.1 or newer), where a request is sent
   - PyYAML (Python library), to read a C(.yml) file
 attributes:
   check_mode:
