@@ -107,6 +107,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     var: registry.registry.id
 
+# The registry comes from NEXTBILLING_REGISTRY from here on.
 - name: Take over DIDs that exist on the platform already
   nextbilling.did.did_registry:
     state: recorded
