@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,13 @@ DOCUMENTS = [
     for pattern in ("README*.md", "roles/*/README.md", "docs/docsite/rst/*.rst")
     for path in sorted(COLLECTION.glob(pattern))
 ]
+MODULES = [
+    path.relative_to(COLLECTION).as_posix()
+    for path in sorted((COLLECTION / "plugins" / "modules").glob("*.py"))
+    if path.stem != "__init__"
+]
+# The language of a command that stands within a sentence.
+COMMAND = "command"
 
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\S+)\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S
@@ -27,6 +36,14 @@ _FENCE = re.compile(
 _DIRECTIVE = re.compile(
     r"^(?P<indent> *)\.\. code-block:: (?P<language>\S+)\n(?P<text>(?:\n|(?P=indent) +\S.*\n)+)",
     re.M,
+)
+_MARKDOWN_HEADING = re.compile(r"^#+ (?P<title>.+)$", re.M)
+_RST_HEADING = re.compile(r"^(?P<title>\S.*)\n(?P<line>[=\-^~])(?P=line)+$", re.M)
+_MARKDOWN_CODE = re.compile(r"(?<!`)`(?P<text>[^`]+)`(?!`)")
+_RST_CODE = re.compile(r"(?<!`)``(?P<text>[^`]+)``(?!`)")
+# A program with arguments is a command; alone it is a mere name.
+_PROGRAM = re.compile(
+    r"(?:ansible-\w+|curl|gh|git|kill|make|pg_dump|pip|psql|python3?|sqlite3) \S", re.A
 )
 
 
@@ -37,6 +54,8 @@ class Example(NamedTuple):
     line: int
     language: str
     text: str
+    # The heading that it stands under.
+    section: str = ""
 
     @property
     def place(self) -> str:
@@ -44,9 +63,14 @@ class Example(NamedTuple):
         return f"{self.document}:{self.line}"
 
     @property
+    def is_yaml(self) -> bool:
+        """Tell whether it is YAML, with or without templates in it."""
+        return self.language.startswith("yaml")
+
+    @property
     def is_playbook(self) -> bool:
         """Tell whether it can be given to ansible-playbook."""
-        return self.language.startswith("yaml") and "hosts:" in self.text
+        return self.is_yaml and "hosts:" in self.text
 
     @property
     def is_table(self) -> bool:
@@ -61,24 +85,85 @@ class Example(NamedTuple):
 
 def examples(document: str) -> list[Example]:
     """Return all blocks of code of a document, in their order."""
-    content = (COLLECTION / document).read_text("utf-8")
-    expression = _DIRECTIVE if document.endswith(".rst") else _FENCE
+    content = read(document)
     return [
         Example(
             document,
-            content.count("\n", 0, found.start()) + 1,
+            _line(content, found),
             found["language"].lower(),
             textwrap.dedent(found["text"]).strip("\n") + "\n",
+            _section(document, content, found.start()),
         )
-        for found in expression.finditer(content)
+        for found in _blocks(document).finditer(content)
     ]
+
+
+def passages(document: str) -> list[Example]:
+    """Return all that a document, or the examples of a module, tell to run: blocks of code, and commands within sentences, in their order."""
+    if document in MODULES:
+        return [_of_module(document)]
+    content = read(document)
+    commands = [
+        Example(
+            document,
+            _line(content, found),
+            COMMAND,
+            " ".join(found["text"].split()) + "\n",
+            _section(document, content, found.start()),
+        )
+        for found in _inline(document, content)
+        if _PROGRAM.match(found["text"])
+    ]
+    return sorted([*examples(document), *commands], key=lambda example: example.line)
+
+
+def names(document: str) -> Iterator[tuple[int, str]]:
+    """Yield all that is set as code within sentences, each with its line."""
+    content = read(document)
+    for found in _inline(document, content):
+        yield _line(content, found), " ".join(found["text"].split())
+
+
+def read(document: str) -> str:
+    """Return a document's text."""
+    return (COLLECTION / document).read_text("utf-8")
+
+
+def _of_module(document: str) -> Example:
+    tree = ast.parse(read(document))
+    (found,) = (
+        node
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EXAMPLES"
+    )
+    text = ast.literal_eval(found.value).strip("\n") + "\n"
+    return Example(document, found.lineno, "yaml+jinja", text)
+
+
+def _blocks(document: str) -> re.Pattern[str]:
+    return _DIRECTIVE if document.endswith(".rst") else _FENCE
+
+
+def _inline(document: str, content: str) -> Iterator[re.Match[str]]:
+    code = _RST_CODE if document.endswith(".rst") else _MARKDOWN_CODE
+    return code.finditer(_without_blocks(document, content))
+
+
+def _section(document: str, content: str, position: int) -> str:
+    expression = _RST_HEADING if document.endswith(".rst") else _MARKDOWN_HEADING
+    headings = expression.finditer(_without_blocks(document, content)[:position])
+    return ([""] + [found["title"] for found in headings])[-1]
+
+
+def _without_blocks(document: str, content: str) -> str:
+    """Return a document with blanks in place of its blocks, so that all else stays where it is."""
+    return _blocks(document).sub(lambda found: re.sub(r"[^\n]", " ", found[0]), content)
+
+
+def _line(content: str, found: re.Match[str]) -> int:
+    return content.count("\n", 0, found.start()) + 1
 
 
 def yaml_examples() -> list[Example]:
     """Return all YAML of all documents."""
-    return [
-        each
-        for document in DOCUMENTS
-        for each in examples(document)
-        if each.language.startswith("yaml")
-    ]
+    return [each for document in DOCUMENTS for each in examples(document) if each.is_yaml]

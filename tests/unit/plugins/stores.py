@@ -158,6 +158,11 @@ class Server:
         user: str | None = self._installed.system_user
         return user
 
+    @property
+    def programs(self) -> Path:
+        """The folder of the programs that belong to it, such as pg_dump."""
+        return Path(self._installed.bin_path)
+
     def url(self, database: str = "postgres", user: str = "postgres", port: int = 0) -> str:
         """The URL of a database."""
         return f"postgresql://{user}@127.0.0.1:{port or self.port}/{database}"
