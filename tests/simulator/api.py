@@ -143,7 +143,8 @@ def _route(access: Access, entry: Entry) -> int | None:
 
 def _validate(state: State, fields: dict[str, Any], record_id: int | None) -> None:
     required = state.switches["required_fields"] if record_id is None else []
-    problem = first_fault(fields, required)
+    takes_unknown = state.switches["unknown_parameters"] == "accept"
+    problem = first_fault(fields, required, takes_unknown=takes_unknown)
     if problem is not None:
         raise Refusal(422, problem, in_body=True)
     if record_id is not None and record_id not in state.dids:

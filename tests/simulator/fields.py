@@ -91,10 +91,13 @@ FIELDS: Mapping[str, Check] = {
 }
 
 
-def first_fault(fields: Mapping[str, Any], required: Iterable[str]) -> str | None:
+def first_fault(
+    fields: Mapping[str, Any], required: Iterable[str], *, takes_unknown: bool = False
+) -> str | None:
     """Say what is wrong with the fields of a request, or None.
 
-    ``required`` names the fields that must be there. Values never appear in the answer.
+    ``required`` names the fields that must be there, ``takes_unknown`` tells whether there may be
+    some that are not on the vendor's page. Values never appear in the answer.
     """
     for name in required:
         if name not in fields:
@@ -102,6 +105,8 @@ def first_fault(fields: Mapping[str, Any], required: Iterable[str]) -> str | Non
     for name, value in fields.items():
         check = FIELDS.get(name)
         if check is None:
+            if takes_unknown:
+                continue
             return f"unknown parameter {name[:80]}"
         problem = check(value)
         if problem is not None:

@@ -69,6 +69,9 @@ SWITCHES: Mapping[str, Switch] = {
     "host_additional": _choice(
         "replace", ("append",), "whether POST replaces the list or adds to it"
     ),
+    "unknown_parameters": _choice(
+        "refuse", ("accept",), "what becomes of a parameter that the vendor's page does not name"
+    ),
     "simultaneous": _choice(
         "allow",
         ("refuse", "refuse_with_retry_after"),

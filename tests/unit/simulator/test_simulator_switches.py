@@ -86,6 +86,15 @@ def test_host_additional(sim: Simulator, call: Caller) -> None:
     assert sim.dids()[13]["host_additional"] == ["c", "d"]
 
 
+def test_unknown_parameters(sim: Simulator, call: Caller) -> None:
+    body = {"did_number": "1166", "colour": "red"}
+    assert call.put(body).status == 422 and sim.created() == []
+    sim.switch(unknown_parameters="accept")
+    assert call.put(body).status == 200 and sim.dids()[13] == body
+    # The known ones are checked all the same.
+    assert call.put({**body, "port": "x"}).status == 422
+
+
 @pytest.mark.parametrize(
     ("value", "status", "retry_after"),
     [("allow", 200, None), ("refuse", 429, None), ("refuse_with_retry_after", 429, "7")],
