@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The table of fields: the 29 parameters of the vendor's page "Criando-Alterando um DID", and everything that depends on them.
+"""The table of fields: the parameters of the vendor's page "Criando-Alterando um DID", and everything that depends on them.
 
 Argument specification, validation, comparison, display and wire form all come from C(FIELDS). Three forms of a value exist:
 what a task declares, the wire form (what goes into the JSON body, and into the registry unless it is secret), and the shown
