@@ -69,17 +69,12 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# Blocks of a kind that is not run at all.
+_BENCHMARK, _AWX = f"{GUIDES}benchmark.rst", f"{GUIDES}execution_environments.rst"
+# Blocks that are not run, by document and language.
 NOT_RUN = {
-    (
-        f"{GUIDES}benchmark.rst",
-        "text",
-    ): "What a benchmark printed in a quarter of an hour; its columns are compared.",
-    (f"{GUIDES}execution_environments.rst", "text"): "A folder; the files are those of the scene.",
-    (
-        f"{GUIDES}execution_environments.rst",
-        "ini",
-    ): "Tests of the package run jobs with it, and with the configurations for AWX.",
+    (_BENCHMARK, "text"): "Printed in a quarter of an hour; its columns are compared.",
+    (_AWX, "text"): "A folder; the files of the scene are in it.",
+    (_AWX, "ini"): "Tests of the package run jobs with it, as with the configurations for AWX.",
 }
 
 SMALL = """\
@@ -337,7 +332,7 @@ SCENES = (
         },
     ),
     Scene(
-        f"{GUIDES}execution_environments.rst",
+        _AWX,
         ("The project", "Credentials", "With ansible-runner alone"),
         exported=False,
         registry="postgresql:",

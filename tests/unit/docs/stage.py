@@ -74,6 +74,7 @@ class Stage:
     def set_up(self) -> None:
         """Bring about what the scene takes for given."""
         scene = self.scene
+        self.hosts.refused.clear()
         self.simulator.reset()
         self.simulator.switch(existing_ids=list(scene.platform))
         self.server.fresh(DATABASE)
