@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: review
 type: aggregate
 short_description: Write what DIDs would be changed, or were changed, as a review for people
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Gathers the results of all M(nextbilling.did.did) and M(nextbilling.did.dids) tasks of a run, over all hosts and plays, in check mode and
     in apply, and writes them as one review in three forms. C(review.json) is for machines, C(review.md) for a comment on a pull request, and

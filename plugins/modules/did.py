@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: did
 short_description: Keep one DID (inbound number) of a NextBilling platform as declared
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Creates a DID (C(PUT)), edits it (C(POST)) or leaves it alone, as the declared parameters differ from those that the registry holds as
     last applied.

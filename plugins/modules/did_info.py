@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: did_info
 short_description: Tell what the registry knows of DIDs of NextBilling platforms
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the records of a registry, and what the registry is. It never calls a platform, changes nothing and creates nothing.
   - What it tells is what this collection last applied, and when; the platform itself cannot be asked.

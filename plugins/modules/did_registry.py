@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: did_registry
 short_description: Create and keep the registry of DIDs of a NextBilling platform
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The registry holds the last known record id and parameters of each DID. This is the only module that creates it, brings it to the
     schema of a new release, or makes a platform known to it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: dids
 short_description: Keep many DIDs (inbound numbers) of a NextBilling platform as declared
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Does for a whole list, inline or from a file, what M(nextbilling.did.did) does for one DID, in one task and with one look at the registry.
   - The whole list is checked and planned before anything is sent. An item that is not valid refuses the list, and all such items are reported at
