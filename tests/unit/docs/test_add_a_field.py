@@ -205,6 +205,8 @@ def _environment(tree: Path, folder: Path) -> dict[str, str]:
     return {
         "ANSIBLE_COLLECTIONS_PATH": str(tree),
         "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
+        # Since ansible-core 2.21 a result shows the parameters only where this asks for it. They may hold no secret either.
+        "ANSIBLE_INJECT_INVOCATION": "true",
         "ANSIBLE_NOCOLOR": "true",
         "HOME": str(folder),
         "LC_ALL": "C.UTF-8",

@@ -49,6 +49,8 @@ def plain(home: Path) -> dict[str, str]:
     return {
         "ANSIBLE_CONFIG": str(home / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
+        # Since ansible-core 2.21 a result shows the parameters only where this asks for it. They may hold no secret either.
+        "ANSIBLE_INJECT_INVOCATION": "true",
         "ANSIBLE_NOCOLOR": "true",
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
