@@ -209,7 +209,8 @@ class Dispatcher:
         try:
             found = self._registry.find(self._settings.platform, desired.number, desired.record_id)
         except DidError as error:
-            self._fail(attempts, error)
+            told = _telling.unsent(attempts.plan, error, claimed=False)
+            self._hold_back(attempts, told, error.message)
             self._stop(f"the registry could not be read ({error.message})")
             return False
         claim = live_claim(found)
@@ -218,7 +219,8 @@ class Dispatcher:
                 attempts.patience = now + self._settings.registry_timeout
             left = attempts.patience - now
             if left <= 0:
-                self._fail(attempts, _telling.busy(desired, claim))
+                words = f"another run ({claim.holder}) holds it"
+                self._hold_back(attempts, _telling.busy(desired, claim), words)
             else:
                 self._defer(attempts, pause_before_look([claim], attempts.pause, left))
                 attempts.pause = min(attempts.pause * 2, LONGEST_PAUSE)
@@ -230,7 +232,7 @@ class Dispatcher:
         job = attempts.job
         self._converger.decide(job, found)
         if job.error is not None:
-            self._fail(attempts, job.error)
+            self._hold_back(attempts, job.error)
             return False
         plan = attempts.plan = t.cast("Plan", job.plan)
         if plan.action == NONE:
@@ -286,26 +288,29 @@ class Dispatcher:
             for attempts, answer in answers:
                 self._conclude(attempts, answer, error)
             for attempts in chosen:
-                self._fail(attempts, _telling.unclaimed(attempts.plan, error))
+                told = _telling.unclaimed(attempts.plan, error)
+                self._hold_back(attempts, told, error.message)
             self._stop(f"the registry could not be written ({error.message})")
             return []
         for (attempts, answer), what in zip(answers, written):
             self._conclude(attempts, answer, what)
-        claimed = [
-            attempts for attempts, token in zip(chosen, tokens) if self._claimed(attempts, token)
-        ]
-        if self._stopped and claimed:
-            # By an answer that could not be taken as it was: what was claimed beside it is not sent any more.
-            self._take_back(claimed)
-            return []
-        return claimed
+        return self._unless_stopped(
+            [attempts for attempts, token in zip(chosen, tokens) if self._claimed(attempts, token)]
+        )
 
-    def _take_back(self, claimed: Sequence[_Attempts]) -> None:
+    def _unless_stopped(self, claimed: list[_Attempts]) -> list[_Attempts]:
+        """Return what was claimed; or take it back, if what was written beside it has ended the run."""
+        if not self._stopped:
+            return claimed
         for attempts in claimed:
             try:
                 self._registry.withdraw(attempts.token)
             except DidError as error:
-                self._fail(attempts, _telling.unclaimed(attempts.plan, error))
+                told = _telling.unsent(attempts.plan, error, claimed=True)
+                self._hold_back(attempts, told, error.message)
+            else:
+                self._leave_undone(attempts)
+        return []
 
     def _one_by_one(
         self,
@@ -316,9 +321,11 @@ class Dispatcher:
             self._turn([answer], [])
         claimed: list[_Attempts] = []
         for attempts in chosen:
-            if not self._stopped:
+            if self._stopped:
+                self._leave_undone(attempts)
+            else:
                 claimed += self._turn([], [attempts])
-        return claimed
+        return self._unless_stopped(claimed)
 
     def _claim(self, attempts: _Attempts) -> str | None:
         plan = attempts.plan
@@ -339,8 +346,9 @@ class Dispatcher:
             return True
         attempts.races += 1
         if attempts.races > _RACES:
-            words = "other runs change it all the time. Nothing was sent. Run again later"
-            self._fail(attempts, RegistryBusy(f"{attempts.job.desired.label}: {words}"))
+            words = "other runs change it all the time"
+            told = f"{attempts.job.desired.label}: {words}. Nothing was sent. Run again later"
+            self._hold_back(attempts, RegistryBusy(told), words)
         else:
             self._defer(attempts, random.uniform(0.0, _RACE_PAUSE))
         return False
@@ -376,19 +384,26 @@ class Dispatcher:
     ) -> None:
         """Take an answer as the end of its DID, or as a reason to try again. C(written): what the registry made of it."""
         if isinstance(answer, _Crash):
-            self._crashed(attempts, answer)
+            self._crashed(attempts, answer, isinstance(written, DidError))
         elif answer.state == _outcome.APPLIED:
             self._applied(attempts, answer, written)
         elif isinstance(written, DidError) and answer.state == _outcome.NOT_APPLIED:
-            self._fail(attempts, _telling.unsettled(attempts.plan, answer, written))
+            told = _telling.unsettled(attempts.plan, answer, written)
+            self._hold_back(attempts, told, f"{answer.words}; {written.message}")
         else:
             self._not_applied(attempts, answer)
 
-    def _crashed(self, attempts: _Attempts, crash: _Crash) -> None:
-        if not isinstance(crash.error, Exception):
-            raise crash.error
-        error = crash.error if isinstance(crash.error, DidError) else defect(crash.error)
-        self._fail(attempts, error)
+    def _crashed(self, attempts: _Attempts, crash: _Crash, claimed: bool) -> None:
+        """Fail by an exception. C(claimed): whether the claim could not be ended."""
+        error = crash.error
+        if not isinstance(error, Exception):
+            raise error
+        if isinstance(error, DidError):
+            # From the last look before the first byte.
+            told = _telling.unsent(attempts.plan, error, claimed=claimed)
+            self._hold_back(attempts, told, error.message)
+        else:
+            self._fail(attempts, defect(error))
 
     def _applied(
         self, attempts: _Attempts, answer: Outcome, written: Record | LateAnswer | DidError | None
@@ -438,11 +453,27 @@ class Dispatcher:
 
     def _fail_with_last(self, attempts: _Attempts) -> None:
         plan, answer = attempts.doubtful or t.cast("tuple[Plan, Outcome]", attempts.last)
-        error = _telling.failure(plan, answer, self._settings.platform, self._registry.location)
-        self._fail(attempts, error)
+        self._fail(attempts, self._failure(plan, answer))
         self._lost = self._lost + 1 if answer.kind in ("unreachable", "unknown_outcome") else 0
         if self._lost >= _LOST_LIMIT:
             self._stop(f"{self._lost} DIDs in a row got no clear answer from the platform")
+
+    def _failure(self, plan: Plan, answer: Outcome) -> DidError:
+        return _telling.failure(plan, answer, self._settings.platform, self._registry.location)
+
+    def _leave_undone(self, attempts: _Attempts) -> None:
+        """Send nothing for a DID any more. What was tried, and was to be tried again, has failed."""
+        if attempts.last is not None:
+            self._fail_with_last(attempts)
+
+    def _hold_back(self, attempts: _Attempts, error: DidError, why: str | None = None) -> None:
+        """Fail a DID by what keeps a request from being sent.
+
+        If an earlier one may have been applied, that is what counts, and C(why), or else the error's message, is told beside it.
+        """
+        if attempts.doubtful is not None:
+            error = _telling.unrepeated(self._failure(*attempts.doubtful), why or error.message)
+        self._fail(attempts, error)
 
     def _fail(self, attempts: _Attempts, error: DidError) -> None:
         attempts.job.error = error
@@ -455,12 +486,10 @@ class Dispatcher:
         self._stopped = self._stopped or reason
 
     def _give_up(self) -> None:
-        """Leave the rest undone. What was tried, and waits to be tried again, has failed."""
         self._fresh.clear()
         waiting, self._deferred = self._deferred, []
         for _due, _number, attempts in sorted(waiting, key=lambda entry: entry[:2]):
-            if attempts.last is not None:
-                self._fail_with_last(attempts)
+            self._leave_undone(attempts)
 
     # Sending
 

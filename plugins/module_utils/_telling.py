@@ -117,19 +117,44 @@ def unrecorded(plan: Plan, record_id: int, error: DidError) -> DidError:
 def unsettled(plan: Plan, outcome: Outcome, error: DidError) -> DidError:
     """Return the error for a request that was certainly not applied, where that could not be recorded."""
     return type(error)(
-        f"{plan.desired.label}: not applied ({outcome.words}), but that could not be recorded: {error.message}",
+        f"{plan.desired.label}: not applied ({outcome.words}), but that could not be recorded: {error.message}{_still_open(plan)}",
         did_number=plan.desired.did_number,
         record_id=plan.record_id,
     )
 
 
 def unclaimed(plan: Plan, error: DidError) -> DidError:
-    """Return the error for an intent that could not be recorded, so that nothing was sent."""
+    """Return the error for an intent that could not be recorded, so that nothing was sent under it."""
     return type(error)(
-        f"{plan.desired.label}: nothing was sent for it, as that could not be recorded first: {error.message}",
+        f"{plan.desired.label}: not applied, as nothing may be sent that cannot be recorded first: {error.message}",
         did_number=plan.desired.did_number,
         record_id=plan.record_id,
     )
+
+
+def unsent(plan: Plan, error: DidError, *, claimed: bool) -> DidError:
+    """Return the error for a request that could not be sent. C(claimed): whether the registry may still hold its intent."""
+    return type(error)(
+        f"{plan.desired.label}: not applied, as it could not be sent: {error.message}{_still_open(plan) if claimed else ''}",
+        did_number=plan.desired.did_number,
+        record_id=plan.record_id,
+    )
+
+
+def _still_open(plan: Plan) -> str:
+    """Return what to do about an intent that the registry may still hold, though it is certain that nothing came of it."""
+    if plan.action != CREATE:
+        return ""  # an edit is just sent by the next run
+    return (
+        ". The registry may still hold the intent, and the next run then calls its outcome unknown. Unless another run has sent it since,"
+        " it does not exist: forget it there (did_registry with 'state: forgotten'), and run again"
+    )
+
+
+def unrepeated(error: DidError, why: str) -> DidError:
+    """Complete the error for an edit of unknown outcome with what kept it from being sent again."""
+    error.message += f". This run could not send it again: {why}"
+    return error
 
 
 def astray(plan: Plan, record_id: int, other: Record) -> DidError:

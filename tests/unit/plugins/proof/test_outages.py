@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.nextbilling.did.plugins.module_utils import _dispatch
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import _postgresql
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import (
@@ -145,6 +146,65 @@ def test_gone_while_the_answer_is_committed(
     _as_declared(far)
 
 
+@behind_a_line
+@pytest.mark.parametrize("statement", [LOOK, INTENT, LAST_LOOK])
+@pytest.mark.parametrize("action", ["create", "update"])
+def test_gone_before_a_repetition(
+    far: Runner, line: Proxy, monkeypatch: pytest.MonkeyPatch, statement: bytes, action: str
+) -> None:
+    """What was refused was not applied; what got no answer may have been, though it could not be sent again."""
+    if action == "update":
+        far.did(**{**TASK, "port": 1})
+    before = len(far.requests())
+    far.simulator.fault("throttle" if action == "create" else "drop_after")
+
+    def pause(*_arguments: Any) -> float:
+        line.cut_at(statement, down=True)
+        return 0.01
+
+    monkeypatch.setattr(_dispatch, "_pause", pause)
+    result = far.did(**TASK, retries=1)
+    assert line.cuts == 1
+    assert len(far.requests()) == before + 1
+    assert "registry" in result["msg"] and "DID 1166" in result["msg"]
+    if action == "create":
+        assert result["error"]["kind"] == "registry_unavailable", result
+    else:
+        assert (result["error"]["kind"], result["error"]["record_id"]) == ("unknown_outcome", 13)
+        assert "may or may not" in result["msg"] and "othing was sent" not in result["msg"]
+    line.up()
+    end_leases(far)
+    if statement == LAST_LOOK and action == "create":
+        assert "forgotten" in result["msg"]
+        assert far.both(**TASK)["error"]["kind"] == "unknown_outcome"
+        assert far.did_registry(state="forgotten", dids=[{"did_number": "1166"}])["changed"]
+    assert far.both(**TASK)["action"] == action
+    _as_declared(far)
+
+
+@behind_a_line
+def test_gone_while_one_of_many_waits(
+    far: Runner, line: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends where it stands, and the platform is not asked for anything that could not be recorded."""
+    wanted = [{"did_number": str(number)} for number in range(1000, 1005)]
+    far.simulator.fault("throttle")
+
+    def pause(*_arguments: Any) -> float:
+        line.cut(down=True)
+        return 0.01
+
+    monkeypatch.setattr(_dispatch, "_pause", pause)
+    result = far.dids(dids=wanted, retries=1)
+    assert [did["outcome"] for did in result["dids"]] == ["failed", *["not_attempted"] * 4]
+    assert result["error"]["kind"] == "registry_unavailable"
+    assert "could not be read" in result["msg"]
+    assert len(far.requests()) == 1
+    line.up()
+    assert far.both_dids(dids=wanted)["summary"]["create"] == 5
+    assert far.simulator.duplicates() == {}
+
+
 def _tells_the_id(result: Result) -> None:
     assert result["error"]["kind"] == "registry_unavailable", result
     assert result["error"]["record_id"] == 13
@@ -178,6 +238,36 @@ def test_a_server_that_stops_in_the_middle_of_many(far: Runner, line: Proxy) -> 
     assert not far.dids(dids=wanted).get("failed")
     assert len(far.simulator.created()) == len(wanted)
     assert far.simulator.duplicates() == {}
+
+
+@behind_a_line
+def test_a_server_that_is_gone_for_a_moment_in_the_middle_of_many(far: Runner, line: Proxy) -> None:
+    """An answer and the next claim, which would have been written together, are written one after the other."""
+    wanted = [{"did_number": str(number), "port": 5060} for number in range(1000, 1010)]
+    line.cut_at(b"INSERT INTO numbers.*1005")
+    result = far.dids(dids=wanted)
+    assert line.cuts == 1
+    assert "failed" not in result and result["summary"]["create"] == 10
+    assert len(far.requests("PUT")) == len(far.simulator.created()) == 10
+    assert far.both_dids(dids=wanted)["summary"]["none"] == 10
+
+
+@behind_a_line
+def test_a_claim_that_is_refused_beside_others(far: Runner) -> None:
+    """Where one of several cannot be recorded, the others are not sent either, and none is left open."""
+    far.write(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'",
+        "CREATE TRIGGER refuse BEFORE INSERT ON numbers FOR EACH ROW WHEN (NEW.number = '1001') EXECUTE FUNCTION refuse()",
+    )
+    wanted = [{"did_number": str(number)} for number in range(1000, 1004)]
+    result = far.dids(dids=wanted, concurrency=4)
+    expected = ["not_attempted", "failed", "not_attempted", "not_attempted"]
+    assert [did["outcome"] for did in result["dids"]] == expected
+    assert "nothing may be sent" in result["dids"][1]["error"]["msg"]
+    assert far.requests() == []
+    assert far.rows("SELECT * FROM records") == []
+    far.write("DROP TRIGGER refuse ON numbers")
+    assert far.both_dids(dids=wanted)["summary"]["create"] == 4
 
 
 @in_a_database
