@@ -39,6 +39,9 @@ class Entry(t.NamedTuple):
     source: str | None
     declared: object
 
+    def __repr__(self) -> str:
+        return f"Entry({self.place})"
+
 
 class Item(t.NamedTuple):
     """One DID of a valid declaration. C(values): wire forms, secrets in the clear."""

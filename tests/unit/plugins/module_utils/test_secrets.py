@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from ansible_collections.nextbilling.did.plugins.module_utils import _source
+from ansible_collections.nextbilling.did.plugins.module_utils._exchange import Connection
+from ansible_collections.nextbilling.did.plugins.module_utils._plan import Desired, Policy, decide
 from ansible_collections.nextbilling.did.plugins.module_utils._redaction import (
     Redactor,
 )
@@ -62,6 +65,26 @@ def test_text_without_secrets_stays() -> None:
     text = "Número já existe <1166> & 50%"
     assert Redactor([TOKEN, ""]).clean(text) == text
     assert Redactor([]).clean(text) == text
+
+
+def test_what_holds_secrets_does_not_show_them() -> None:
+    """As in a debugger, or in the output of a test that fails."""
+    (entry,) = _source.inline([{"did_number": "1166", "password": PASSWORD}], "dids")
+    (item,), _problems = _source.check([entry], "dids")
+    desired = Desired(item.values)
+    plan = decide(desired, None, None, Policy(), Fingerprints(TOKEN, "registry"))
+    connection = Connection("https://sip.example.com", TOKEN, TOKEN)
+    assert plan.payload["password"] == PASSWORD
+    for holder, words in (
+        (entry, "dids[0]"),
+        (item, "dids[0]"),
+        (desired, "1166"),
+        (plan, "create"),
+        (connection, "sip.example.com"),
+    ):
+        for shown in (repr(holder), str(holder), f"{[holder]}"):
+            assert words in shown
+            assert TOKEN not in shown and "geheim" not in shown
 
 
 def test_fingerprints() -> None:
