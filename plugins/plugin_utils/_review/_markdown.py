@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._model import CHECK, DECISION, SECTIONS, TROUBLES, fold
+from ._model import DECISION, SECTIONS, TROUBLES, fold
 from ._telling import explained, extent, name, names, provenance, shown, since, sources, tally
 from ._text import code_block, code_span, turns
 from ._words import TELLING, tense
@@ -93,7 +93,7 @@ class _Writer:
 
     def _head(self, runs: list[str]) -> str:
         review, words = self._review, self._words
-        mode = review.mode or CHECK
+        mode = review.mode
         told = [
             f"**{words.number(number)}** {words.kind(key, mode, number)}"
             for key, number in tally(review, TELLING).items()

@@ -182,12 +182,12 @@ class Review:
         return not self.runs and not self.unseen
 
     @property
-    def mode(self) -> str | None:
-        """Tell whether this was a check run, an apply, or both; null where no task was seen."""
+    def mode(self) -> str:
+        """Tell whether this was a check run, an apply, or both."""
         modes = {run.check_mode for run in self.runs} | {one.check_mode for one in self.unseen}
         if len(modes) == 2:
             return MIXED
-        return next((CHECK if mode else APPLY for mode in modes), None)
+        return CHECK if True in modes else APPLY
 
     @property
     def counts(self) -> dict[str, int]:

@@ -19,7 +19,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from ._model import CHECK, DECISION, SECTIONS, TROUBLES, fold
+from ._model import DECISION, SECTIONS, TROUBLES, fold
 from ._telling import explained, extent, name, names, provenance, shown, since, sources, tally, when
 from ._text import cut, pieces
 from ._words import TELLING, tense
@@ -102,7 +102,7 @@ def page(review: Review, words: Words) -> str:
     return template.render(
         review=review,
         words=words,
-        mode=review.mode or CHECK,
+        mode=review.mode,
         tiles=list(_tiles(review, words)),
         sections=list(_sections(review, words)),
         script_words=json.dumps(
@@ -150,7 +150,7 @@ def _tiles(review: Review, words: Words) -> Iterator[_Tile]:
     start = 0.0
     for kind, number in counts.items():
         width = widths.get(kind, 0.0) * scale
-        label = words.kind(kind, review.mode or CHECK, number)
+        label = words.kind(kind, review.mode, number)
         yield _Tile(kind, words.number(number), label, round(width, 2), round(start, 2))
         start += width + _GAP if width else 0.0
 

@@ -53,11 +53,7 @@ def shown(change: Change, value: Value) -> str:
         return ""
     if isinstance(value, list):
         return "[" + ", ".join(map(_scalar, value)) + "]"
-    try:
-        return _scalar(BY_NAME[change.field].kind.show(value))
-    # What came from elsewhere need not be what the field takes.
-    except (TypeError, ValueError):
-        return _scalar(value)
+    return _scalar(BY_NAME[change.field].kind.show(value))
 
 
 def _scalar(value: object) -> str:

@@ -251,6 +251,42 @@ def test_a_result_of_any_other_shape_is_a_failure_and_never_an_exception(broken:
     assert len(review.runs) + len(review.unseen) == 2 * len(shapes)
 
 
+@pytest.mark.parametrize("value", [None, True, -7, 1.5, "x", "", ["x", 1.5, None]])
+def test_any_value_of_any_field_is_shown(value: Any) -> None:
+    """What comes from elsewhere need not be what a field takes."""
+    changes = {field.name: {"before": value, "after": value} for field in FIELDS}
+    files = render(review_of(told(result([item("1", changes=changes)]))), WORDS)
+    data = json.loads(files["review.json"])
+    jsonschema.validate(data, SCHEMA)
+    (told_of,) = data["dids"]
+    secrets = {field.name for field in FIELDS if field.secret}
+    for name, change in told_of["changes"].items():
+        expected = value if name not in secrets or value is None else "***"
+        assert change == {"before": expected, "after": expected}
+    assert told_of["changes"].keys() == changes.keys()
+
+
+def test_how_far_a_run_slowed_down_is_told() -> None:
+    review = review_of(told(result([item("1")], backoff={"refusals": 3, "concurrency": 2})))
+    files = render(review, WORDS)
+    assert json.loads(files["review.json"])["runs"][0]["backoff"] == {
+        "refusals": 3,
+        "concurrency": 2,
+    }
+    for text in (files["review.md"], files["review.html"]):
+        assert "fewer requests 3 times (429); the run went down to 2 at a time" in text
+
+
+def test_a_loop_that_ansible_ends_is_a_failure_beside_its_passes() -> None:
+    done = {"action": "create", "did_number": "1", "changes": {}}
+    passes = [told(done, module="did", item=True, check_mode=False)]
+    broken = told({"msg": "x"}, module="did", status="failed", check_mode=False)
+    review = review_of(*passes, broken)
+    assert (review.counts["total"], review.counts["create"], review.counts["failed"]) == (2, 1, 1)
+    whole = told({"results": [done]}, module="did", check_mode=False)
+    assert review_of(*passes, whole).counts["total"] == 1
+
+
 def test_a_job_whose_end_is_lost_stays_open_until_somebody_finds_it() -> None:
     job = {"ansible_job_id": "j1", "started": True, "finished": False}
     ended = {**job, "finished": True}
@@ -277,6 +313,10 @@ MANY = {
     "creates": [item(f"11{n * 3:08}", action="create", changes={"description": {"before": None, "after": f"Padaria nº {n}"}}) for n in range(10_000)],
     "failures": [failing(f"11{n * 3:08}", msg=f"DID {n}: refused\n" + "step\n" * 100) for n in range(3_000)],
     "long texts": [item(f"1{n}", changes={"description": {"before": "🎈" * 5_000, "after": "`" * 5_000}}) for n in range(0, 800, 2)],
+    "few failures": [
+        failing("1"),
+        *(item(f"11{n * 3:08}", action="create", changes={"description": {"before": None, "after": f"Padaria nº {n}"}}) for n in range(3_000)),
+    ],
     "all kinds": [
         one
         for n in range(0, 4_000, 2)
