@@ -17,16 +17,14 @@ def pasteable_task(name: str, module: str, options: t.Mapping[str, t.Any]) -> st
     """Return a task as YAML that can be pasted into a playbook.
 
     Strings are written in JSON's quoted form, which YAML reads as the same string: a number that starts with a zero stays
-    what it is. Options whose value is null are left out.
+    what it is.
     """
     lines = [f"- name: {name}", f"  nextbilling.did.{module}:"]
     for option, value in options.items():
-        if value is None:
-            continue
         if isinstance(value, list):
             lines.append(f"    {option}:")
             for item in value:
-                pairs = [f"{key}: {_scalar(item[key])}" for key in item if item[key] is not None]
+                pairs = [f"{key}: {_scalar(item[key])}" for key in item]
                 lines.append("      - " + "\n        ".join(pairs))
         else:
             lines.append(f"    {option}: {_scalar(value)}")

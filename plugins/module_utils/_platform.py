@@ -572,8 +572,7 @@ class _DeadlineReader(io.RawIOBase):
         return t.cast("int | None", self._raw.readinto(buffer))
 
     def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
+        self._raw.close()
         super().close()
 
 

@@ -68,7 +68,7 @@ class SqliteDatabase:
             return _open_file(self._path, write=self._write, timeout=self._timeout)
         from ._sqlite_copy import private_copy
 
-        connection, self._copied = private_copy(self._path, self.location)
+        connection, self._copied = private_copy(self._path)
         return connection
 
     @contextlib.contextmanager

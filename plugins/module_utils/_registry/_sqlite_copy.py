@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import time
 
-from .._errors import RegistryBusy, RegistryUnavailable
+from .._errors import RegistryBusy
 
 COMPANIONS = ("-journal", "-wal")
 _ATTEMPTS, _PAUSE = 40, 0.05
@@ -28,7 +28,7 @@ Traces = tuple[object, ...]
 """What tells whether a database has changed since."""
 
 
-def private_copy(path: str, location: str) -> tuple[sqlite3.Connection, Traces]:
+def private_copy(path: str) -> tuple[sqlite3.Connection, Traces]:
     """Return a copy in memory of a registry that cannot be read where it lies without writing there, as it is after recovery.
 
     Beside it, what C(traces) said of the original.
@@ -40,12 +40,8 @@ def private_copy(path: str, location: str) -> tuple[sqlite3.Connection, Traces]:
             found = _copy_at_rest(path, copy)
             with contextlib.closing(sqlite3.connect(copy)) as recovered:
                 recovered.backup(connection)
-    except BaseException as error:
+    except BaseException:
         connection.close()
-        if isinstance(error, OSError):
-            raise RegistryUnavailable(
-                f"The registry {location} cannot be read ({error.strerror})"
-            ) from None
         raise
     return connection, found
 
