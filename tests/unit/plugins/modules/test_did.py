@@ -5,27 +5,37 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib.util
 import json
 import os
 import select
 import socket
+import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
+import trustme
 
+from ansible_collections.nextbilling.did.plugins.module_utils._module import converging
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import (
     VENDOR_CREATE,
     VENDOR_EDIT,
     Runner,
 )
+from ansible_collections.nextbilling.did.tests.unit.plugins.stores import in_a_file
 
 # What the platform may answer to a create that worked, beside its own shape.
 GOOD_REPLIES = {
@@ -234,6 +244,15 @@ def _name(runner: Runner) -> str:
     return runner.simulator.url.split("//")[1]
 
 
+@in_a_file
+def test_a_refusal_in_another_character_set(runner: Runner) -> None:
+    body = '{"error":1,"reason":"Número já existe"}'.encode("latin-1")
+    encoded = base64.b64encode(body).decode()
+    runner.simulator.fault("raw_body", body_base64=encoded, process=False)
+    result = runner.did(**VENDOR_CREATE)
+    assert (result["error"]["kind"], result["error"]["reason"]) == ("refused", "Número já existe")
+
+
 def test_an_edit_of_unknown_outcome_is_repeated(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     runner.simulator.fault("reset_after")
@@ -282,6 +301,36 @@ def test_throttling_is_waited_out(runner: Runner) -> None:
     assert len(runner.requests("PUT")) == 6
     runner.simulator.clear_faults()
     assert runner.did(did_number="1")["action"] == "create"
+
+
+@in_a_file
+@pytest.mark.parametrize(
+    ("retry_after", "shortest", "longest"),
+    [
+        (7, 6.5, 7),
+        (timedelta(hours=-1), 0, 0),
+        (timedelta(seconds=100), 95, 100),
+        (timedelta(hours=1), 119, 120),
+        ("soon", 0.2, 0.5),
+        ("9999999999", 0.2, 0.5),
+    ],
+)
+def test_a_pause_is_as_long_as_the_platform_asks_for(
+    runner: Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    retry_after: int | str | timedelta,
+    shortest: float,
+    longest: float,
+) -> None:
+    """In seconds, or until a date; within limits, and for a while where nobody can read it."""
+    waits: list[float] = []
+    monkeypatch.setattr(converging._Stop, "wait", lambda _stop, seconds: waits.append(seconds))
+    if isinstance(retry_after, timedelta):
+        retry_after = formatdate(time.time() + retry_after.total_seconds(), usegmt=True)
+    runner.simulator.fault("throttle", retry_after=retry_after)
+    assert runner.did(**VENDOR_CREATE, retries=1)["action"] == "create"
+    assert len(waits) <= 1 and shortest <= sum(waits) <= longest, waits
+    assert len(runner.requests("PUT")) == 2
 
 
 def test_an_adoption_that_needs_a_second_try_is_still_one(runner: Runner) -> None:
@@ -382,6 +431,8 @@ def test_another_registry_is_refused(runner: Runner) -> None:
         ({"api_url": "https://me:geheim@sip.nextbilling.com.br"}, "api_url"),
         ({"api_url": "https://sip.nextbilling.com.br/api/manageDID/a/b"}, "manageDID"),
         ({"api_url": "https://sip.nextbilling.com.br/prefix"}, "platform"),
+        ({"api_url": "https://[geheim"}, "api_url"),
+        ({"api_url": "https://x.example:geheim"}, "api_url"),
         ({"api_url": ""}, "NEXTBILLING_API_URL"),
         ({"api_token": ...}, "NEXTBILLING_API_TOKEN"),
         ({"api_key": ""}, "NEXTBILLING_API_KEY"),
@@ -624,9 +675,37 @@ def test_a_refusal_that_breaks_off_in_its_headers_is_no_refusal(
     assert result["error"]["kind"] == "unknown_outcome", result
 
 
+CHUNKED = "HTTP/1.1 {}\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n"
+CREATED = '{"error":0,"reason":"OK","new_record":13}'
+REFUSED = '{"error":1,"reason":"no"}'
+
+
+@in_a_file
+def test_an_answer_in_chunks(runner: Runner) -> None:
+    """As a proxy before the platform may send it: whole when its last chunk has come, and not before."""
+    task: dict[str, Any] = {**VENDOR_CREATE, "platform": _name(runner)}
+    first = CHUNKED.format("422 no", len(REFUSED), REFUSED)
+    for answer in (first, first[:-9], first + "5\r\n"):
+        with _answering(answer) as url:
+            result = runner.did(**{**task, "did_number": str(len(answer))}, api_url=url)
+        assert result["error"]["kind"] == "unknown_outcome", (answer, result)
+    with _answering(first + "0\r\n\r\n") as url:
+        assert runner.did(**task, api_url=url)["error"]["kind"] == "refused"
+    with _answering(CHUNKED.format("200 OK", len(CREATED), CREATED) + "0\r\n\r\n") as url:
+        assert runner.did(**task, api_url=url)["record_id"] == 13
+    assert runner.both(**VENDOR_CREATE)["action"] == "none"
+
+
 @pytest.fixture(params=["HTTP/1.1 422", "HTTP/1.1 429\r\n", "HTTP/1.1 403 no\r\nContent-Ty"])
 def half_answer(request: pytest.FixtureRequest) -> Iterator[str]:
     """A server whose answer ends in the middle of its headers."""
+    with _answering(request.param) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _answering(answer: str) -> Iterator[str]:
+    """A server that answers this to whatever it is asked, and then closes the connection."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -638,14 +717,72 @@ def half_answer(request: pytest.FixtureRequest) -> Iterator[str]:
             with connection:
                 while b"host_additional" not in connection.recv(65536):
                     pass
-                connection.sendall(request.param.encode())
+                connection.sendall(answer.encode())
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_connection_that_is_reset_before_the_first_byte(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tls: bool
+) -> None:
+    """Nothing was taken, so nothing was applied; but a part of what is encrypted may be on its way."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    # Not before it stands: else it would not be one.
+    stands, was_reset = threading.Event(), threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        connection = listener.accept()[0]
+        if tls:
+            connection = context.wrap_socket(connection, server_side=True)
+        assert stands.wait(10)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        was_reset.set()
+
+    holds = SqlRegistry.holds
+
+    def holds_after_that(self: SqlRegistry, token: str, seconds: float) -> bool:
+        stands.set()
+        assert was_reset.wait(10)
+        return holds(self, token, seconds)
+
+    monkeypatch.setattr(SqlRegistry, "holds", holds_after_that)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        url = f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
+        there: dict[str, Any] = {
+            "api_url": url,
+            "ca_path": str(tmp_path / "ca.pem"),
+            "platform": _name(runner),
+        }
+        result = runner.did(**VENDOR_CREATE, **there)
+        thread.join()
+    expected = ("unknown_outcome", "unknown_outcome") if tls else ("unreachable", None)
+    assert result["error"]["kind"] == expected[0], result
+    following = runner.did(**VENDOR_CREATE)
+    assert (following.get("error") or {"kind": None})["kind"] == expected[1]
+    assert len(runner.simulator.created()) == (0 if tls else 1)
+
+
+@in_a_file
+def test_a_host_whose_name_cannot_be_resolved(runner: Runner) -> None:
+    # An address in a zone that is not there: no name server is asked.
+    there: dict[str, Any] = {"api_url": "https://[fe80::1%nosuchzone]", "platform": _name(runner)}
+    result = runner.did(**VENDOR_CREATE, **there)
+    assert (result["error"]["kind"], "resolved" in result["msg"]) == ("unreachable", True)
+    assert runner.did(**VENDOR_CREATE)["action"] == "create"
 
 
 def test_a_redirect_to_the_same_path_is_told_and_not_followed(runner: Runner) -> None:
@@ -847,6 +984,14 @@ def test_short_secrets_leave_ids_readable(runner: Runner) -> None:
     result = runner.did(**VENDOR_CREATE, registry_password="13")
     assert (result["record_id"], result["fields"]["customer_id"]) == (13, 13)
     assert simulator.key not in json.dumps(result)
+
+
+@in_a_file
+def test_outside_the_main_thread(runner: Runner) -> None:
+    """Where Ansible runs modules within itself, signals are not the module's to hear."""
+    with ThreadPoolExecutor(1) as threads:
+        result = threads.submit(lambda: runner.did(**VENDOR_CREATE)).result(timeout=30)
+    assert result["action"] == "create"
 
 
 def test_a_defect_tells_its_place_and_no_values(
