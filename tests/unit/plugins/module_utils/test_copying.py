@@ -318,6 +318,17 @@ def test_a_registry_is_not_moved_onto_itself(ends: Callable[[], Ends], tmp_path:
     assert places.usable() == [places.here]
 
 
+def test_a_target_that_cannot_be_made(ends: Callable[[], Ends], tmp_path: Path) -> None:
+    places = ends()
+    (tmp_path / "file").write_text("")
+    places.there.store = FileStore(tmp_path / "file" / "x" / "registry.db")
+    refused = places.both()
+    assert refused["error"]["kind"] == "registry_unavailable"
+    for words in (str(tmp_path / "file"), "cannot be written", "Nothing was written"):
+        assert words in refused["msg"]
+    assert not places.here.did(check=True, did_number="99").get("failed")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -388,6 +399,49 @@ def test_a_move_that_is_interrupted(
     assert places.usable() == [places.there]
     assert places.content(places.there) == before
     assert not places.copy()["changed"]
+
+
+def test_a_registry_that_has_not_arrived_moves_nowhere(
+    ends: Callable[[], Ends], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    places = ends()
+    _kill(monkeypatch, "after _fill_target")
+    with pytest.raises(Killed):
+        places.copy()
+    monkeypatch.undo()
+    third = Runner(places.here.simulator, FileStore(tmp_path / "third" / "registry.db"))
+    onwards = Ends(places.here.simulator, places.there.store, third.store)
+    for overwrite in (False, True):
+        refused = onwards.both(overwrite=overwrite)
+        assert refused["error"]["kind"] == "registry_mismatch"
+        assert "not arrived" in refused["msg"]
+        assert places.here.store.location in refused["msg"]
+    assert third.store.is_empty()
+    assert places.both()["changed"]
+    assert places.usable() == [places.there]
+
+
+def test_a_source_that_is_taken_into_use_again_meanwhile(
+    ends: Callable[[], Ends], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever does that decides which of the two is in use; the move ends, and says so."""
+    places = ends()
+    fill_target = _copy._Mover._fill_target
+
+    def fill(*arguments: Any) -> None:
+        fill_target(*arguments)
+        monkeypatch.undo()
+        assert places.here.did_registry(overwrite=True)["changed"]
+
+    monkeypatch.setattr(_copy._Mover, "_fill_target", fill)
+    refused = places.copy()
+    assert refused["error"]["kind"] == "registry_mismatch"
+    assert "another turn" in refused["msg"] and "not complete" in refused["msg"]
+    assert places.usable() == [places.here]
+    assert places.here.did(did_number="77")["changed"]
+    assert places.both(overwrite=True)["changed"]
+    assert places.usable() == [places.there]
+    assert places.there.both(did_number="77")["action"] == "none"
 
 
 def _kill(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:

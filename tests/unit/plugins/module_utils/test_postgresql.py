@@ -11,7 +11,8 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 import trustme
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
+    RegistryBusy,
     RegistryMismatch,
     RegistryUnavailable,
 )
@@ -27,11 +29,15 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry import (
     _open,
     _postgresql,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import (
+    Intent,
+    Revision,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import UNKNOWN
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import VENDOR_CREATE, Runner
+from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import end_leases
 from ansible_collections.nextbilling.did.tests.unit.plugins.stores import (
     POSTGRESQL,
     DatabaseStore,
@@ -79,6 +85,26 @@ def test_a_database_that_cannot_be_reached(
     result = runner.both(**VENDOR_CREATE, registry=location)
     assert result["error"]["kind"] == "registry_unavailable"
     assert words in result["msg"]
+    assert runner.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [(None, "not currently accepting connections"), ("not-currently", "the connection failed")],
+)
+def test_a_refusal_that_nothing_here_explains(
+    runner: Runner, server: Server, password: str | None, words: str
+) -> None:
+    """It is told in the server's own words, unless the password is among them."""
+    name = "registry" if password is None else password
+    server.run(f'CREATE DATABASE "{name}-2" ALLOW_CONNECTIONS false')
+    try:
+        location = server.url(f"{name}-2")
+        result = runner.both(**VENDOR_CREATE, registry=location, registry_password=password)
+    finally:
+        server.run(f'DROP DATABASE "{name}-2"')
+    assert result["error"]["kind"] == "registry_unavailable"
+    assert words in result["msg"], result["msg"]
     assert runner.requests() == []
 
 
@@ -242,6 +268,24 @@ def test_a_right_that_is_missing_is_noticed_before_anything_is_sent(
         assert "lacks the right" in _both["msg"], _both["msg"]
     assert runner.requests() == []
     assert runner.rows("SELECT * FROM nextbilling.records") == []
+
+
+def test_a_right_that_is_taken_away_while_a_request_is_under_way(
+    roles: Roles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = roles.runner("runner")
+    confirm = SqlRegistry.confirm
+
+    def confirm_without_the_right(*arguments: Any) -> Any:
+        roles.admin("REVOKE UPDATE ON nextbilling.records FROM nextbilling_runner")
+        return confirm(*arguments)
+
+    monkeypatch.setattr(SqlRegistry, "confirm", confirm_without_the_right)
+    result = runner.did(**VENDOR_CREATE)
+    assert result["error"]["kind"] == "registry_unavailable"
+    assert (result["error"]["record_id"], result["changed"]) == (13, True)
+    for words in ("permission denied", "Roles and grants", "record_id: 13"):
+        assert words in result["msg"], result["msg"]
 
 
 def test_only_the_owner_keeps_the_registry(roles: Roles) -> None:
@@ -503,6 +547,95 @@ def test_a_runner_that_holds_the_others_up(
         # Nobody waits to look.
         assert registry.find(PLATFORM, "1166", None) == (None, None)
     assert runner.both(**VENDOR_CREATE)["action"] == "create"
+
+
+@pytest.fixture
+def refusing(store: DatabaseStore) -> Callable[..., None]:
+    """Lets the database refuse what it is asked to write: it keeps rules that somebody else has made."""
+
+    def refuse(event: str, code: str, when: str = "") -> None:
+        deferred = f"CREATE CONSTRAINT TRIGGER refuse AFTER {event} DEFERRABLE INITIALLY DEFERRED"
+        store.write(
+            f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING ERRCODE = '{code}'; END $$",
+            f"{deferred if when else f'CREATE TRIGGER refuse BEFORE {event}'} FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+
+    return refuse
+
+
+def test_an_intent_that_is_refused_at_the_commit_is_not_sent(
+    runner: Runner, refusing: Callable[..., None]
+) -> None:
+    refusing("INSERT ON numbers", "P0001", when="at the commit")
+    result = runner.did(**VENDOR_CREATE)
+    assert (result["error"]["kind"], result["changed"]) == ("registry_unavailable", False), result
+    assert "cannot be recorded first" in result["msg"]
+    assert runner.requests() == []
+    assert runner.rows("SELECT * FROM records") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "when", "kind"),
+    [
+        ("P0001", "at the commit", "registry_unavailable"),
+        ("40001", "", "registry_busy"),
+    ],
+    ids=["refused at the commit", "undone again and again"],
+)
+def test_an_answer_that_the_database_does_not_take(
+    runner: Runner,
+    refusing: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    when: str,
+    kind: str,
+) -> None:
+    """The id is told, and the next run does not create the DID again."""
+    monkeypatch.setattr(_postgresql, "_PATIENCE", 0.5)
+    refusing("UPDATE ON records", code, when)
+    result = runner.did(**VENDOR_CREATE)
+    assert (result["error"]["kind"], result["error"]["record_id"]) == (kind, 13), result
+    assert (result["changed"], "record_id: 13" in result["msg"]) == (True, True)
+    runner.write("DROP TRIGGER refuse ON records")
+    end_leases(runner)
+    assert runner.both(**VENDOR_CREATE)["error"]["kind"] == "unknown_outcome"
+    assert runner.both(**VENDOR_CREATE, record_id=13)["action"] == "adopt"
+    assert runner.simulator.duplicates() == {}
+
+
+def test_writes_together_that_are_undone_for_others(
+    registry: SqlRegistry, store: DatabaseStore
+) -> None:
+    """Where two wait for each other, the server ends one of them. It is the run, and it may write again."""
+    token = registry.claim(PLATFORM, INTENT)
+    assert token is not None
+    other = store.connect()
+    with other, ThreadPoolExecutor(1) as threads:
+        # Only the run looks whether it waits in vain.
+        other.execute("SET deadlock_timeout = '60s'")
+        with other.transaction():
+            other.execute("UPDATE records SET changed_at = changed_at")
+            with pytest.raises(RegistryBusy, match="at the same time"):
+                with registry.together():
+                    waiting = threads.submit(other.execute, "SELECT 1 FROM platforms FOR UPDATE")
+                    registry.confirm(token, PLATFORM, INTENT, 13, AT)
+            waiting.result(timeout=30)
+    assert registry.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
+    assert registry.history(None) == []
+
+
+def test_a_correction_that_is_cut_off_while_it_is_undone(
+    registry: SqlRegistry, store: DatabaseStore, line: Proxy
+) -> None:
+    token = registry.claim(PLATFORM, INTENT)
+    known = registry.confirm(str(token), PLATFORM, INTENT, 13, AT)
+    store.write("UPDATE records SET version = version + 1")
+    line.cut_at(b"ROLLBACK")
+    assert not registry.revise(PLATFORM, [Revision("forgotten", known, None)])
+    assert line.cuts == 1
+    found, _by_id = registry.find(PLATFORM, "1166", None)
+    assert registry.history(None) == []
+    assert registry.revise(PLATFORM, [Revision("forgotten", found, None)])
 
 
 def test_what_was_not_committed_is_told(registry: SqlRegistry) -> None:

@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
+import json
 import os
+import pwd
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,10 +26,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryUnavailable
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import (
     _making,
     _open,
     _schema,
+    _sqlite_copy,
+    _writing,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import (
     Intent,
@@ -38,7 +46,11 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry._records
     Record,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
-from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import VENDOR_CREATE, Runner
+from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import (
+    VENDOR_CREATE,
+    Result,
+    Runner,
+)
 from ansible_collections.nextbilling.did.tests.unit.plugins.stores import Store, in_a_file
 
 PLATFORM = "sip.nextbilling.com.br:443"
@@ -152,6 +164,35 @@ def test_present_predicts_that_it_cannot_create(bare: Runner, tmp_path: Path, pl
     for check in (True, False):
         result = bare.did_registry(check=check, registry=location)
         assert result["error"]["kind"] == "registry_unavailable", result
+
+
+@in_a_file
+def test_a_place_where_nothing_can_be_made(bare: Runner) -> None:
+    """Whoever may do anything else may not make a folder there, and only sees it by trying."""
+    result = bare.did_registry(registry="/proc/nextbilling-did/registry.db")
+    assert result["error"]["kind"] == "registry_unavailable"
+    assert "cannot be created" in result["msg"]
+
+
+@in_a_file
+def test_a_folder_of_somebody_else(bare: Runner, tmp_path: Path) -> None:
+    _open_to_others(tmp_path)
+    tmp_path.chmod(0o555)
+    for check in (True, False):
+        result = _as_nobody(lambda check=check: bare.did_registry(check=check))  # type: ignore[misc]
+        assert result["error"]["kind"] == "registry_unavailable"
+        assert "no permission" in result["msg"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@in_a_file
+@pytest.mark.parametrize("place", ["n" * 300 + ".db", "loop.db"])
+def test_a_path_that_leads_nowhere(bare: Runner, tmp_path: Path, place: str) -> None:
+    (tmp_path / "loop.db").symlink_to(tmp_path / "loop.db")
+    result = bare.both(**VENDOR_CREATE, registry=str(tmp_path / place))
+    assert result["error"]["kind"] == "registry_unavailable"
+    assert "cannot be read" in result["msg"]
+    assert bare.requests() == []
 
 
 @in_a_file
@@ -341,6 +382,76 @@ def test_a_look_after_a_crash_reads_a_private_copy(
     assert not journal.exists()
 
 
+@in_a_file
+def test_a_look_that_finds_no_room_for_its_copy(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runner.did(**VENDOR_CREATE)
+    _crash_while_writing(runner)
+    before = runner.traces()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    result = runner.did(check=True, **VENDOR_CREATE)
+    assert result["error"]["kind"] == "registry_unavailable"
+    assert runner.traces() == before
+
+
+@in_a_file
+def test_a_registry_that_is_written_all_the_time(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No copy of it would be of one moment, so none is looked at."""
+    runner.did(**VENDOR_CREATE)
+    runner.write("PRAGMA journal_mode = WAL")
+    look = _sqlite_copy._basis
+
+    def look_after_a_write(path: str) -> Any:
+        os.utime(path)
+        return look(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_sqlite_copy, "_PAUSE", 0.001)
+        patch.setattr(_sqlite_copy, "_basis", look_after_a_write)
+        result = runner.did(check=True, **VENDOR_CREATE)
+    assert result["error"]["kind"] == "registry_busy"
+    assert runner.did(check=True, **VENDOR_CREATE)["action"] == "none"
+
+
+@in_a_file
+def test_a_registry_that_is_recovered_and_written_while_it_is_copied(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy is made anew, and without the journal that is no more: it would undo what was written since."""
+    runner.did(**VENDOR_CREATE)
+    _crash_while_writing(runner)
+    journal = runner.registry.with_name("registry.db-journal")
+    copied = shutil.copyfile
+
+    def copy(source: str, target: str) -> None:
+        copied(source, target)
+        if source.endswith("-journal"):
+            monkeypatch.undo()
+            runner.write("UPDATE records SET record_id = 99")
+            assert not journal.exists()
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    connection, _traces = _sqlite_copy.private_copy(str(runner.registry))
+    assert shutil.copyfile is copied
+    with contextlib.closing(connection):
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT record_id FROM records").fetchall() == [(99,)]
+
+
+@in_a_file
+def test_a_registry_that_disappears_while_it_is_looked_at(registry: SqlRegistry) -> None:
+    looking = _open.open_registry(
+        registry.location, PLATFORM, registry_id=None, write=False, timeout=5
+    )
+    os.unlink(registry.location)
+    with pytest.raises(RegistryUnavailable, match="cannot be read"):
+        looking.find(PLATFORM, "1166", None)
+    looking.close()
+
+
 def _crash_while_writing(runner: Runner) -> None:
     """Die in the middle of a transaction that has reached the file: what it wrote must not be seen."""
     program = (
@@ -381,39 +492,40 @@ def test_a_registry_that_cannot_be_written(runner: Runner, monkeypatch: pytest.M
 
 
 @in_a_file
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's registry")
 def test_a_registry_in_a_folder_that_cannot_be_written(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     folder = runner.registry.parent
-    for parent in (folder, *folder.parents):
-        if parent == Path(tempfile.gettempdir()):
-            break
-        parent.chmod(0o755)
+    _open_to_others(folder)
     folder.chmod(0o555)
     runner.registry.chmod(0o444)
 
-    def as_nobody(check: bool, port: int) -> dict[str, Any]:
-        return _in_child_as(
-            65534, lambda: runner.did(check=check, **{**VENDOR_CREATE, "port": port})
-        )
+    def task(check: bool, port: int) -> dict[str, Any]:
+        return _as_nobody(lambda: runner.did(check=check, **{**VENDOR_CREATE, "port": port}))
 
     for check in (True, False):
-        assert as_nobody(check, 5060)["action"] == "none"
-        result = as_nobody(check, 1)
+        assert task(check, 5060)["action"] == "none"
+        result = task(check, 1)
         assert result["error"]["kind"] == "registry_unavailable", result
         assert "Nothing was sent" in result["msg"] or "readonly" in result["msg"]
     assert len(runner.requests()) == 1
 
 
-def _in_child_as(user: int, work: Any) -> dict[str, Any]:
-    """Run something as another user, in a process that ends with it."""
-    import json
+def _open_to_others(folder: Path) -> None:
+    for parent in (folder, *folder.parents):
+        if parent == Path(tempfile.gettempdir()):
+            break
+        parent.chmod(0o755)
 
+
+def _as_nobody(work: Callable[[], Result]) -> Result:
+    """Run something as somebody to whom permissions apply: root does it as another user, in a process that ends with it."""
+    if os.geteuid() != 0:
+        return work()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.setuid(user)
+            os.setuid(65534)
             os.write(writer, json.dumps(work()).encode())
         finally:
             os._exit(0)
@@ -421,7 +533,7 @@ def _in_child_as(user: int, work: Any) -> dict[str, Any]:
     with os.fdopen(reader) as answer:
         text = answer.read()
     os.waitpid(child, 0)
-    result: dict[str, Any] = json.loads(text)
+    result: Result = json.loads(text)
     return result
 
 
@@ -446,6 +558,26 @@ def test_a_copy_of_the_file_is_the_registry(runner: Runner, tmp_path: Path) -> N
 
 
 # Claims
+
+
+def test_a_user_without_a_name(registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container: a claim and the history then tell the number."""
+
+    def unknown(_number: int) -> None:
+        raise KeyError
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises((KeyError, OSError)):
+        getpass.getuser()
+    _writing.runner.cache_clear()
+    try:
+        assert registry.claim(PLATFORM, _create()) is not None
+        claim = _found(registry).claim
+    finally:
+        _writing.runner.cache_clear()
+    assert claim is not None and claim.holder == f"{os.getuid()}@{socket.gethostname()}"
 
 
 def test_an_intent_is_there_before_the_answer(registry: SqlRegistry) -> None:
@@ -549,13 +681,21 @@ def test_a_late_answer_to_a_record_that_went_another_way_is_history(registry: Sq
     assert _found(registry) == adopted
 
 
-def test_a_late_answer_to_a_forgotten_did_is_recorded(registry: SqlRegistry) -> None:
-    intent = _create(lease=-1)
+@pytest.mark.parametrize(
+    "intent",
+    [_create(lease=-1), Intent("adopt", None, None, 13, {"port": 1}, -1)],
+    ids=["create", "adoption without a number"],
+)
+def test_a_late_answer_to_a_forgotten_did_is_recorded(
+    registry: SqlRegistry, intent: Intent
+) -> None:
     token = registry.claim(PLATFORM, intent)
     assert token is not None
-    assert registry.revise(PLATFORM, [Revision("forgotten", _found(registry), None)])
+    by_number, by_id = registry.find(PLATFORM, intent.number, intent.record_id)
+    assert registry.revise(PLATFORM, [Revision("forgotten", by_number or by_id, None)])
     record = registry.confirm(token, PLATFORM, intent, 13, AT)
-    assert record == _found(registry) and record.record_id == 13
+    assert record == registry.find(PLATFORM, None, 13)[1]
+    assert (record.number, record.outcome) == (intent.number, CONFIRMED)
     assert [entry.event for entry in registry.history(PLATFORM)] == ["forgotten", "answered"]
 
 

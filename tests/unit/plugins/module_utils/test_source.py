@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,12 @@ def test_a_header_and_nothing_else_is_a_mistake(tmp_path: Path) -> None:
     assert problems == ["src: is empty, which is more likely a mistake than a wish"]
 
 
+def test_a_row_of_blanks_is_none(tmp_path: Path) -> None:
+    items, problems = load(saved(tmp_path, "did_number;port\n1;1\n ;\t\n2;x\n"))
+    assert [item.number for item in items] == ["1"]
+    assert [problem.split(": ")[0] for problem in problems] == ["dids.csv, line 4"]
+
+
 def test_a_number_that_a_spreadsheet_has_rounded(tmp_path: Path) -> None:
     items, problems = load(
         saved(tmp_path, "did_number;port\n5,5113E+12;1\n5.5113e12;1\n1130001000;1\n")
@@ -278,6 +285,8 @@ def test_an_empty_cell_is_not_managed_and_an_empty_text_is(tmp_path: Path) -> No
             "line 2: holds a value that is encrypted by Ansible Vault",
         ),
         ("dids.yml", "$ANSIBLE_VAULT;1.1;AES256\n6162\n", "from_yaml"),
+        ("dids.yml", "- did_number: '1\0'\n", "not YAML that can be read"),
+        ("dids.yml", "- description: 2026-02-31\n", "not YAML that can be read"),
         ("dids.json", '[{"did_number": "1"},\n {"did_number" "2"}]', "dids.json, line 2: is not"),
         ("dids.json", '{"dids": []}', "must hold a list"),
         ("dids.json", "[" * 100_000, "cannot be read"),
@@ -291,6 +300,12 @@ def test_a_document_that_cannot_be_read(
     tmp_path: Path, name: str, content: str, words: str
 ) -> None:
     assert words in refusal(saved(tmp_path, content, name))
+
+
+def test_yaml_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    message = refusal(saved(tmp_path, "- did_number: '1'\n", "dids.yml"))
+    assert "PyYAML" in message and "CSV" in message
 
 
 def test_a_vaulted_value_has_another_way_on_than_a_vaulted_file(tmp_path: Path) -> None:

@@ -120,6 +120,38 @@ def test_a_contradiction_refuses_the_whole_list(runner: Runner) -> None:
     assert not _resolve(runner, "recorded", {"did_number": "1", "record_id": 14})["changed"]
 
 
+def test_a_number_and_an_id_that_are_two_records(runner: Runner) -> None:
+    """An id that is known without a number, and a create of unknown outcome: that they are one is for a person to say."""
+    runner.did(record_id=12, port=1)
+    _unknown(runner)
+    both = {"did_number": "1166", "record_id": 12}
+    for state, words in (("recorded", "overwrite"), ("forgotten", "is another")):
+        refused = _resolve(runner, state, both)
+        assert (refused["error"]["kind"], words in refused["msg"]) == ("conflict", True), refused
+        assert "record 12" in refused["msg"]
+    assert len(runner.did_info()["dids"]) == 2
+    assert _resolve(runner, "recorded", both, overwrite=True)["changed"]
+    (known,) = runner.did_info()["dids"]
+    assert (known["did_number"], known["record_id"]) == ("1166", 12)
+    assert [entry[0] for entry in runner.rows("SELECT event FROM history ORDER BY entry_key")] == [
+        "forgotten",
+        "recorded",
+    ]
+    assert runner.both(did_number="1166", port=1)["action"] == "none"
+
+
+def test_a_create_of_unknown_outcome_has_no_id_to_be_forgotten_by(runner: Runner) -> None:
+    _unknown(runner)
+    refused = _resolve(runner, "forgotten", {"did_number": "1166", "record_id": 13})
+    assert refused["error"]["kind"] == "conflict" and "no record id is known" in refused["msg"]
+    assert runner.both(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"
+
+
+def test_a_platform_is_named_by_an_address_or_not_at_all(runner: Runner) -> None:
+    told = runner.did_registry(state="present", api_url="sip.example.com")
+    assert told["error"]["kind"] == "invalid_parameter" and "api_url" in told["msg"]
+
+
 @pytest.mark.parametrize(
     ("state", "dids", "words"),
     [
