@@ -521,6 +521,26 @@ def test_no_thread_beside_the_main_one_imports_what_ansible_sends(
     assert imported == []
 
 
+def test_after_a_spell_of_calm_one_more_is_tried_at_once(runner: Runner) -> None:
+    """One after the other until it has gone well for a while, then two at once again."""
+    runner.simulator.fault("throttle")
+    runner.simulator.fault("latency", seconds=0.3, match={"did_number": lines(20)[0]["did_number"]})
+    runner.simulator.fault("latency", seconds=0.3, match={"did_number": lines(60)[0]["did_number"]})
+    result = runner.dids(dids=lines(*range(80)), concurrency=2)
+    summary(result, total=80, create=80)
+    assert result["backoff"] == {"refusals": 1, "concurrency": 1}
+    # The number of the request that made each record, in the order in which they were made.
+    made = [entry["request"] for entry in runner.simulator.created()]
+    sent = {entry["json"]["did_number"]: entry["sequence"] for entry in runner.requests("PUT")}
+    overtaken = {
+        number
+        for number, sequence in sent.items()
+        if sequence in made and max(made[: made.index(sequence) + 1]) > sequence
+    }
+    assert lines(20)[0]["did_number"] not in overtaken
+    assert lines(60)[0]["did_number"] in overtaken
+
+
 def test_a_refusal_that_lasts_ends_as_throttled(runner: Runner) -> None:
     runner.simulator.fault("throttle", times=None, retry_after=0)
     result = runner.dids(dids=lines(*range(6)), concurrency=4, retries=1)
@@ -567,17 +587,29 @@ def test_faults_among_many_requests_at_once(runner: Runner, seed: int) -> None:
     assert runner.simulator.duplicates() == {}
 
 
-def test_edits_of_unknown_outcome_are_repeated_among_many(runner: Runner) -> None:
+@pytest.mark.parametrize("bound", [{}, {"max_changes": 20}], ids=["free", "bound"])
+def test_edits_of_unknown_outcome_are_repeated_among_many(
+    runner: Runner, bound: dict[str, Any]
+) -> None:
+    """They stay what was planned: a run that is bound to its plan repeats them too."""
     many = lines(*range(20))
     runner.dids(dids=many, concurrency=8)
     for fault in ("reset_after", "drop_before", "status_after", "truncate"):
         options = {"status": 502} if fault == "status_after" else {}
         runner.simulator.fault(fault, match={"method": "POST"}, **options)
     edited = [{**item, "port": 5070} for item in many]
-    result = runner.dids(dids=edited, concurrency=8, retries=2)
+    result = runner.dids(dids=edited, concurrency=8, retries=2, **bound)
     summary(result, total=20, update=20)
     assert len(runner.requests("POST")) == 24
     assert {fields["port"] for fields in runner.simulator.dids().values() if fields} == {5070}
+
+
+def test_an_adoption_that_is_repeated_is_what_was_planned(runner: Runner) -> None:
+    runner.simulator.fault("drop_after")
+    adopted = [{"record_id": 12, "did_number": "1", "port": 1}]
+    result = runner.dids(dids=adopted, retries=1, max_changes=1)
+    summary(result, total=1, adopt=1)
+    assert len(runner.requests("POST")) == 2
 
 
 # Secrets

@@ -107,6 +107,21 @@ def test_a_signal_ends_a_pause_and_a_wait_for_another_run(
 
 
 @in_a_file
+def test_a_signal_before_the_only_request(runner: Runner, start: Callable[..., Process]) -> None:
+    looking = start("stop at find_many", did_number="1000", port=5060)
+    looking.stopped()
+    looking.signal(signal.SIGTERM)
+    looking.go_on()
+    result = looking.result()
+    assert (result["error"]["kind"], result["changed"]) == ("interrupted", False)
+    for words in ("DID 1000", "SIGTERM", "nothing was sent"):
+        assert words in result["msg"]
+    assert runner.requests() == []
+    assert runner.rows("SELECT * FROM records") == []
+    assert runner.both(did_number="1000", port=5060)["action"] == "create"
+
+
+@in_a_file
 def test_an_id_that_is_told_and_not_recorded_is_a_change(
     runner: Runner, start: Callable[..., Process]
 ) -> None:

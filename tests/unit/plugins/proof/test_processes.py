@@ -160,6 +160,33 @@ def test_a_late_answer_to_a_did_that_was_settled_meanwhile(
     assert runner.simulator.duplicates() == {}
 
 
+@pytest.mark.parametrize("known", [20, None])
+def test_a_late_answer_to_a_did_that_is_another_record_by_now(
+    runner: Runner, start: Callable[..., Process], known: int | None
+) -> None:
+    """Both are told, the answer is kept, and nothing of what is known is replaced."""
+    process = start("stop at confirm", did_number="1166", port=5060)
+    process.stopped()
+    end_leases(runner)
+    if known is not None:
+        runner.did_registry(state="recorded", dids=[{"did_number": "1166", "record_id": known}])
+    else:
+        # Another run has begun to create it.
+        runner.did_registry(state="forgotten", dids=[{"did_number": "1166"}])
+        runner.simulator.fault("drop_before")
+        assert runner.did(did_number="1166")["error"]["kind"] == "unknown_outcome"
+    process.go_on()
+    late = process.result()
+    assert (late["error"]["kind"], late["error"]["record_id"]) == ("conflict", 13), late
+    assert (late["changed"], "record 13" in late["msg"]) == (True, True)
+    assert f"record {known or 'not known'}" in late["msg"]
+    history = runner.did_info(did_number="1166", history=True)["history"]
+    assert (history[-1]["event"], history[-1]["record_id"]) == ("answered", 13)
+    (left,) = runner.did_info()["dids"]
+    assert (left["record_id"], left["outcome"]) == (known, "confirmed" if known else "unknown")
+    assert runner.simulator.duplicates() == {}
+
+
 @in_a_file
 @pytest.mark.parametrize("what", ["fill_the_disk", "make_read_only"])
 @pytest.mark.parametrize("action", ["create", "update"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _dispatch
+from ansible_collections.nextbilling.did.plugins.module_utils import _dispatch, _resolve
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Intent
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
@@ -74,21 +74,23 @@ def other(runner: Runner) -> Iterator[Other]:
 
 @pytest.fixture
 def between(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Lets something happen between looks at DIDs and the claims that follow them: at these of the next claims, counted from 1."""
-    claim = SqlRegistry.claim
+    """Lets something happen between a look at DIDs and the write that follows it: at these of the next writes, counted from 1."""
 
-    def set_up(happening: Callable[[], Any], claims: Sequence[int] = (1,)) -> None:
+    def set_up(
+        happening: Callable[[], Any], writes: Sequence[int] = (1,), what: str = "claim"
+    ) -> None:
+        write = getattr(SqlRegistry, what)
         count = itertools.count(1)
 
-        def late_claim(self: SqlRegistry, platform: str, intent: Intent) -> str | None:
-            if next(count) in claims:
-                # What happens makes claims of its own.
+        def late_write(*arguments: Any) -> Any:
+            if next(count) in writes:
+                # What happens makes writes of its own.
                 with monkeypatch.context() as patch:
-                    patch.setattr(SqlRegistry, "claim", claim)
+                    patch.setattr(SqlRegistry, what, write)
                     happening()
-            return claim(self, platform, intent)
+            return write(*arguments)
 
-        monkeypatch.setattr(SqlRegistry, "claim", late_claim)
+        monkeypatch.setattr(SqlRegistry, what, late_write)
 
     return set_up
 
@@ -122,12 +124,12 @@ def test_other_runs_that_are_always_first(
 ) -> None:
     monkeypatch.setattr(_dispatch, "_RACES", 3)
     runner.did(**{**TASK, "port": 1})
-    between(lambda: other.comes_first("1166"), claims=(1, 2, 3, 4))
+    between(lambda: other.comes_first("1166"), writes=(1, 2, 3, 4))
     busy = runner.did(**TASK)
     assert (busy["error"]["kind"], busy["changed"]) == ("registry_busy", False), busy
     assert "DID 1166" in busy["msg"] and "Nothing was sent" in busy["msg"]
     assert runner.requests("POST") == []
-    between(lambda: other.comes_first("1166"), claims=(1, 2, 3))
+    between(lambda: other.comes_first("1166"), writes=(1, 2, 3))
     assert runner.did(**TASK)["action"] == "update"
     assert len(runner.requests("POST")) == 1
 
@@ -145,10 +147,10 @@ def test_an_edit_of_unknown_outcome_stays_one_when_it_cannot_be_repeated(
     runner.did(**{**TASK, "port": 1})
     runner.simulator.fault("drop_after")
     if why == "another run keeps it":
-        between(lambda: other.claims("1166"), claims=(2,))
+        between(lambda: other.claims("1166"), writes=(2,))
     else:
         monkeypatch.setattr(_dispatch, "_RACES", 0)
-        between(lambda: other.comes_first("1166"), claims=(2,))
+        between(lambda: other.comes_first("1166"), writes=(2,))
     result = runner.did(**TASK, retries=1, registry_timeout=0.2)
     assert (result["error"]["kind"], result["error"]["record_id"]) == ("unknown_outcome", 13)
     assert "may or may not" in result["msg"] and "other" in result["msg"], result["msg"]
@@ -156,6 +158,39 @@ def test_an_edit_of_unknown_outcome_stays_one_when_it_cannot_be_repeated(
     assert len(runner.requests("POST")) == 1
     end_leases(runner)
     assert runner.both(**TASK)["action"] == "update"
+
+
+def test_a_correction_sees_what_another_run_did_meanwhile(
+    runner: Runner, other: Other, between: Callable[..., None]
+) -> None:
+    runner.did(**TASK, description="a")
+
+    def edit() -> None:
+        known, _by_id = other.registry.find(other.platform, "1166", None)
+        intent = Intent("update", known, "1166", 13, {"description": "b"}, 60)
+        token = other.registry.claim(other.platform, intent)
+        other.registry.confirm(str(token), other.platform, intent, 13, "2026-01-31T12:00:00Z")
+
+    between(edit, what="revise")
+    recorded = {"did_number": "1166", "record_id": 13, "port": 1}
+    assert runner.did_registry(state="recorded", dids=[recorded])["changed"]
+    (known,) = runner.did_info(did_number="1166")["dids"]
+    assert known["fields"] == {"did_number": "1166", "port": 1, "description": "b"}
+    assert [entry[0] for entry in runner.rows("SELECT event FROM history")] == ["recorded"]
+
+
+def test_a_correction_that_others_always_forestall(
+    runner: Runner, other: Other, between: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_resolve, "_RACES", 3)
+    runner.did(**TASK)
+    between(lambda: other.comes_first("1166"), writes=(1, 2, 3), what="revise")
+    forgotten = {"did_number": "1166", "record_id": 13}
+    busy = runner.did_registry(state="forgotten", dids=[forgotten])
+    assert (busy["error"]["kind"], busy["changed"]) == ("registry_busy", False)
+    assert "Nothing was written" in busy["msg"]
+    assert runner.rows("SELECT * FROM history") == []
+    assert runner.both(**TASK)["action"] == "none"
 
 
 def test_nothing_is_sent_beside_an_answer_that_ends_the_run(runner: Runner) -> None:
