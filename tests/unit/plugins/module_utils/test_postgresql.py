@@ -45,6 +45,7 @@ from ansible_collections.nextbilling.did.tests.unit.plugins.stores import (
     Server,
     Store,
     running_pooler,
+    wait_for,
 )
 
 PLATFORM = "sip.nextbilling.com.br:443"
@@ -618,6 +619,8 @@ def test_writes_together_that_are_undone_for_others(
             with pytest.raises(RegistryBusy, match="at the same time"):
                 with registry.together():
                     waiting = threads.submit(other.execute, "SELECT 1 FROM platforms FOR UPDATE")
+                    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    wait_for(lambda: bool(store.rows(waits)))
                     registry.confirm(token, PLATFORM, INTENT, 13, AT)
             waiting.result(timeout=30)
     assert registry.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13

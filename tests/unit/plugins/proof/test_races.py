@@ -233,13 +233,13 @@ def test_an_edit_that_is_about_to_be_repeated_when_the_run_ends(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was sent once, so it is not told as if nothing had been attempted."""
-    monkeypatch.setattr(_dispatch, "_PAUSE_BASE", 0.02)
+    monkeypatch.setattr(_dispatch, "_PAUSE_BASE", 0.2)
     runner.dids(dids=listed(1))
     runner.did(did_number="99", record_id=12)
     runner.simulator.fault("drop_after", match={"did_number": "1"})
     runner.simulator.fault("reply", json={"error": 0, "new_record": 12})
     # The repetition is due, and claimed, when the answer about the second DID comes.
-    runner.simulator.switch(latency_ms=100)
+    runner.simulator.switch(latency_ms=400)
     edited = [{"did_number": "1", "port": 1}, *listed(2, 3)]
     result = runner.dids(dids=edited, max_failures=0, retries=1)
     assert outcomes(result) == {"1": "unknown", "2": "failed", "3": "not_attempted"}
