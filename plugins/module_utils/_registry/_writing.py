@@ -33,6 +33,9 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from ._store import Access, Rows
 
 
+_UNCLAIMED = "claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL"
+
+
 class Outdated(Exception):
     """A record is no longer as it was looked at, or another run holds it."""
 
@@ -78,10 +81,12 @@ class _Transactions:
         return self._database.now
 
     @contextlib.contextmanager
-    def writing(self, *, patiently: bool = False, retired: bool = False) -> Iterator[Transaction]:
+    def writing(
+        self, *, patiently: bool = False, whole: bool = False, retired: bool = False
+    ) -> Iterator[Transaction]:
         """A transaction of its own; or a part of the common one, which is undone alone where it meets another run's row.
 
-        C(retired): whether the registry may be one that has moved.
+        C(whole): whether it leaves nothing to undo where it meets one. C(retired): whether the registry may be one that has moved.
         """
         with self._lock:
             if self._joined is None:
@@ -90,7 +95,7 @@ class _Transactions:
                     yield transaction
                 return
             self._check(self._joined, retired)
-            if patiently:
+            if patiently or whole:
                 yield self._joined  # what must be written meets no other run's row
                 return
             self._joined.change("SAVEPOINT part")
@@ -130,6 +135,8 @@ class Writer:
         self._rows = rows
         self._location = location
         self._claimed: list[str] | None = None
+        # By token, the keys of the records that claims of this run have made.
+        self._begun: dict[str, str] = {}
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -157,73 +164,79 @@ class Writer:
     def claim(self, platform: str, intent: Intent) -> str | None:
         token = _new_key()
         try:
-            with self._transactions.writing() as transaction:
-                key = (
-                    self._insert_claimed(transaction, platform, intent, token)
-                    if intent.known is None
-                    else self._take_claim(transaction, intent, intent.known, token)
-                )
-                if key is None:
-                    return None
-                if intent.number is not None and (
-                    intent.known is None or intent.number not in intent.known.numbers
-                ):
-                    transaction.change(
-                        "INSERT INTO numbers (platform, number, record_key) VALUES (?, ?, ?)",
-                        platform,
-                        intent.number,
-                        key,
-                    )
+            if intent.known is None:
+                granted = self._insert_claimed(platform, intent, token)
+            else:
+                granted = self._take_claim(platform, intent, intent.known, token)
         except Collision:
             return None
         except CommitUnknown:
             self._undo([token])
             raise
+        if not granted:
+            return None
         if self._claimed is not None:
             self._claimed.append(token)
         return token
 
-    def _insert_claimed(
-        self, transaction: Transaction, platform: str, intent: Intent, token: str
-    ) -> str:
+    def _insert_claimed(self, platform: str, intent: Intent, token: str) -> bool:
         key = _new_key()
-        transaction.change(
-            "INSERT INTO records (record_key, platform, version, record_id, outcome, fields, attempted, changed_at,"
-            " claim_token, claim_until, claim_holder, claim_action)"
-            f" VALUES (?, ?, 1, ?, ?, '{{}}', ?, ?, ?, {self._transactions.now} + ?, ?, ?)",
-            key,
-            platform,
-            intent.record_id,
-            UNKNOWN if intent.record_id is None else UNCERTAIN,
-            _dump(intent.sending),
-            timestamp(),
-            token,
-            intent.lease,
-            runner(),
-            intent.action,
-        )
-        return key
+        with self._transactions.writing(whole=True) as transaction:
+            inserted = transaction.change(
+                "INSERT INTO records (record_key, platform, version, record_id, outcome, fields, attempted, changed_at,"
+                " claim_token, claim_until, claim_holder, claim_action)"
+                f" VALUES (?, ?, 1, ?, ?, '{{}}', ?, ?, ?, {self._transactions.now} + ?, ?, ?) ON CONFLICT DO NOTHING",
+                key,
+                platform,
+                intent.record_id,
+                UNKNOWN if intent.record_id is None else UNCERTAIN,
+                _dump(intent.sending),
+                timestamp(),
+                token,
+                intent.lease,
+                runner(),
+                intent.action,
+            )
+            if inserted and intent.number is not None:
+                numbered = transaction.change(
+                    "INSERT INTO numbers (platform, number, record_key) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                    platform,
+                    intent.number,
+                    key,
+                )
+                if not numbered:
+                    transaction.change("DELETE FROM records WHERE record_key = ?", key)
+                    return False
+        if inserted:
+            self._begun[token] = key
+        return inserted == 1
 
-    def _take_claim(
-        self, transaction: Transaction, intent: Intent, known: Record, token: str
-    ) -> str | None:
-        changed = transaction.change(
-            "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
-            f" claim_token = ?, claim_until = {self._transactions.now} + ?, claim_holder = ?, claim_action = ?, claim_before = ?"
-            f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {self._transactions.now})",
-            intent.record_id,
-            UNCERTAIN,
-            _dump({**known.attempted, **intent.sending}),
-            timestamp(),
-            token,
-            intent.lease,
-            runner(),
-            intent.action,
-            _dump(_described(known)),
-            known.key,
-            known.version,
-        )
-        return known.key if changed == 1 else None
+    def _take_claim(self, platform: str, intent: Intent, known: Record, token: str) -> bool:
+        with self._transactions.writing() as transaction:
+            changed = transaction.change(
+                "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
+                f" claim_token = ?, claim_until = {self._transactions.now} + ?, claim_holder = ?, claim_action = ?, claim_before = ?"
+                f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {self._transactions.now})",
+                intent.record_id,
+                UNCERTAIN,
+                _dump({**known.attempted, **intent.sending}),
+                timestamp(),
+                token,
+                intent.lease,
+                runner(),
+                intent.action,
+                _dump(_described(known)),
+                known.key,
+                known.version,
+            )
+            if changed and intent.number is not None and intent.number not in known.numbers:
+                transaction.change(
+                    "INSERT INTO numbers (platform, number, record_key) VALUES (?, ?, ?)",
+                    platform,
+                    intent.number,
+                    known.key,
+                )
+        return changed == 1
 
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
         answer = _Answer(token, platform, intent, record_id, at)
@@ -243,6 +256,10 @@ class Writer:
 
     def _take(self, transaction: Transaction, answer: _Answer) -> Record | LateAnswer:
         token, platform, intent, record_id, at = answer
+        key = self._begun.pop(token, None)
+        if key is not None and self._settle_new(transaction, key, answer):
+            numbers = () if intent.number is None else (intent.number,)
+            return Record(key, 2, record_id, CONFIRMED, numbers, dict(intent.sending), {}, at, None)
         found = self._rows.select(
             transaction,
             "r.claim_token = ? OR (r.platform = ? AND r.record_id = ?)",
@@ -271,6 +288,24 @@ class Writer:
         if agrees and by_id is not None:
             return by_id
         return LateAnswer(t.cast("Record", by_id or by_number))
+
+    def _settle_new(self, transaction: Transaction, key: str, answer: _Answer) -> bool:
+        """Take an answer into the record that its claim has made, if nothing has come in between. Returns whether it could be."""
+        changed = transaction.change(
+            "UPDATE records SET version = 2, record_id = ?, outcome = ?, fields = attempted, attempted = '{}', confirmed_at = ?,"
+            f" changed_at = ?, {_UNCLAIMED} WHERE record_key = ? AND version = 1 AND claim_token = ? AND NOT EXISTS"
+            " (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)",
+            answer.record_id,
+            CONFIRMED,
+            answer.at,
+            answer.at,
+            key,
+            answer.token,
+            answer.platform,
+            answer.record_id,
+            key,
+        )
+        return changed == 1
 
     def _write_answered(self, transaction: Transaction, answer: _Answer) -> None:
         intent = answer.intent
@@ -328,8 +363,7 @@ class Writer:
         fields = {**certain, **intent.sending}
         transaction.change(
             "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, fields = ?, attempted = '{}', confirmed_at = ?,"
-            " changed_at = ?, claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL"
-            " WHERE record_key = ?",
+            f" changed_at = ?, {_UNCLAIMED} WHERE record_key = ?",
             record_id,
             CONFIRMED,
             _dump(fields),
@@ -432,8 +466,7 @@ class Writer:
         transaction.change(
             "INSERT INTO history (entry_key, at, actor, event, platform, number, record_id, details)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            # Keys rise with time, so that lines of one second keep their order.
-            f"{time.time_ns():020}-{_new_key()}",
+            _new_key(),  # rises with time, so that lines of one second keep their order
             timestamp(),
             runner(),
             event,
@@ -460,8 +493,8 @@ class Writer:
 
     def _restore(self, transaction: Transaction, key: str, before: Mapping[str, t.Any]) -> None:
         transaction.change(
-            "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?, claim_token = NULL,"
-            " claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL WHERE record_key = ?",
+            "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
+            f" {_UNCLAIMED} WHERE record_key = ?",
             before["record_id"],
             before["outcome"],
             _dump(before["attempted"]),
@@ -509,13 +542,14 @@ def _dump(value: Mapping[str, t.Any]) -> str:
 
 
 def _new_key() -> str:
-    return os.urandom(16).hex()
+    """Return a key that no other run makes. It rises with time: what is written one after the other is found side by side."""
+    return f"{time.time_ns():016x}{os.urandom(8).hex()}"
 
 
 def make_registry(transaction: Transaction) -> None:
     """Make the tables of a new registry, with an id of its own."""
     make_tables(transaction)
-    describe(transaction, {"registry_id": _new_key(), "created_at": timestamp()})
+    describe(transaction, {"registry_id": os.urandom(16).hex(), "created_at": timestamp()})
 
 
 def make_tables(transaction: Transaction) -> None:

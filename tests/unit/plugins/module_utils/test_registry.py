@@ -598,6 +598,59 @@ def test_a_create_is_confirmed(registry: SqlRegistry) -> None:
     assert registry.find(PLATFORM, "1166", 13) == (record, record)
 
 
+@pytest.mark.parametrize(
+    "intent",
+    [
+        _create(),
+        Intent("adopt", None, "1166", 13, {"did_number": "+1166", "port": 1}, 60),
+        Intent("adopt", None, None, 13, {"port": 1}, 60),
+    ],
+    ids=["create", "adoption", "adoption without a number"],
+)
+def test_an_answer_leaves_the_same_whoever_takes_it(registry: SqlRegistry, intent: Intent) -> None:
+    """The one that claimed, which knows what it has written, or one that is told the token and has to look."""
+    records = []
+    for claimed_by_itself in (True, False):
+        token = registry.claim(PLATFORM, intent)
+        assert token is not None
+        other = _open.open_registry(
+            registry.location, PLATFORM, registry_id=None, write=True, timeout=5
+        )
+        with contextlib.closing(other):
+            taker = registry if claimed_by_itself else other
+            record = taker.confirm(token, PLATFORM, intent, 13, AT)
+            assert record == registry.find(PLATFORM, None, 13)[1]
+            records.append(record._replace(key=""))
+            assert registry.revise(PLATFORM, [Revision("forgotten", record, None)])
+    assert records[0] == records[1]
+
+
+def test_an_answer_that_names_the_record_of_another_did(registry: SqlRegistry) -> None:
+    first = _confirmed(registry)
+    intent = _create("2")
+    token = registry.claim(PLATFORM, intent)
+    assert token is not None
+    with pytest.raises(LateAnswer) as caught:
+        registry.confirm(token, PLATFORM, intent, 13, AT)
+    assert caught.value.record == first == registry.find(PLATFORM, None, 13)[1]
+    open_still = _found(registry, "2")
+    assert (open_still.outcome, open_still.record_id) == (UNKNOWN, None)
+    assert [entry.event for entry in registry.history(PLATFORM)] == ["answered"]
+
+
+def test_a_claim_that_comes_too_late_leaves_nothing(registry: SqlRegistry) -> None:
+    """Neither where the number is taken, nor where the record is; and the writes beside it hold."""
+    first = _confirmed(registry)
+    with registry.together():
+        assert registry.claim(PLATFORM, _create()) is None
+        assert registry.claim(PLATFORM, Intent("adopt", None, "2", 13, {"port": 1}, 60)) is None
+        assert registry.claim(PLATFORM, Intent("adopt", None, "1166", 14, {"port": 1}, 60)) is None
+        assert registry.claim(PLATFORM, _create("3")) is not None
+    assert registry.size(PLATFORM) == 2
+    assert registry.find(PLATFORM, "1166", 13) == (first, first)
+    assert registry.find(PLATFORM, "2", 14) == (None, None)
+
+
 def test_one_of_two_gets_the_claim(registry: SqlRegistry) -> None:
     assert registry.claim(PLATFORM, _create()) is not None
     assert registry.claim(PLATFORM, _create()) is None
@@ -663,6 +716,19 @@ def test_a_late_answer_finds_its_record(registry: SqlRegistry) -> None:
     time.sleep(0.01)
     assert not registry.holds(token, 0)
     assert registry.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
+
+
+def test_every_write_to_a_record_is_a_new_version(registry: SqlRegistry) -> None:
+    """So that who has looked before it does not write after it."""
+    intent = _create()
+    token = registry.claim(PLATFORM, intent)
+    assert token is not None
+    registry.leave(token)
+    looked_at = _found(registry)
+    confirmed = registry.confirm(token, PLATFORM, intent, 13, AT)
+    assert confirmed.version > looked_at.version
+    assert not registry.revise(PLATFORM, [Revision("forgotten", looked_at, None)])
+    assert _found(registry) == confirmed
 
 
 def test_a_late_answer_to_a_record_that_went_another_way_is_history(registry: SqlRegistry) -> None:
