@@ -94,9 +94,9 @@ class Platform:
         permit: Callable[[float], None],
     ) -> Outcome:
         connection = self._connection
+        self._wire.start(connection.timeout, connection.connect_timeout, permit)
         body = encode(payload)
         self._open_session()
-        self._wire.start(connection.timeout, connection.connect_timeout, permit)
         try:
             answer = self._exchange(method, record_id, body)
             outcome = _Judge(

@@ -10,12 +10,14 @@ import random
 import sys
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.nextbilling.did.plugins.module_utils import _outcome, _platform
 from ansible_collections.nextbilling.did.plugins.module_utils._module.base import Module
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
@@ -602,6 +604,26 @@ def test_edits_of_unknown_outcome_are_repeated_among_many(
     summary(result, total=20, update=20)
     assert len(runner.requests("POST")) == 24
     assert {fields["port"] for fields in runner.simulator.dids().values() if fields} == {5070}
+
+
+def test_a_defect_before_the_first_byte_stops_that_did_alone(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And leaves nothing of it, although a request was written on the same connection before."""
+    encode = _outcome.encode
+
+    def defective(payload: Mapping[str, Any]) -> bytes:
+        if payload["did_number"] == lines(1)[0]["did_number"]:
+            raise RuntimeError("geheim")
+        return encode(payload)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_platform, "encode", defective)
+        result = runner.dids(dids=lines(0, 1, 2))
+    summary(result, total=3, create=2, failed=1)
+    assert result["dids"][1]["error"]["kind"] == "internal_error"
+    assert "geheim" not in json.dumps(result)
+    summary(runner.dids(dids=lines(0, 1, 2)), total=3, none=2, create=1)
 
 
 def test_an_adoption_that_is_repeated_is_what_was_planned(runner: Runner) -> None:
