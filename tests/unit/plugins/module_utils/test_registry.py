@@ -675,6 +675,19 @@ def test_a_claim_that_ended_leaves_the_outcome_open(registry: SqlRegistry) -> No
     assert _found(registry, "2").outcome == UNCERTAIN
 
 
+def test_a_renumbering_that_comes_too_late_leaves_nothing(registry: SqlRegistry) -> None:
+    first = _confirmed(registry)
+    _confirmed(registry, "2", 14)
+    renumbering = Intent("update", first, "2", 13, {"did_number": "2"}, 60)
+    assert registry.claim(PLATFORM, renumbering) is None
+    with registry.together():
+        assert registry.claim(PLATFORM, renumbering) is None
+        assert registry.claim(PLATFORM, _create("3")) is not None
+    assert registry.find(PLATFORM, "1166", 13) == (first, first)
+    assert _found(registry, "2").record_id == 14
+    assert _found(registry, "3").outcome == UNKNOWN
+
+
 def test_what_was_not_applied_is_undone(registry: SqlRegistry) -> None:
     token = registry.claim(PLATFORM, _create())
     assert token is not None

@@ -1007,6 +1007,24 @@ def test_a_defect_tells_its_place_and_no_values(
     assert "RuntimeError" in result["msg"] and "geheim" not in json.dumps(result)
 
 
+def test_time_that_is_up_before_the_first_byte(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the registry, asked whether the claim still holds, answers late."""
+    holds = SqlRegistry.holds
+
+    def late(self: SqlRegistry, token: str, seconds: float) -> bool:
+        time.sleep(0.4)
+        return holds(self, token, seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlRegistry, "holds", late)
+        result = runner.did(**VENDOR_CREATE, timeout=0.3)
+    assert result["error"]["kind"] == "unreachable", result["msg"]
+    assert (runner.rows("SELECT * FROM records"), runner.requests()) == ([], [])
+    assert runner.did(**VENDOR_CREATE)["action"] == "create"
+
+
 def test_an_interrupted_run_leaves_the_truth(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
