@@ -9,11 +9,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import typing as t
 import unicodedata
-from urllib.parse import quote, quote_plus
+from urllib.parse import unquote
 
 from ._secrets import DISTINCT, MASK
 
@@ -21,6 +20,13 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Iterable
 
 REASON_LIMIT = 500
+_DEPTH = 4
+# How often what was escaped may have been escaped again. Without a bound, a long row of backslashes would take for ever.
+_AGAIN = "{0,7}"
+# The path of every request holds the token and the key, which an answer may cut short. Its slash may be escaped too.
+_LOGIN = "|".join(
+    rf"(?<=manageDID{slash})" for slash in ("/", r"\\/", r"\\{2}/", r"\\{3}/", "%2F", "%252F")
+)
 
 
 class Redactor:
@@ -34,13 +40,9 @@ class Redactor:
     def _expression(self, text: str) -> re.Pattern[str]:
         # Made where an answer is cleaned, which is seldom: thousands of other DIDs' passwords would slow every request.
         found = [other for other in self._others if len(other) >= DISTINCT and other in text]
-        spellings = {
-            spelling for secret in (*self._secrets, *found) for spelling in _spellings(secret)
-        }
         # The longest first: where one secret is part of another, nothing of the longer one may stay.
-        ordered = sorted(filter(None, spellings), key=len, reverse=True)
-        # The path of every request holds the token and the key, which an answer may cut short.
-        parts = [r"(?<=manageDID/)\S+", *map(_pattern, ordered)]
+        ordered = sorted(filter(_readable, {*self._secrets, *found}), key=len, reverse=True)
+        parts = [rf"(?:{_LOGIN})\S+", *map(_pattern, ordered)]
         return re.compile("|".join(parts), re.IGNORECASE)
 
     def clean(self, text: str, limit: int = REASON_LIMIT) -> str:
@@ -50,36 +52,53 @@ class Redactor:
         """
         import html  # only where an answer is cleaned: it brings a table of thousands of entities
 
-        visible = "".join(map(_visible, text))
+        visible = _readable(text)
         expression = self._expression(visible)
-        for candidate in (visible, html.unescape(visible)):
+        candidate = visible
+        for _depth in range(_DEPTH):
             if expression.search(candidate):
-                visible = expression.sub(MASK, candidate)
+                visible = candidate = expression.sub(MASK, candidate)
+            candidate = _readable(html.unescape(unquote(candidate)))
         visible = " ".join(visible.split())
         return visible if len(visible) <= limit else visible[: limit - 1] + "…"
 
 
-def _pattern(spelling: str) -> str:
-    """Match a spelling however its white space was changed on the way."""
-    words = spelling.split()
-    return r"\s+".join(map(re.escape, words)) if words else re.escape(spelling)
+def _pattern(secret: str) -> str:
+    """Match a secret however its characters were escaped on the way, each by its own rule, and however often.
+
+    An answer may hold a body in JSON that was put into JSON, or into a URL, or into a quotation of SQL, once more.
+    """
+    return "".join(_run(found[0]) for found in re.finditer(r"\s+|\\+|'+|.", secret, re.DOTALL))
 
 
-def _spellings(secret: str) -> set[str]:
-    escaped, readable = (json.dumps(secret, ensure_ascii=plain)[1:-1] for plain in (True, False))
-    return {
-        secret,
-        "".join(map(_visible, secret)),
-        quote(secret, safe=""),
-        quote(secret),
-        quote_plus(secret),
-        escaped,
-        escaped.replace("/", "\\/"),
-        readable,
-        readable.replace("/", "\\/"),
-        secret.replace("'", "''"),
-        secret.replace("'", "\\'"),
-    }
+def _run(run: str) -> str:
+    """Match one character; or several of a kind, whose number may have changed."""
+    character, length = run[0], len(run)
+    if run.isspace():
+        escaped = "|".join(map(_escaped, {" ", *run}))
+        return rf"(?:\s|\+|\\{{1,7}}[nrtfv]|{escaped}){{1,64}}"
+    if character == "\\":
+        return rf"(?:\\|{_escaped(character)}){{{length},{8 * length}}}"
+    before = "" if character.isalnum() else rf"\\{_AGAIN}"
+    literal = rf"(?:{before}{re.escape(character)}|{_escaped(character)})"
+    if character == "'":
+        return literal + f"{{{length},{8 * length}}}"
+    # What is invisible is taken out of the text before, unless it is escaped.
+    return literal if _visible(character) else f"(?:{literal})?"
+
+
+def _escaped(character: str) -> str:
+    """Match a character as JSON, a URL and HTML write it by its number."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    in_json = "".join(rf"\\{{1,7}}u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    octets = character.encode("utf-8", "surrogatepass")
+    in_url = "".join(rf"%(?:25){_AGAIN}{octet:02x}" for octet in octets)
+    code = ord(character)
+    return rf"{in_json}|{in_url}|&(?:amp;){_AGAIN}#(?:0{_AGAIN}{code}|x0{_AGAIN}{code:x});"
+
+
+def _readable(text: str) -> str:
+    return "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:

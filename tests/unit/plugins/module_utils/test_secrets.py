@@ -6,6 +6,10 @@
 from __future__ import annotations
 
 import html
+import itertools
+import json
+import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -54,6 +58,34 @@ def test_no_spelling_of_a_secret_gets_through(echo: str) -> None:
     assert cleaned.startswith("before ") and cleaned.endswith(" after")
 
 
+@pytest.mark.parametrize(
+    "secret", ['a"1b2c3', "a\\1b2c3", "1b/2c3", "1b''2c3", "çé1b2c3", "😀 <1b>&2c3"]
+)
+def test_an_escape_of_an_escape_hides_no_secret(secret: str) -> None:
+    """An answer may quote the body that was sent, which is JSON, in JSON of its own, in a URL or in a page."""
+    escapes: list[Callable[[str], str]] = [
+        lambda text: json.dumps(text)[1:-1],
+        lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"),
+        lambda text: quote(text, safe=""),
+        html.escape,
+        lambda text: re.sub(r"[\\'\"]", r"\\\g<0>", text),
+        lambda text: text.replace("'", "''"),
+    ]
+    for first, second, third in itertools.product(escapes, repeat=3):
+        echo = third(second(first(secret)))
+        assert Redactor([secret]).clean(f"a {echo} b") == "a *** b"
+
+
+def test_the_login_is_hidden_where_the_slashes_of_its_path_are_escaped() -> None:
+    for slash in ("/", "\\/", "\\\\/", "\\\\\\/", "%2F", "%252f"):
+        cleaned = Redactor([TOKEN]).clean(f"{slash}api{slash}manageDID{slash}{TOKEN[:9]}")
+        assert TOKEN[:9] not in cleaned
+
+
+def test_no_escape_brings_what_is_invisible() -> None:
+    assert Redactor(["ñ1b2c3"]).clean("a&#8238;b%1b[c &ntilde;1b2c3") == "ab[c ***"
+
+
 def test_the_cut_comes_last() -> None:
     redactor = Redactor([TOKEN])
     for offset in range(480, 500):
@@ -63,7 +95,7 @@ def test_the_cut_comes_last() -> None:
 
 def test_text_without_secrets_stays() -> None:
     text = "Número já existe <1166> & 50%"
-    assert Redactor([TOKEN, ""]).clean(text) == text
+    assert Redactor([TOKEN, "", "\u200b"]).clean(text) == text
     assert Redactor([]).clean(text) == text
 
 
