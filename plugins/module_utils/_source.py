@@ -167,8 +167,10 @@ def _read_csv(path: str, text: str, names: set[str]) -> _Found:
 
 
 def _check_header(path: str, header: list[str], names: set[str]) -> None:
+    # A table without a header begins with a DID, and any of its words may be the password.
+    is_header = bool(names & set(header)) or all(name[:1].isalpha() for name in header if name)
     problems = [
-        f"{_name(name, f'the name of column {column}')} is no field of a DID"
+        f"{_name(name if is_header else None, f'the name of column {column}')} is no field of a DID"
         for column, name in enumerate(header, 1)
         if name and name not in names
     ]

@@ -206,6 +206,8 @@ def test_any_text_comes_out_of_a_table_as_it_went_in(
         (b"did_number;DID type\n1;2\n", "line 1: the name of column 2 is no field"),
         (b"did_number;\n1;2\n", "line 2: has a cell in a column without a name"),
         (b"1130001000;geheim-7\n", "line 1: the name of column 1 is no field"),
+        (b"1130001000;Sales;geheim7\n", "line 1: the name of column 1 is no field"),
+        (b"Sales;geheim7;+55 11 3000-1000\n", "line 1: the name of column 1 is no field"),
         (b"did_number\tdescription\n1\tx\n", "line 1: the name of column 1 is no field"),
         (b"did_number;port;port\n1;2;3\n", "line 1: port stands twice"),
         (b"description;port\nx;2\n", "line 1: neither did_number nor record_id"),
