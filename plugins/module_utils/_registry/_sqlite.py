@@ -59,6 +59,7 @@ class SqliteDatabase:
         with _translated(location):
             # What a killed run has left in a hurry, this one brings to rest.
             self._hurried = write and _is_wal(path)
+            self._file = _file(path)
             self._connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
@@ -92,8 +93,19 @@ class SqliteDatabase:
 
         return traces(self._path) != self._copied
 
+    def _check_place(self) -> None:
+        """Refuse to go on with a file that is no longer at its path: the next run would know nothing of what is written there.
+
+        With a write-ahead log, SQLite itself does not notice.
+        """
+        if self._write and _file(self._path) != self._file:
+            raise RegistryUnavailable(
+                f"The registry {self.location} was removed, moved or replaced by another file while this run was at work"
+            )
+
     @contextlib.contextmanager
     def writing(self, *, patiently: bool = False) -> Iterator[_SqliteTransaction]:
+        self._check_place()
         self._wait_for_others(max(self._timeout, _PATIENCE) if patiently else self._timeout)
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             yield transaction
@@ -104,6 +116,7 @@ class SqliteDatabase:
             self._waits = seconds
 
     def look(self, sql: str, *values: t.Any) -> Sequence[Row]:
+        self._check_place()
         with _translated(self.location):
             self._follow()
             return self._connection.execute(sql, values).fetchall()
@@ -111,6 +124,7 @@ class SqliteDatabase:
     def look_beside(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
         if self._second is None:
             return None
+        self._check_place()
         # A query that begins while another one is open on the same connection would see no more than that one does.
         with self._second_lock, _translated(self.location):
             return self._second.execute(sql, values).fetchall()
@@ -218,6 +232,15 @@ def _open_file(path: str, *, write: bool, timeout: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one at the same path, or None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _needs_recovery(path: str) -> bool:

@@ -824,6 +824,30 @@ def test_in_a_hurry_the_last_look_does_not_wait_for_a_write(registry: SqlRegistr
     assert _in_a_thread(lambda: registry.holds(second, 1.0))
 
 
+@in_a_file
+@pytest.mark.parametrize("hurried", [False, True])
+@pytest.mark.parametrize("fate", ["removed", "replaced"])
+def test_a_registry_that_leaves_its_path_takes_nothing_more(
+    registry: SqlRegistry, hurried: bool, fate: str
+) -> None:
+    """What is written to a file that nobody finds again would be created once more by the next run."""
+    older = Path(registry.location).read_bytes()
+    if hurried:
+        registry.hurry()
+    token = registry.claim(PLATFORM, _create())
+    assert token is not None and registry.holds(token, 1.0)
+    os.unlink(registry.location)
+    if fate == "replaced":
+        Path(registry.location).write_bytes(older)
+    for work in (
+        lambda: registry.holds(token, 1.0),
+        lambda: registry.claim(PLATFORM, _create("1167")),
+        lambda: registry.confirm(token, PLATFORM, _create(), 13, AT),
+    ):
+        with pytest.raises(RegistryUnavailable, match="removed, moved or replaced"):
+            work()
+
+
 @pytest.mark.parametrize("hurried", [False, True])
 def test_many_threads_take_a_last_look_at_once(registry: SqlRegistry, hurried: bool) -> None:
     """Each sees the claim that was durable before it looked, whatever the others are looking at."""
