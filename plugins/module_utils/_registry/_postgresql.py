@@ -330,11 +330,10 @@ def _connect(location: str, password: str | None) -> psycopg.Connection[t.Any]:
             autocommit=True, prepare_threshold=None, **parameters
         )
     except library.Error as error:
-        from ._postgresql_failures import reason
+        from ._postgresql_failures import password_of, reason
 
-        raise Interrupted(
-            f"The registry {location} cannot be reached ({reason(str(error), password)})"
-        ) from None
+        words = reason(str(error), [password, password_of(error)])
+        raise Interrupted(f"The registry {location} cannot be reached ({words})") from None
     return connection
 
 

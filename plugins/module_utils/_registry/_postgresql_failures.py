@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
@@ -18,6 +19,8 @@ from ._postgresql_catalogue import GUIDE
 from ._store import Collision
 
 if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Sequence
+
     import psycopg
 
 
@@ -90,13 +93,23 @@ _REASONS = (
 )
 
 
-def reason(text: str, password: str | None) -> str:
+def password_of(error: psycopg.Error) -> str | None:
+    """Return the password of an attempt to connect, which may come from ~/.pgpass or a service file."""
+    import psycopg
+
+    with contextlib.suppress(AttributeError, psycopg.Error):
+        password = error.pgconn.password if error.pgconn is not None else b""
+        return password.decode("utf-8", "replace")
+    return None
+
+
+def reason(text: str, passwords: Sequence[str | None]) -> str:
     """Return why there is no connection. What the server says is shown where nothing here explains it, and it holds no password."""
     for sign, words in _REASONS:
         if sign in text:
             return words
     _before, _fatal, said = text.partition("FATAL:")
-    secrets = filter(None, (password, os.environ.get("PGPASSWORD")))
+    secrets = filter(None, (*passwords, os.environ.get("PGPASSWORD")))
     if not said or any(secret in said for secret in secrets):
         return "the connection failed"
     return "the server, or a pooler before it, says: " + said.strip().splitlines()[0]

@@ -93,11 +93,24 @@ def test_a_database_that_cannot_be_reached(
     ("password", "words"),
     [(None, "not currently accepting connections"), ("not-currently", "the connection failed")],
 )
+@pytest.mark.parametrize("kept", ["option", "file"])
 def test_a_refusal_that_nothing_here_explains(
-    runner: Runner, server: Server, password: str | None, words: str
+    runner: Runner,
+    server: Server,
+    password: str | None,
+    words: str,
+    kept: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """It is told in the server's own words, unless the password is among them."""
+    """It is told in the server's own words, unless the password is among them, wherever that comes from."""
     name = "registry" if password is None else password
+    if kept == "file":
+        passfile = tmp_path / ".pgpass"
+        passfile.write_text(f"*:*:*:*:{password}\n")
+        passfile.chmod(0o600)
+        monkeypatch.setenv("PGPASSFILE", str(passfile))
+        password = None
     server.run(f'CREATE DATABASE "{name}-2" ALLOW_CONNECTIONS false')
     try:
         location = server.url(f"{name}-2")
