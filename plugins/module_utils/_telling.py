@@ -54,7 +54,10 @@ def failure(plan: Plan, outcome: Outcome, platform: str, registry: str) -> DidEr
         reason=outcome.reason,
     )
     if outcome.state == _outcome.NOT_APPLIED:
-        error.message += ". Nothing was applied and nothing stays open in the registry: run again when it is corrected"
+        when = "later" if outcome.kind == "throttled" else "when it is corrected"
+        error.message += (
+            f". Nothing was applied and nothing stays open in the registry: run again {when}"
+        )
         return error
     if plan.action == CREATE:
         if outcome.record_id is not None:

@@ -298,6 +298,7 @@ def test_throttling_is_waited_out(runner: Runner) -> None:
     runner.simulator.fault("throttle", times=None, retry_after=0)
     result = runner.did(did_number="1", retries=2)
     assert (result["error"]["kind"], result["error"]["http_status"]) == ("throttled", 429)
+    assert "run again later" in result["msg"]
     assert len(runner.requests("PUT")) == 6
     runner.simulator.clear_faults()
     assert runner.did(did_number="1")["action"] == "create"
