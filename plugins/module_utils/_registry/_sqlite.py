@@ -285,6 +285,10 @@ def _check_file(path: str, location: str) -> None:
         with open(path, "rb") as handle:
             header = handle.read(_HEADER)
     except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(location):
+            raise RegistryUnavailable(
+                f"The registry {location} is a link to {path}, and there is nothing. Is what holds it not mounted?"
+            ) from None
         raise NoRegistry(f"There is no registry at {location}") from None
     except OSError as error:
         raise RegistryUnavailable(

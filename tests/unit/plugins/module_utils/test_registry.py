@@ -196,6 +196,21 @@ def test_a_path_that_leads_nowhere(bare: Runner, tmp_path: Path, place: str) -> 
 
 
 @in_a_file
+def test_a_link_to_nothing_is_no_place_for_a_new_registry(bare: Runner, tmp_path: Path) -> None:
+    """What it leads to may be on a disk that is not mounted."""
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "disk" / "registry.db")
+    for result in (
+        bare.both(**VENDOR_CREATE, registry=str(link)),
+        bare.did_registry(registry=str(link)),
+    ):
+        assert result["error"]["kind"] == "registry_unavailable"
+        assert str(tmp_path / "disk" / "registry.db") in result["msg"]
+        assert "did_registry" not in result["msg"]
+    assert bare.requests() == []
+
+
+@in_a_file
 def test_a_registry_behind_a_link(runner: Runner, tmp_path: Path) -> None:
     runner.did(**VENDOR_CREATE)
     link = tmp_path / "link.db"
