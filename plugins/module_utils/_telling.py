@@ -40,7 +40,8 @@ def failure(plan: Plan, outcome: Outcome, platform: str, registry: str) -> DidEr
     """Return the error for an attempt that was not applied, or whose outcome is unknown."""
     desired = plan.desired
     reason = f": {outcome.reason}" if outcome.reason and outcome.kind != "unknown_outcome" else ""
-    status = f" (HTTP {outcome.http_status})" if outcome.http_status is not None else ""
+    named = f"HTTP {outcome.http_status}"
+    status = "" if outcome.http_status is None or named in outcome.words else f" ({named})"
     what = (
         "the create (PUT)"
         if plan.action == CREATE

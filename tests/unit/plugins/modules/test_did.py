@@ -590,6 +590,18 @@ def test_a_password_that_is_set_on_create_alone(runner: Runner) -> None:
     assert runner.both(**VENDOR_CREATE, password="one")["changes"].keys() == {"port"}
 
 
+@pytest.mark.parametrize(
+    ("fault", "options", "status"),
+    [("reply", {"json": {}}, 200), ("status_after", {"status": 502}, 502), ("throttle", {}, 429)],
+)
+def test_the_status_of_an_answer_is_told_once(
+    runner: Runner, fault: str, options: dict[str, Any], status: int
+) -> None:
+    runner.simulator.fault(fault, **options)
+    message = runner.did(**VENDOR_CREATE)["msg"].partition(". ")[0]
+    assert message.count(f"HTTP {status}") == 1, message
+
+
 def test_what_the_platform_says_is_shown_without_secrets(runner: Runner) -> None:
     simulator = runner.simulator
     reason = f"no: {simulator.token} {simulator.key.upper()} geheim&co \x1b[31m\u202e " + "x" * 900
