@@ -1,7 +1,7 @@
 # Copyright (c) 2026 nextbilling.did contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a program for somebody who types: through a pipe, or at a terminal where a program insists on one."""
+"""Runs a program for somebody who types at a terminal, as some insist on one."""
 
 from __future__ import annotations
 
@@ -13,34 +13,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Seconds for one run of Ansible, which takes a few.
-LIMIT = 120
-
-
-def in_pipe(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], typed: str
-) -> tuple[int, str]:
-    """Run a program; return its exit code and what it prints."""
-    done = subprocess.run(
-        arguments,
-        cwd=folder,
-        env=environment,
-        input=typed,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=LIMIT,
-        check=False,
-        # Nor the terminal of the one who runs the tests.
-        start_new_session=True,
-    )
-    return done.returncode, done.stdout
+from ansible_collections.nextbilling.did.tests.unit.programs import LIMIT
 
 
 def in_terminal(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str], typed: str
 ) -> tuple[int, str]:
-    """Do the same where input and output are a terminal, and each line is typed when a prompt asks for it.
+    """Do what C(output_of) does where input and output are a terminal, and each line is typed when a prompt asks for it.
 
     Earlier would be too early: a prompt for a password throws away what was typed before it.
     """

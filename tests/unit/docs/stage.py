@@ -20,28 +20,19 @@ from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.docs import console, given
 from ansible_collections.nextbilling.did.tests.unit.docs.examples import examples
 from ansible_collections.nextbilling.did.tests.unit.docs.fronts import Hosts
-from ansible_collections.nextbilling.did.tests.unit.docs.shell import in_pipe, in_terminal
+from ansible_collections.nextbilling.did.tests.unit.docs.shell import in_terminal
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Runner
 from ansible_collections.nextbilling.did.tests.unit.plugins.stores import (
     DatabaseStore,
     FileStore,
     Server,
 )
+from ansible_collections.nextbilling.did.tests.unit.programs import QUIET, output_of
 
 DATABASE = "provisioning"
 PLATFORM = "sip.nextbilling.com.br:443"
-# What keeps Ansible's output to the point, and has a task start fewer processes.
-CONFIGURATION = """\
-[connection]
-pipelining = true
-[defaults]
-deprecation_warnings = false
-devel_warning = false
-localhost_warning = false
-nocows = true
-[inventory]
-inventory_unparsed_warning = false
-"""
+# With it, a task starts fewer processes.
+CONFIGURATION = f"{QUIET}[connection]\npipelining = true\n"
 _CHECKSUM = re.compile(r"\b[0-9a-f]{64}\b")
 # Of the shell's own.
 _BUILT_IN = ("export", "read", "umask")
@@ -186,7 +177,7 @@ class Stage:
             f'umask > "{state}.umask"\nexit $code'
         )
         typed = next((text for what, text in self.scene.typed.items() if what in command), "")
-        run = in_terminal if typed and command.startswith("ansible-") else in_pipe
+        run = in_terminal if typed and command.startswith("ansible-") else output_of
         code, printed = run(
             ["bash", "-c", script], self.folder, self.environment, self.meant(typed)
         )

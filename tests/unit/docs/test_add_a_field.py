@@ -29,7 +29,7 @@ import yaml
 
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.docs.examples import COLLECTION, examples
-from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
+from ansible_collections.nextbilling.did.tests.unit.programs import program
 
 GUIDE = "CONTRIBUTING.md"
 SECTION = "Add a field"

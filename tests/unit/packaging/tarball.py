@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from ansible_collections.nextbilling.did.tests.simulator import client
-from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
+from ansible_collections.nextbilling.did.tests.unit.programs import program
 
 COLLECTION = Path(client.__file__).parents[2]
 

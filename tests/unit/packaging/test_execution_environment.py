@@ -17,7 +17,7 @@ import yaml
 
 from ansible_collections.nextbilling.did.tests.unit.docs.examples import examples
 from ansible_collections.nextbilling.did.tests.unit.packaging.tarball import plain
-from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
+from ansible_collections.nextbilling.did.tests.unit.programs import program
 
 GUIDE = "docs/docsite/rst/execution_environments.rst"
 ORIGIN = "  # from collection nextbilling.did"

@@ -22,6 +22,7 @@ from ansible_collections.nextbilling.did.tests.unit.docs.examples import (
     Example,
     examples,
 )
+from ansible_collections.nextbilling.did.tests.unit.programs import output_of
 
 DOCUMENTS = [
     "README.md",
@@ -43,27 +44,18 @@ class Newcomer:
 
     def types(self, line: str) -> str:
         """Type a line into a shell, which must go well; return what is shown."""
-        done = subprocess.run(
-            ["/bin/sh", "-ec", line],
-            cwd=self.home,
-            env={
-                **_of_pip(),
-                "HOME": str(self.home),
-                "LC_ALL": "C.UTF-8",
-                "NEXTBILLING_API_KEY": self.simulator.key,
-                "NEXTBILLING_API_TOKEN": self.simulator.token,
-                "NEXTBILLING_API_URL": self.simulator.url,
-                "PATH": f"{self.python}/bin:/usr/bin:/bin",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}"
-        return done.stdout
+        environment = {
+            **_of_pip(),
+            "HOME": str(self.home),
+            "LC_ALL": "C.UTF-8",
+            "NEXTBILLING_API_KEY": self.simulator.key,
+            "NEXTBILLING_API_TOKEN": self.simulator.token,
+            "NEXTBILLING_API_URL": self.simulator.url,
+            "PATH": f"{self.python}/bin:/usr/bin:/bin",
+        }
+        code, output = output_of(["/bin/sh", "-ec", line], self.home, environment, limit=300)
+        assert code == 0, f"{line}\n{output}"
+        return output
 
     def saves(self, example: Example, name: str) -> None:
         """Save an example as a file."""

@@ -23,8 +23,8 @@ from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.docs.examples import examples
 from ansible_collections.nextbilling.did.tests.unit.packaging.tarball import plain
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import run_module
-from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
 from ansible_collections.nextbilling.did.tests.unit.plugins.stores import Server, running_server
+from ansible_collections.nextbilling.did.tests.unit.programs import output_of, program
 
 GUIDE = "docs/docsite/rst/execution_environments.rst"
 PLAYBOOK = "nextbilling.did.provision"
@@ -79,18 +79,9 @@ class Job:
         self.gives("env/cmdline", " ".join(arguments))
         command = [program("ansible-runner"), "run", str(self.folder), "--playbook", playbook]
         # As AWX has it. It concerns files of the input that ansible-runner would write, so here it should change nothing.
-        done = subprocess.run(
-            [*command, "--ident", name, "--omit-env-files"],
-            env=self.environment,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
+        command += ["--ident", name, "--omit-env-files"]
+        code, output = output_of(command, self.folder, self.environment)
+        assert code == 0, output
         return Artifacts(self.folder / "artifacts" / name)
 
     def leaks(self) -> set[str]:

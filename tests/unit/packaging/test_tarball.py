@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.nextbilling.did.tests.unit.packaging.tarball import COLLECTION, plain
-from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
+from ansible_collections.nextbilling.did.tests.unit.programs import program
 
 # A new file in the repository's root is for users, and named here; or it is not, and named in galaxy.yml under build_ignore.
 SINGLE_FILES = {

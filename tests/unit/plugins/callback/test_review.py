@@ -9,7 +9,6 @@ import errno
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,17 +24,9 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._review._files imp
 from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.simulator.surroundings import surroundings
+from ansible_collections.nextbilling.did.tests.unit.programs import QUIET, output_of, program
 
 SCHEMA = Path(client.__file__).parents[2] / "docs" / "review.schema.json"
-QUIET = """\
-[defaults]
-deprecation_warnings = false
-devel_warning = false
-localhost_warning = false
-nocows = true
-[inventory]
-inventory_unparsed_warning = false
-"""
 INVENTORY = """\
 [local]
 one ansible_connection=local
@@ -97,31 +88,15 @@ class Player:
         book = self.folder / "book.yml"
         book.write_text(yaml.safe_dump(plays, allow_unicode=True), "utf-8")
         (self.folder / "hosts").write_text(INVENTORY)
-        command = [_program("ansible-playbook"), "-i", "hosts", *(["--check"] if check else [])]
-        done = subprocess.run(
-            [*command, "book.yml"],
-            cwd=self.folder,
-            env={
-                **self.environment,
-                "ANSIBLE_ASYNC_DIR": str(self.folder / "jobs"),
-                "ANSIBLE_CALLBACKS_ENABLED": "nextbilling.did.review",
-                **settings,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-        folder = self.folder / settings.get("NEXTBILLING_REVIEW_DIR", "review")
-        return Run(done.returncode, done.stdout, folder)
-
-
-def _program(name: str) -> str:
-    """Return the program beside this interpreter, or else the first one on the PATH."""
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else shutil.which(name) or name
+        command = [program("ansible-playbook"), "-i", "hosts", *(["--check"] if check else [])]
+        environment = {
+            **self.environment,
+            "ANSIBLE_ASYNC_DIR": str(self.folder / "jobs"),
+            "ANSIBLE_CALLBACKS_ENABLED": "nextbilling.did.review",
+            **settings,
+        }
+        code, output = output_of([*command, "book.yml"], self.folder, environment)
+        return Run(code, output, self.folder / settings.get("NEXTBILLING_REVIEW_DIR", "review"))
 
 
 # What stands beside a module's name in a task.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -141,12 +140,6 @@ class Process:
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate()
-
-
-def program(name: str) -> str:
-    """Return the program beside this interpreter, or else the first one on the PATH."""
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else shutil.which(name) or name
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ import yaml
 from ansible_collections.nextbilling.did.plugins.module_utils._module.dids import dids_spec
 from ansible_collections.nextbilling.did.tests.unit.packaging.tarball import COLLECTION, plain
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Runner
-from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
 from ansible_collections.nextbilling.did.tests.unit.plugins.stores import in_a_file
+from ansible_collections.nextbilling.did.tests.unit.programs import output_of, program
 
 ROLE = COLLECTION / "roles" / "provision"
 OPTIONS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text("utf-8"))[
@@ -74,18 +73,8 @@ def playbook(runner: Runner, installed: Path, tmp_path: Path) -> Playbook:
 
     def run(*arguments: str, **variables: Any) -> tuple[int, str]:
         extra = ["-e", json.dumps(variables)] if variables else []
-        done = subprocess.run(
-            [program("ansible-playbook"), "nextbilling.did.provision", *arguments, *extra],
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-        return done.returncode, done.stdout
+        command = [program("ansible-playbook"), "nextbilling.did.provision", *arguments, *extra]
+        return output_of(command, folder, environment)
 
     return run
 

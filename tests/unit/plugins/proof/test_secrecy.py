@@ -15,7 +15,7 @@ import yaml
 
 from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
-from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import program
+from ansible_collections.nextbilling.did.tests.unit.programs import program
 
 TOKEN = "tkn-5b0e61f0-4f83-9990"
 KEY = "key-8d9c8f7a-2b6e-8629"

@@ -1,0 +1,59 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible's own programs, run as a user runs them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+# Seconds for one run of Ansible, which takes a few.
+LIMIT = 120
+# The text of an ansible.cfg that keeps output to the point.
+QUIET = """\
+[defaults]
+deprecation_warnings = false
+devel_warning = false
+localhost_warning = false
+nocows = true
+[inventory]
+inventory_unparsed_warning = false
+"""
+
+
+def program(name: str) -> str:
+    """Return the program beside this interpreter, or else the first one on the PATH."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name) or name
+
+
+def output_of(
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    typed: str = "",
+    *,
+    limit: float = LIMIT,
+) -> tuple[int, str]:
+    """Run a program; return its exit code, and what it prints to stdout and stderr.
+
+    C(limit): the seconds after which it is killed, which raises C(subprocess.TimeoutExpired).
+    """
+    done = subprocess.run(
+        arguments,
+        cwd=folder,
+        env=environment,
+        input=typed,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=limit,
+        check=False,
+        # Nor the terminal of the one who runs the tests.
+        start_new_session=True,
+    )
+    return done.returncode, done.stdout
