@@ -18,7 +18,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
-from .. import _compiling, _fields  # noqa: F401 - _compiling before all others
+# The first is to work before the others are imported.
+from .. import _compiling, _fields  # noqa: F401  # pylint: disable=unused-import
 from .._errors import DidError, InvalidParameter, defect
 from .._exchange import has_path, platform_name, shown_address
 from .._registry._open import DEFAULT_LOCATION, locate, may_be_shown
