@@ -8,11 +8,11 @@
 """Has each source compiled once that is imported after this one.
 
 Ansible ships a module and what it imports as sources in a ZIP file, and nothing keeps what was compiled of them. Python's
-zipimport compiles each of them twice: when it is asked for the file's name, and when it loads it. Of all that C(did) costs where
-there is nothing to do, that was a third.
+zipimport compiles each of them twice: when it is asked for the file's name, and when it loads it. The second time was a third of
+what C(did) with nothing to do costs beyond what any module does.
 
-Anywhere else than in a ZIP file, this does nothing. With Python 3.9 and older it does nothing either, as there the importer loads
-by other ways.
+Where the module does not come from a ZIP file, nothing is changed. Python 3.9 and older load without asking for the code, so
+nothing is saved there.
 """
 
 from __future__ import annotations
