@@ -275,10 +275,11 @@ class Proxy:
         self._behind = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        # Guards what is below.
+        self._lock = threading.Lock()
+        self._connections: set[_Connection] = set()
         self._sign = b""
-        self._swallow = self._stay_down = self._deaf = False
-        self._down = False
+        self._swallow = self._stay_down = self._down = False
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -287,22 +288,22 @@ class Proxy:
 
         C(down): from then on nobody is let in any more.
         """
-        self._sign, self._swallow, self._stay_down = sign, after, down
+        with self._lock:
+            self._sign, self._swallow, self._stay_down = sign, after, down
 
     def up(self) -> None:
         """Let everybody in again."""
-        self._down = False
+        with self._lock:
+            self._down = False
 
     def cut(self, *, down: bool = False) -> None:
         """Cut the line now."""
-        self._down = down
-        self.cuts += 1
-        pairs, self._pairs = self._pairs, []
-        for pair in pairs:
-            for end in pair:
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-                end.close()
+        with self._lock:
+            self._down = down
+            self.cuts += 1
+            for connection in self._connections:
+                connection.cut()
+            self._connections.clear()
 
     def close(self) -> None:
         """End it."""
@@ -313,41 +314,73 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 near, _address = self._listener.accept()
-                try:
-                    far = (
-                        None
-                        if self._down
-                        else socket.create_connection(("127.0.0.1", self._behind))
-                    )
-                except OSError:
-                    far = None
-                if far is None:
-                    near.close()
-                    continue
-                pair = (near, far)
-                self._pairs.append(pair)
-                for source, target in (pair, pair[::-1]):
-                    threading.Thread(
-                        target=self._pump, args=(source, target, source is near), daemon=True
-                    ).start()
+                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, towards_server: bool) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if towards_server and self._sign and re.search(self._sign, data, re.DOTALL):
-                    self._sign = b""
-                    if self._swallow:
-                        # Let the server do it, and keep its answer.
-                        self._deaf = True
-                        target.sendall(data)
-                        time.sleep(0.2)
-                    self.cut(down=self._stay_down)
-                    self._deaf = False
+    def _serve(self, near: socket.socket) -> None:
+        with near, contextlib.suppress(OSError):
+            with self._lock:
+                if self._down:
                     return
-                if towards_server or not self._deaf:
-                    target.sendall(data)
+                far = socket.create_connection(("127.0.0.1", self._behind))
+                connection = _Connection(near, far)
+                self._connections.add(connection)
+            with far:
+                connection.serve(self._pass_on)
+                with self._lock:
+                    self._connections.discard(connection)
+
+    def _pass_on(self, connection: _Connection, data: bytes) -> None:
+        """Take what a runner sends."""
+        with self._lock:
+            cut = self._sign and re.search(self._sign, data, re.DOTALL)
+            if cut:
+                self._sign = b""
+        if not cut:
+            connection.far.sendall(data)
+            return
+        if self._swallow:
+            # Let the server do it, and keep its answer.
+            connection.deaf = True
+            connection.far.sendall(data)
+            time.sleep(0.2)
+        self.cut(down=self._stay_down)
+
+
+class _Connection:
+    """A runner that the proxy has let in. Its sockets are closed when none of its threads uses them any more."""
+
+    def __init__(self, near: socket.socket, far: socket.socket) -> None:
+        self.near = near
+        self.far = far
+        # Whether what the server says is lost from here on.
+        self.deaf = False
+
+    def cut(self) -> None:
+        """Wake both threads: there is nothing more to come."""
+        _shut(self.near, socket.SHUT_RDWR)
+        _shut(self.far, socket.SHUT_RDWR)
+
+    def serve(self, pass_on: Callable[[_Connection, bytes], None]) -> None:
+        """Carry data both ways until the line is cut or both ends have hung up. C(pass_on): takes what the runner sends."""
+        back = threading.Thread(target=self._answer, daemon=True)
+        back.start()
         with contextlib.suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
+            while data := self.near.recv(65536):
+                pass_on(self, data)
+        _shut(self.far, socket.SHUT_WR)
+        back.join()
+
+    def _answer(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self.far.recv(65536):
+                if not self.deaf:
+                    self.near.sendall(data)
+        _shut(self.near, socket.SHUT_WR)
+
+
+def _shut(end: socket.socket, how: int) -> None:
+    with contextlib.suppress(OSError):
+        end.shutdown(how)
 
 
 def free_port() -> int:
