@@ -23,12 +23,12 @@ from typing import Any, Protocol
 
 import pytest
 
+from ansible_collections.nextbilling.did.tests.unit.waiting import PATIENCE, until
+
 SQLITE, POSTGRESQL, POOLER = "sqlite", "postgresql", "pooler"
 # For a test that is about files alone, or about databases.
 in_a_file = pytest.mark.parametrize("empty_store", [SQLITE], indirect=True)
 in_a_database = pytest.mark.parametrize("empty_store", [POSTGRESQL, POOLER], indirect=True)
-
-_LIMIT = 30.0
 
 
 class Store(Protocol):
@@ -194,7 +194,7 @@ class Server:
                 stderr=log,
                 user=self.user,
             )
-        wait_for(self._answers)
+        until(self._answers)
 
     def _answers(self) -> bool:
         import psycopg
@@ -209,7 +209,7 @@ class Server:
         """Stop it and wait: SIGINT breaks connections, SIGQUIT is a crash."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(_LIMIT)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def run(self, *statements: str, database: str = "postgres") -> None:
@@ -259,7 +259,7 @@ class Pooler:
         self._process = subprocess.Popen(  # pylint: disable=consider-using-with
             [program, file], stdout=self._log, stderr=self._log, user=server.user
         )
-        wait_for(lambda: is_listening(self.port))
+        until(lambda: is_listening(self.port))
 
     def stop(self) -> None:
         """End it."""
@@ -394,14 +394,6 @@ def is_listening(port: int) -> bool:
     """Whether somebody listens at a port on loopback."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait for something that will come."""
-    deadline = time.monotonic() + _LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager

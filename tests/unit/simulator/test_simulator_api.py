@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ansible_collections.nextbilling.did.tests.unit.waiting import until
+
 if TYPE_CHECKING:
     from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
     from ansible_collections.nextbilling.did.tests.unit.simulator.conftest import Caller
@@ -236,15 +238,6 @@ def test_a_request_is_in_the_ledger_from_its_head_on(sim: Simulator, call: Calle
         )
     until(lambda: sim.requests()[0]["done"] == "client gone")
     assert sim.created() == []
-
-
-def until(look: Any) -> Any:
-    """Look until there is something to see, a bounded number of times."""
-    for _turn in range(2000):
-        seen = look()
-        if seen:
-            return seen
-    raise AssertionError("nothing came")
 
 
 def test_duplicates_are_counted_by_digits(sim: Simulator, call: Caller) -> None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ansible_collections.nextbilling.did.tests.unit.waiting import until
+
 if TYPE_CHECKING:
     from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
     from ansible_collections.nextbilling.did.tests.unit.simulator.conftest import Caller
@@ -34,6 +36,11 @@ def _any_call(request: pytest.FixtureRequest, caller: Callable[[Any], Caller]) -
 def last(sim: Simulator) -> dict[str, Any]:
     """The ledger's last request."""
     return sim.requests()[-1]
+
+
+def has_met_a_fault(sim: Simulator) -> bool:
+    """Whether a fault has been chosen for the ledger's last request."""
+    return any(entry["fault"] for entry in sim.requests()[-1:])
 
 
 def test_latency(sim: Simulator, call: Caller) -> None:
@@ -108,8 +115,13 @@ def test_reset(any_call: Caller, name: str, made: int) -> None:
 @pytest.mark.parametrize(("name", "made"), [("hang_before", 0), ("hang_after", 1)])
 def test_hang_until_the_client_leaves(sim: Simulator, call: Caller, name: str, made: int) -> None:
     sim.fault(name)
-    with pytest.raises(TimeoutError):
-        call.raw(DID, timeout=0.1)
+    with call.open() as held:
+        held.sendall(call.request(DID))
+        until(lambda: has_met_a_fault(sim) and len(sim.created()) == made)
+        held.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            held.recv(1)
+    until(lambda: last(sim)["done"] == "hung")
     assert len(sim.created()) == made
     assert (last(sim)["status"], last(sim)["processed"]) == (None, bool(made))
 
@@ -124,20 +136,19 @@ def test_reset_route_lets_go_of_what_hangs(sim: Simulator, call: Caller) -> None
     sim.fault("hang_before")
     with call.open() as held:
         held.sendall(call.request(DID))
-        for _turn in range(2000):
-            if sim.requests() and last(sim)["fault"]:
-                break
+        until(lambda: has_met_a_fault(sim))
         sim.reset()
         assert held.recv(100) == b""
     assert sim.requests() == []
 
 
 def test_a_request_of_before_a_reset_touches_nothing_after_it(sim: Simulator, call: Caller) -> None:
-    sim.switch(latency_ms=100)
-    with pytest.raises(TimeoutError):
-        call.raw(DID, timeout=0.02)
+    sim.switch(latency_ms=300)
+    with call.open() as left:
+        left.sendall(call.request(DID))
+        until(lambda: sim.requests() and last(sim)["body"])
     sim.reset()
-    time.sleep(0.15)
+    time.sleep(0.4)
     assert (sim.dids(), sim.requests(), sim.created()) == ({12: {}}, [], [])
 
 
@@ -157,10 +168,8 @@ def test_slow_drip_when_the_client_leaves(sim: Simulator, call: Caller) -> None:
     with call.open() as sock:
         sock.sendall(call.request(DID))
         assert sock.recv(1) == b"H"
-    for _turn in range(2000):
-        if last(sim)["done"] == "client gone":
-            break
-    assert (last(sim)["done"], len(sim.created())) == ("client gone", 1)
+    until(lambda: last(sim)["done"] == "client gone")
+    assert len(sim.created()) == 1
 
 
 @pytest.mark.parametrize("retry_after", [None, 3, "Wed, 21 Oct 2037 07:28:00 GMT"])

@@ -133,7 +133,7 @@ def test_it_ends_with_its_parent(folder: Path, tmp_path: Path) -> None:
     )
     simulator = [sys.executable, str(folder), "--port", "0", "--exit-with-parent"]
     command = [sys.executable, "-c", parent, *simulator, "--ready-file", str(ready_file)]
-    subprocess.run(command, check=True, timeout=20, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, timeout=120, stderr=subprocess.DEVNULL)
     pid = json.loads(ready_file.read_text(encoding="utf-8"))["pid"]
     for _turn in range(100):
         if not alive(pid):

@@ -45,8 +45,8 @@ from ansible_collections.nextbilling.did.tests.unit.plugins.stores import (
     Server,
     Store,
     running_pooler,
-    wait_for,
 )
+from ansible_collections.nextbilling.did.tests.unit.waiting import until
 
 PLATFORM = "sip.nextbilling.com.br:443"
 AT = "2026-01-31T12:00:00Z"
@@ -633,7 +633,7 @@ def test_writes_together_that_are_undone_for_others(
                 with registry.together():
                     waiting = threads.submit(other.execute, "SELECT 1 FROM platforms FOR UPDATE")
                     waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                    wait_for(lambda: bool(store.rows(waits)))
+                    until(lambda: bool(store.rows(waits)))
                     registry.confirm(token, PLATFORM, INTENT, 13, AT)
             waiting.result(timeout=30)
     assert registry.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13

@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
+from ansible_collections.nextbilling.did.tests.unit.waiting import PATIENCE, until
 
 # Runs a module with the parameters of a file. The second argument may say what happens at the call of which method, and from the
 # how manieth call on: "_exchange" is the request, "claim" writes the intent, "holds" is the last look before the first byte, "confirm"
@@ -62,7 +62,6 @@ if hasattr(basic, "_ANSIBLE_PROFILE"):
 {"did": did, "dids": dids}[sys.argv[3]].main()
 """
 _COLLECTIONS = Path(client.__file__).parents[5]
-_LIMIT = 60.0
 
 
 class Process:
@@ -99,7 +98,7 @@ class Process:
 
     def result(self) -> Result:
         """Wait for the end and return the module's result."""
-        printed, errors = self._process.communicate(timeout=_LIMIT)
+        printed, errors = self._process.communicate(timeout=PATIENCE)
         assert printed, errors
         result: Result = json.loads(printed)
         return result
@@ -118,7 +117,7 @@ class Process:
 
     def died(self) -> None:
         """Wait for the end, which must be a kill."""
-        self._process.communicate(timeout=_LIMIT)
+        self._process.communicate(timeout=PATIENCE)
         assert self._process.returncode == -signal.SIGKILL
 
     def kill(self) -> None:
@@ -140,14 +139,6 @@ class Process:
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that will come."""
-    deadline = time.monotonic() + _LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 def end_leases(runner: Runner) -> None:

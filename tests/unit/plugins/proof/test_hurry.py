@@ -15,9 +15,9 @@ from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Runn
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import (
     Process,
     end_leases,
-    until,
 )
 from ansible_collections.nextbilling.did.tests.unit.plugins.stores import FileStore, in_a_file
+from ansible_collections.nextbilling.did.tests.unit.waiting import until
 
 DIDS = [{"did_number": str(number), "port": 5060} for number in range(1000, 1100)]
 

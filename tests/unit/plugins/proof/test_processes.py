@@ -14,9 +14,9 @@ from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Runn
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import (
     Process,
     end_leases,
-    until,
 )
 from ansible_collections.nextbilling.did.tests.unit.plugins.stores import in_a_file
+from ansible_collections.nextbilling.did.tests.unit.waiting import until
 
 
 @pytest.mark.parametrize("action", ["create", "update", "adopt"])
