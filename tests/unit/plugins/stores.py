@@ -15,7 +15,6 @@ import sqlite3
 import subprocess
 import tempfile
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -342,7 +341,7 @@ class Proxy:
             # Let the server do it, and keep its answer.
             connection.deaf = True
             connection.far.sendall(data)
-            time.sleep(0.2)
+            connection.unheard.wait(PATIENCE)
         self.cut(down=self._stay_down)
 
 
@@ -354,6 +353,7 @@ class _Connection:
         self.far = far
         # Whether what the server says is lost from here on.
         self.deaf = False
+        self.unheard = threading.Event()
 
     def cut(self) -> None:
         """Wake both threads: there is nothing more to come."""
@@ -373,7 +373,9 @@ class _Connection:
     def _answer(self) -> None:
         with contextlib.suppress(OSError):
             while data := self.far.recv(65536):
-                if not self.deaf:
+                if self.deaf:
+                    self.unheard.set()
+                else:
                     self.near.sendall(data)
         _shut(self.near, socket.SHUT_WR)
 
