@@ -274,13 +274,14 @@ class Proxy:
         self._behind = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
+        self._doorman = threading.Thread(target=self._accept, daemon=True)
         # Guards what is below.
         self._lock = threading.Lock()
         self._connections: set[_Connection] = set()
         self._sign = b""
-        self._swallow = self._stay_down = self._down = False
+        self._swallow = self._stay_down = self._down = self._closed = False
         self.cuts = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._doorman.start()
 
     def cut_at(self, sign: bytes, *, after: bool = False, down: bool = False) -> None:
         """Cut the line when the runner sends this (a regular expression): before it arrives, or when the server has answered it.
@@ -306,13 +307,20 @@ class Proxy:
 
     def close(self) -> None:
         """End it."""
-        self._listener.close()
         self.cut(down=True)
+        self._closed = True
+        # A last knock: the doorman must not go on listening to a number that the next socket may get.
+        socket.create_connection(("127.0.0.1", self.port)).close()
+        self._doorman.join()
+        self._listener.close()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 near, _address = self._listener.accept()
+                if self._closed:
+                    near.close()
+                    return
                 threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
     def _serve(self, near: socket.socket) -> None:
