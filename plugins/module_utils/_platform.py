@@ -131,13 +131,13 @@ class Platform:
         )
         whole = False
         try:
-            content = response.raw.read(_ANSWER_LIMIT + 1, decode_content=True)
+            content = response.read(_ANSWER_LIMIT + 1, decode_content=True)
             whole = len(content) <= _ANSWER_LIMIT and _is_whole(response, content)
         finally:
             if not whole:
                 response.close()
-        target = self._route.path(record_id)
-        return _Answer(response.status_code, dict(response.headers.items()), content, whole, target)
+        asked = self._route.path(record_id)
+        return _Answer(response.status, response.headers, content, whole, asked)
 
     def _failed(self, failure: Exception) -> Outcome:
         words, retryable = _explain(failure, self._connection, self._wire.began)
@@ -179,6 +179,7 @@ class _Route:
         }
         self._request = session.prepare_request(requests.Request("PUT", url, headers, data=b"{}"))
         self._url = self._request.url
+        self._target = self.adapter.request_url(self._request, self.settings["proxies"])
 
     def path(self, record_id: int | None) -> str:
         """Return the path of a request."""
@@ -190,11 +191,15 @@ class _Route:
         request.method = method
         request.body = body
         request.headers["Content-Length"] = str(len(body))
-        request.url = self._url if record_id is None else f"{self._url}/{record_id}"
+        end = "" if record_id is None else f"/{record_id}"
+        request.url = self._url + end
+        self.adapter.target = self._target + end
         return request
 
 
 class _Answer(t.NamedTuple):
+    """What the platform answered. C(headers): by name, in any case. C(path): of the request."""
+
     status: int
     headers: Mapping[str, str]
     content: bytes
@@ -202,7 +207,7 @@ class _Answer(t.NamedTuple):
     path: str
 
     def header(self, name: str) -> str | None:
-        return next((value for key, value in self.headers.items() if key.lower() == name), None)
+        return self.headers.get(name)
 
 
 class _Judge:
@@ -312,21 +317,25 @@ class _Judge:
         return self._redactor.clean(text) or None
 
 
+# Strings, which are to stay as they are, and commas before the end of an object or array.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|,(?=\s*[}\]])', re.DOTALL)
 
 
 def _parse(content: bytes) -> dict[str, t.Any] | None:
     """Read the documented JSON object; trailing commas, as in the vendor's samples, and a byte-order mark are allowed."""
     text = _decoded(content)
-    for candidate in (text, _TOKENS.sub(lambda match: "" if match[0] == "," else match[0], text)):
+    try:
+        document = _READER.decode(text)
+    except (ValueError, RecursionError):
         try:
-            document = json.loads(
-                candidate, object_pairs_hook=_unambiguous, parse_constant=_no_number
-            )
+            document = _READER.decode(_without_trailing_commas(text))
         except (ValueError, RecursionError):
-            continue
-        return document if isinstance(document, dict) else None
-    return None
+            return None
+    return document if isinstance(document, dict) else None
+
+
+def _without_trailing_commas(text: str) -> str:
+    return _TOKENS.sub(lambda match: "" if match[0] == "," else match[0], text)
 
 
 def _decoded(content: bytes) -> str:
@@ -345,6 +354,9 @@ def _unambiguous(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
 
 def _no_number(name: str) -> t.Any:
     raise ValueError(name)
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_unambiguous, parse_constant=_no_number)
 
 
 def _is_zero(value: t.Any) -> bool:
@@ -421,7 +433,7 @@ def _is_whole(response: t.Any, content: bytes) -> bool:
         return True
     announced = response.headers.get("Content-Length", "")
     if announced.isdigit():
-        return bool(response.raw.tell() >= int(announced))
+        return bool(response.tell() >= int(announced))
     return content != b""
 
 
@@ -643,6 +655,9 @@ def _make_session(wire: _Wire) -> t.Any:
     pools = {"http": WatchedHTTPPool, "https": WatchedHTTPSPool}
 
     class Adapter(requests.adapters.HTTPAdapter):
+        """Sends requests to one platform, and returns the answers of C(urllib3) as they are: C(requests) would add cookies."""
+
+        target = ""  # what the next request's first line names
         _pool: t.Any = None
 
         def get_connection_with_tls_context(self, *args: t.Any, **options: t.Any) -> t.Any:
@@ -650,6 +665,12 @@ def _make_session(wire: _Wire) -> t.Any:
             if self._pool is None:
                 self._pool = super().get_connection_with_tls_context(*args, **options)
             return self._pool
+
+        def request_url(self, request: t.Any, proxies: t.Any) -> t.Any:
+            return self.target or super().request_url(request, proxies)
+
+        def build_response(self, req: t.Any, resp: t.Any) -> t.Any:
+            return resp
 
         def close(self) -> None:
             self._pool = None
