@@ -47,9 +47,12 @@ class NotPermitted(Exception):
     """Raised by the caller's permit to stop a request before its first byte."""
 
 
+_WRITER = json.JSONEncoder(ensure_ascii=False)
+
+
 def encode(payload: Mapping[str, t.Any]) -> bytes:
     """Return the request's body: JSON in UTF-8, as the vendor's samples write it. Raises C(InvalidParameter) if it is too large."""
-    body = json.dumps(payload, ensure_ascii=False).encode("utf-8")
+    body = _WRITER.encode(payload).encode("utf-8")
     if len(body) > BODY_LIMIT:
         raise InvalidParameter(
             f"the request's body would be {len(body)} bytes; the platform takes {BODY_LIMIT} (128 kB). Shorten annotations, description"

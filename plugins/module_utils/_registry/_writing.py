@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import functools
 import json
 import os
@@ -42,7 +41,7 @@ class Outdated(Exception):
 
 def timestamp() -> str:
     """Return the current time in UTC, ISO 8601 with seconds."""
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 @functools.cache
@@ -537,8 +536,11 @@ def _described(record: Record) -> dict[str, t.Any]:
     }
 
 
+_WRITER = json.JSONEncoder(separators=(",", ":"))
+
+
 def _dump(value: Mapping[str, t.Any]) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return _WRITER.encode(value)
 
 
 def _new_key() -> str:
