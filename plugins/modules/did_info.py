@@ -180,6 +180,10 @@ error:
   type: dict
 """
 
+# The first is to work before the others are imported.
+from ansible_collections.nextbilling.did.plugins.module_utils import (  # noqa: F401  # pylint: disable=unused-import
+    _compiling,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._module.base import Module, run
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did_info import (
     info_spec,
