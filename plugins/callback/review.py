@@ -13,8 +13,8 @@ description:
   - Gathers the results of all M(nextbilling.did.did) and M(nextbilling.did.dids) tasks of a run, over all hosts and plays, in check mode and
     in apply, and writes them as one review in three forms. C(review.json) is for machines, C(review.md) for a comment on a pull request, and
     C(review.html) is a page that needs nothing else.
-  - What needs a decision comes first (DIDs of unknown outcome, failures, what was not attempted), then new DIDs, then changes of where calls
-    go, then the rest. Identical changes on contiguous numbers share a line.
+  - What needs a decision comes first (DIDs that were applied and could not be recorded, DIDs of unknown outcome, failures, what was not attempted),
+    then new DIDs, then changes of where calls go, then the rest. Identical changes on contiguous numbers share a line.
   - Values before are what the registry last applied, never what the platform holds now.
   - "It prints one line at the end, such as C(DIDs: 3 create, 2 update, 1 unknown, 494 unchanged → review/review.html)."
   - The files hold no secret. A file that cannot be written gives a warning and fails nothing. A run without any such task writes nothing.

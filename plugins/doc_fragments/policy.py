@@ -19,6 +19,7 @@ options:
     description:
       - Whether all declared fields are sent even if none of them differs from what was last applied, to undo what was changed by hand.
       - It turns "nothing to do" into an edit. It never turns anything into a create.
+      - The diff marks each field that is sent as it is with C(# sent again).
     type: bool
     default: false
   update_password:

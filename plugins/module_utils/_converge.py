@@ -30,8 +30,8 @@ class Settings(t.NamedTuple):
     """How a run converges its DIDs. Times in seconds.
 
     C(platform): the name under which records are kept. C(retries): further attempts after the first one. C(concurrency): how
-    many requests may be under way at once. C(max_failures): how many DIDs may fail before the run stops. C(bound): whether what
-    is done must be what was planned first, as somebody has reviewed or limited that.
+    many requests may be under way at once. C(max_failures): how many of the DIDs that are sent may fail before the run
+    stops. C(bound): whether what is done must be what was planned first, as somebody has reviewed or limited that.
     """
 
     platform: str
@@ -121,7 +121,6 @@ class Converger:
 
     def carry_out(self, jobs: Sequence[Job], *, check: bool) -> None:
         """Do what is planned, or look whether it could be done. How each DID ended is in its job; nothing is raised for one of them."""
-        self.stopped = self.too_many_failures(jobs)
         sending = any(job.sends for job in jobs)
         if not (sending and not check):
             for job in jobs:
@@ -133,13 +132,6 @@ class Converger:
         from ._dispatch import Dispatcher
 
         Dispatcher(self).run(jobs)
-
-    def too_many_failures(self, jobs: Sequence[Job]) -> str | None:
-        """Return the words for a run that stops because more DIDs failed than it allows, or None."""
-        limit = self.settings.max_failures
-        if limit is None or sum(job.error is not None for job in jobs) <= limit:
-            return None
-        return f"more DIDs failed than max_failures ({limit}) allows"
 
     def decide(self, job: Job, found: Found) -> None:
         """Plan for one DID from what the registry knows of it."""

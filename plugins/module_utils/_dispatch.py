@@ -131,19 +131,17 @@ class Dispatcher:
         self._numbers = itertools.count()
         self._quiet_until = 0.0
         self._lost = 0
+        self._failures = 0
         self._stopped: str | None = None
-        self._jobs: Sequence[Job] = ()
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Carry out all plans, or as many as can be before something stops the run."""
-        self._jobs = jobs
         for job in jobs:
             if job.sends:
                 self._fresh.append(_Attempts(job))
             elif job.plan is not None:
                 job.record = job.plan.known
-        self._stopped = self._converger.stopped
-        if len(self._fresh) >= _MANY and not self._stopped:
+        if len(self._fresh) >= _MANY:
             self._registry.hurry()
         count = min(self._settings.concurrency, len(self._fresh))
         senders = _Workers(self, count) if count > 1 else _Alone(self)
@@ -282,9 +280,11 @@ class Dispatcher:
             with self._registry.together() if several else contextlib.nullcontext():
                 written = [self._write(attempts, answer) for attempts, answer in answers]
                 tokens = [self._claim(attempts) for attempts in chosen]
-        except DidError as error:
+        # Whatever it is, the ids that the platform has just answered must be told.
+        except Exception as failure:  # pylint: disable=broad-exception-caught
             if several:
                 return self._one_by_one(answers, chosen)
+            error = failure if isinstance(failure, DidError) else defect(failure)
             for attempts, answer in answers:
                 self._conclude(attempts, answer, error)
             for attempts in chosen:
@@ -403,7 +403,9 @@ class Dispatcher:
             told = _telling.unsent(attempts.plan, error, claimed=claimed)
             self._hold_back(attempts, told, error.message)
         else:
-            self._fail(attempts, defect(error))
+            failure = defect(error)
+            failure.is_unknown = crash.began
+            self._fail(attempts, failure)
 
     def _applied(
         self, attempts: _Attempts, answer: Outcome, written: Record | LateAnswer | DidError | None
@@ -413,7 +415,8 @@ class Dispatcher:
         plan = attempts.plan if attempts.doubtful is None else attempts.doubtful[0]
         record_id = t.cast("int", answer.record_id)
         if isinstance(written, DidError):
-            self._fail(attempts, _telling.unrecorded(attempts.plan, record_id, written))
+            place = self._settings.platform, self._registry.location
+            self._fail(attempts, _telling.unrecorded(attempts.plan, record_id, written, *place))
         elif isinstance(written, LateAnswer):
             self._fail(attempts, _telling.astray(attempts.plan, record_id, written.record))
         else:
@@ -477,10 +480,10 @@ class Dispatcher:
 
     def _fail(self, attempts: _Attempts, error: DidError) -> None:
         attempts.job.error = error
-        if self._settings.max_failures is not None:
-            reason = self._converger.too_many_failures(self._jobs)
-            if reason is not None:
-                self._stop(reason)
+        self._failures += 1
+        limit = self._settings.max_failures
+        if limit is not None and self._failures > limit:
+            self._stop(f"more DIDs failed than max_failures ({limit}) allows")
 
     def _stop(self, reason: str) -> None:
         self._stopped = self._stopped or reason

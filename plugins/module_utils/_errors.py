@@ -16,10 +16,13 @@ class DidError(Exception):
     """A failure that stops one DID, or the task before anything was sent.
 
     The message is for people and ends with the next step. C(details()) is for machines: the same keys for every kind,
-    null where they say nothing. Neither ever holds a secret. C(changed) tells whether the platform was changed all the same.
+    null where they say nothing. Neither ever holds a secret. C(changed) tells whether the platform was changed all the same,
+    C(is_unknown) whether it may have been.
     """
 
     kind = "internal_error"
+    changed = False
+    is_unknown = False
 
     def __init__(
         self,
@@ -32,7 +35,6 @@ class DidError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.changed = False
         self.did_number = did_number
         self.record_id = record_id
         self.http_status = http_status
@@ -77,6 +79,15 @@ class UnknownOutcome(DidError):
     """Nobody on this side can know whether the platform applied the request."""
 
     kind = "unknown_outcome"
+    is_unknown = True
+
+
+class Unrecorded(DidError):
+    """The platform applied the request, and that could not be recorded. C(is_create): it created a DID, so its id is at stake."""
+
+    kind = "unrecorded"
+    changed = True
+    is_create = False
 
 
 class Conflict(DidError):

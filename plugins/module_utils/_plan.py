@@ -78,7 +78,10 @@ class Change(t.NamedTuple):
 
 
 class Plan(t.NamedTuple):
-    """What to do for one DID. C(payload): the request's body by field name, secrets in the clear; empty where nothing is sent."""
+    """What to do for one DID. C(payload): the request's body by field name, secrets in the clear; empty where nothing is sent.
+
+    C(repeats): whether fields are sent on purpose although they are as last applied.
+    """
 
     action: str
     desired: Desired
@@ -87,6 +90,7 @@ class Plan(t.NamedTuple):
     payload: Mapping[str, t.Any]
     changes: Mapping[str, Change]
     notes: tuple[str, ...] = ()
+    repeats: bool = False
 
     @property
     def sends(self) -> bool:
@@ -179,13 +183,24 @@ def _against(known: Record, desired: Desired, policy: Policy, fingerprints: Fing
             changes[name] = _change(name, known.fields.get(name), value, verdict)
         if verdict == _UNCHECKABLE:
             uncheckable.append(name)
+    repeats = policy.force or not changes
     if not changes and not policy.force and known.outcome == CONFIRMED:
         return Plan(NONE, desired, known, known.record_id, {}, {})
+    changes = {
+        name: changes[name] if name in changes else Change(known.fields[name], value)
+        for name, value in payload.items()
+        if name in changes or _is_respelled(name, known.fields[name], value)
+    }
     notes = tuple(
         f"the known {name} was recorded with another api_key and cannot be compared; it counts as changed"
         for name in uncheckable
     )
-    return Plan(UPDATE, desired, known, known.record_id, payload, changes, notes)
+    return Plan(UPDATE, desired, known, known.record_id, payload, changes, notes, repeats)
+
+
+def _is_respelled(name: str, stored: t.Any, wire: t.Any) -> bool:
+    """Tell whether an edit that is sent for another reason also writes a value in another way, such as a number with a '+'."""
+    return bool(stored != wire) and not BY_NAME[name].secret
 
 
 def _verdict(name: str, wire: t.Any, known: Record, fingerprints: Fingerprints) -> str:

@@ -15,27 +15,15 @@ import typing as t
 from ._fields import BY_NAME
 from ._plan import ADOPT, CREATE
 from ._secrets import MASK
+from ._visible import look_alikes, pieces
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from ._plan import Plan
 
-# What JSON leaves as it is and a terminal obeys: C1 control characters, and marks that turn the direction of text.
-_INVISIBLE = {
-    code: f"\\u{code:04x}"
-    for code in (
-        *range(0x7F, 0xA0),
-        0x061C,
-        0x200E,
-        0x200F,
-        0x2028,
-        0x2029,
-        *range(0x202A, 0x202F),
-        *range(0x2066, 0x206A),
-        0xFEFF,
-    )
-}
+# Beside a field that an edit sends although it is as last applied.
+_REPEATED = "  # sent again"
 # What the left side of a diff stands on.
 _BASIS = {CREATE: "not in the registry", ADOPT: "what it holds is not known"}
 
@@ -54,21 +42,43 @@ def diff(plan: Plan) -> dict[str, t.Any]:
             after[name] = change.after
             if change.before is not None:
                 before[name] = change.before
+    texts = {name: _pair(before.get(name), after.get(name)) for name in {**before, **after}}
+    repeated = plan.payload.keys() - plan.changes.keys() if plan.repeats else set()
     return {
-        "before": _lines(before),
-        "after": _lines(after),
+        "before": _lines({name: texts[name][0] for name in before}),
+        "after": _lines(
+            {name: texts[name][1] + (_REPEATED if name in repeated else "") for name in after}
+        ),
         "before_header": f"{plan.desired.label} ({_BASIS.get(plan.action, 'as last applied')})",
         "after_header": f"{plan.desired.label} ({plan.action})",
     }
 
 
-def _lines(shown: Mapping[str, t.Any]) -> str:
-    """Write shown values a line each. JSON's form of a value is also YAML's, and keeps control characters out of a terminal."""
-    return "".join(
-        f"{name}: {json.dumps(shown[name], ensure_ascii=False).translate(_INVISIBLE)}\n"
-        for name in BY_NAME
-        if name in shown
+def _lines(texts: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {texts[name]}\n" for name in BY_NAME if name in texts)
+
+
+def _pair(before: t.Any, after: t.Any) -> tuple[str, str]:
+    """Write a field's value before and after, so that both do not look alike where they differ."""
+    if isinstance(before, str) and isinstance(after, str):
+        unlike_before, unlike_after = look_alikes(before, after)
+        return _quoted(before, unlike_before), _quoted(after, unlike_after)
+    return _written(before), _written(after)
+
+
+def _written(value: t.Any) -> str:
+    """Write a value as JSON, which is YAML too. What is invisible, or obeyed by a terminal, stands there by its code."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _quoted(text: str, unlike: Collection[int] = ()) -> str:
+    written = "".join(
+        piece if is_code else json.dumps(piece, ensure_ascii=False)[1:-1]
+        for piece, is_code in pieces(text, unlike)
     )
+    return f'"{written}"'
 
 
 def _shown(name: str, value: t.Any) -> t.Any:

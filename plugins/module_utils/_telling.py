@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from . import _errors, _outcome
-from ._errors import Conflict, DidError, PlanChanged, RegistryBusy
+from ._errors import Conflict, DidError, PlanChanged, RegistryBusy, Unrecorded
 from ._pasting import pasteable_task
 from ._plan import CREATE
 
@@ -105,17 +105,46 @@ def ways_on(numbers: Sequence[str], platform: str, registry: str) -> str:
     return f"{settled}\n{undone}"
 
 
-def unrecorded(plan: Plan, record_id: int, error: DidError) -> DidError:
+def unrecorded(
+    plan: Plan, record_id: int, error: DidError, platform: str, registry: str
+) -> Unrecorded:
     """Return the error for an answer that could not be recorded. Its id is told: the platform never tells it again."""
-    done = "created it as" if plan.action == CREATE else "applied the edit to"
-    told = type(error)(
-        f"{plan.desired.label}: the platform {done} record {record_id}, but that could not be recorded: {error.message}. Keep the id"
-        f" {record_id}. Once the registry works again, run this task with record_id: {record_id}",
-        did_number=plan.desired.did_number,
+    number = plan.desired.did_number
+    if plan.action == CREATE:
+        done = "created it as"
+        next_step = (
+            f". Keep the id {record_id}, which the platform never tells again. The DID stays open in the registry, and no run creates it"
+            " again. Once the registry works again, run this, and run again:"
+            f"\n{recording([(str(number), record_id)], platform, registry)}"
+        )
+    else:
+        done = "applied the edit to"
+        next_step = (
+            ". Run again once the registry works again: the edit is then repeated, and recorded"
+        )
+    told = Unrecorded(
+        f"{plan.desired.label}: the platform {done} record {record_id}, but that could not be recorded: {error.message}{next_step}",
+        did_number=number,
         record_id=record_id,
     )
-    told.changed = True
+    told.is_create = plan.action == CREATE
     return told
+
+
+def recording(created: Sequence[tuple[str, int]], platform: str, registry: str) -> str:
+    """Return the task that records what was created and could not be recorded: numbers and record ids."""
+    return pasteable_task(
+        "Record what the platform has created",
+        "did_registry",
+        {
+            "state": "recorded",
+            "dids": [
+                {"did_number": number, "record_id": record_id} for number, record_id in created
+            ],
+            "platform": platform,
+            "registry": registry,
+        },
+    )
 
 
 def unsettled(plan: Plan, outcome: Outcome, error: DidError) -> DidError:

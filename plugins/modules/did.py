@@ -132,6 +132,8 @@ changes:
   description:
     - The fields that differ from what was last applied, each with C(before) and C(after) as the platform gets them. C(before) is null where
       nothing is known. Secrets are replaced by marks.
+    - An edit that is sent also rewrites what is only spelled in another way, such as a number with a C(+). That is in here, too. A spelling alone
+      is no reason for an edit.
   returned: success
   type: dict
   sample:
@@ -195,8 +197,11 @@ error:
   contains:
     kind:
       description:
-        - One of C(invalid_parameter), C(unreachable), C(refused), C(throttled), C(unknown_outcome), C(conflict), C(registry_unavailable),
-          C(registry_mismatch), C(registry_busy), C(interrupted) by a signal; C(internal_error) for a defect of the collection.
+        - One of C(invalid_parameter), C(unreachable), C(refused), C(throttled), C(unknown_outcome), C(unrecorded), C(conflict),
+          C(registry_unavailable), C(registry_mismatch), C(registry_busy), C(interrupted) by a signal; C(internal_error) for a defect of the
+          collection.
+        - C(unrecorded) is applied by the platform, and could not be written to the registry. The task has C(changed) then, RV(error.record_id) is the
+          platform's id, and the message holds the play that records it.
       type: str
     http_status:
       description: The status of the platform's answer, if there was one.

@@ -80,8 +80,12 @@ options:
     type: int
   max_failures:
     description:
-      - How many DIDs may fail before the run ends. The DIDs that are not attempted then are reported. V(0) ends it at the first failure.
-      - DIDs that the plan itself shows to fail count too. These are conflicts with the registry, and creates whose outcome is still not known.
+      - How many of the DIDs that are sent may fail before the run ends. The DIDs that are not attempted then are reported. V(0) ends it at the
+        first failure.
+      - DIDs that the plan itself shows to fail do not count, as nothing is sent for them. These are conflicts with the registry, and creates whose
+        outcome is still not known.
+      - A DID that the platform refuses in each run counts in each run. So the number must be larger than that of the DIDs which are known to
+        be refused, or the run ends at the same place each time.
     type: int
   plan_checksum:
     description:
@@ -136,7 +140,7 @@ EXAMPLES = r"""
     api_url: https://sip.nextbilling.com.br
     src: "{{ playbook_dir }}/dids.csv"
     max_creates: 50
-    max_failures: 3
+    max_failures: 20
   register: plan
   check_mode: true
 
@@ -150,8 +154,8 @@ EXAMPLES = r"""
 RETURN = r"""
 summary:
   description:
-    - How many DIDs there are, by what was done, or would be done in check mode. C(create), C(update), C(adopt), C(none), C(failed), C(unknown)
-      and C(not_attempted) together are C(total).
+    - How many DIDs there are, by what was done, or would be done in check mode. C(create), C(update), C(adopt), C(none), C(failed), C(unknown),
+      C(unrecorded) and C(not_attempted) together are C(total).
     - C(update) counts those that are edited. Read it as C(summary['update']), since C(summary.update) means a method of the dictionary to Jinja.
   returned: success, or failure once there is a plan
   type: dict
@@ -174,6 +178,9 @@ summary:
     unknown:
       description: Not known whether they were applied.
       type: int
+    unrecorded:
+      description: Applied by the platform, which could not be recorded. What to do is in RV(dids[].error).
+      type: int
     not_attempted:
       description: Not come to, as the run ended early, or nothing of the plan was allowed.
       type: int
@@ -188,6 +195,7 @@ summary:
     none: 494
     failed: 0
     unknown: 1
+    unrecorded: 0
     not_attempted: 0
     unlisted: 12
 dids:
@@ -205,7 +213,8 @@ dids:
       sample: dids.csv, line 4
     outcome:
       description:
-        - C(applied); C(planned) in check mode; C(failed), certainly not applied; C(unknown), may or may not be applied; or C(not_attempted).
+        - C(applied); C(planned) in check mode; C(failed), certainly not applied; C(unknown), may or may not be applied; C(unrecorded), applied and
+          not in the registry; or C(not_attempted).
       type: str
     error:
       description: What went wrong, as in M(nextbilling.did.did), with the words for people as C(msg); null if nothing did.
@@ -290,8 +299,8 @@ registry:
       type: str
 error:
   description:
-    - What went wrong, for machines, as in M(nextbilling.did.did). Where single DIDs failed, it is the error of the first of them. C(kind) may also
-      be C(limit_exceeded) or C(plan_changed).
+    - What went wrong, for machines, as in M(nextbilling.did.did). Where single DIDs failed, it is the error of the first that is C(unrecorded), or
+      else of the first that failed. C(kind) may also be C(limit_exceeded) or C(plan_changed).
   returned: failure
   type: dict
 """

@@ -21,6 +21,7 @@ from .._errors import (
     LimitExceeded,
     PlanChanged,
     UnknownOutcome,
+    Unrecorded,
 )
 from .._plan import ADOPT, CREATE, NONE, UPDATE, Desired, Policy, masked
 from .._source import check, inline, read_file
@@ -37,11 +38,12 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .base import Module, Result, Spec
 
 _ACTIONS = (CREATE, UPDATE, ADOPT, NONE)
-APPLIED, PLANNED, FAILED, UNKNOWN, NOT_ATTEMPTED = (
+APPLIED, PLANNED, FAILED, UNKNOWN, UNRECORDED, NOT_ATTEMPTED = (
     "applied",
     "planned",
     "failed",
     "unknown",
+    "unrecorded",
     "not_attempted",
 )
 _CONCURRENCY_LIMIT = 64
@@ -137,7 +139,7 @@ class _Run:
         objection = self._objection(planned, plan_checksum)
         if objection is None:
             converger.carry_out(jobs, check=module.check_mode)
-        predicted = module.check_mode and objection is None and converger.stopped is None
+        predicted = module.check_mode and objection is None
         outcomes = [_outcome(job, predicted) for job in jobs]
         result = self._told(jobs, outcomes)
         result["summary"]["unlisted"] = unlisted.pop("count")
@@ -227,15 +229,15 @@ class _Run:
         return None
 
     def _told(self, jobs: Sequence[Job], outcomes: Sequence[str]) -> Result:
-        summary = dict.fromkeys(("total", *_ACTIONS, FAILED, UNKNOWN, NOT_ATTEMPTED), 0)
+        kinds = (*_ACTIONS, FAILED, UNKNOWN, UNRECORDED, NOT_ATTEMPTED)
+        summary = dict.fromkeys(("total", *kinds), 0)
         summary["total"] = len(jobs)
         dids = []
         changed = False
         for item, job, outcome in zip(self._items, jobs, outcomes):
             done = outcome in (APPLIED, PLANNED, NONE) and job.plan is not None
             summary[job.plan.action if done and job.plan else outcome] += 1
-            changed |= outcome in (APPLIED, PLANNED)
-            changed |= job.error is not None and job.error.changed
+            changed |= outcome in (APPLIED, PLANNED, UNRECORDED)
             if outcome != NONE:
                 dids.append(self._told_did(item, job, outcome))
         return {
@@ -267,12 +269,17 @@ class _Run:
             }
         record = job.plan.known if job.record is None else job.record
         result.update(told(job.plan, record, self._converger.settings.connection))
-        if outcome not in (APPLIED, PLANNED):
+        if outcome == UNRECORDED and job.error is not None:
+            result["record_id"] = job.error.record_id
+        elif outcome not in (APPLIED, PLANNED):
             result["fields"] = {} if record is None else masked(record.fields)
         return result
 
     def _failure(self, jobs: Sequence[Job], summary: t.Mapping[str, int]) -> DidError | None:
-        """Return what the task as a whole fails with, or None: the kind of the first DID's failure, and words on all of them."""
+        """Return what the task as a whole fails with, or None: the kind of one DID's failure, and words on all of them.
+
+        That DID is the first of those whose record id would be lost with the result, or else the first that failed.
+        """
         failed = [
             (item, job.error) for item, job in zip(self._items, jobs) if job.error is not None
         ]
@@ -283,31 +290,41 @@ class _Run:
             message += "\n- " + f"{item.place}: {error.message}".split("\n", maxsplit=1)[0]
         if len(failed) > _TOLD_FAILURES:
             message += f"\n- and {len(failed) - _TOLD_FAILURES} more: see dids in the result"
-        message += self._ways_on(failed)
+        message += self._ways_on(jobs)
         if not failed:
             return Interrupted(message)
-        first = failed[0][1]
+        first = next((error for _item, error in failed if error.changed), failed[0][1])
         details = {name: value for name, value in first.details().items() if name != "kind"}
         return type(first)(message, **details)
 
-    def _ways_on(self, failed: Sequence[tuple[Item, DidError]]) -> str:
+    def _ways_on(self, jobs: Sequence[Job]) -> str:
+        errors = [job.error for job in jobs if job.error is not None and job.error.did_number]
         numbers = [
-            error.did_number
-            for _item, error in failed
-            if isinstance(error, UnknownOutcome) and error.did_number and error.record_id is None
+            str(error.did_number)
+            for error in errors
+            if isinstance(error, UnknownOutcome) and error.record_id is None
         ]
-        if not numbers:
+        created = [
+            (str(error.did_number), t.cast("int", error.record_id))
+            for error in errors
+            if isinstance(error, Unrecorded) and error.is_create
+        ]
+        if not numbers and not created:
             return ""
-        from .._telling import ways_on
+        from .._telling import recording, ways_on
 
-        settings = self._converger.settings
-        location = self._converger.registry.location
-        return "\n" + ways_on(numbers[:_TOLD_FAILURES], settings.platform, location)
+        place = self._converger.settings.platform, self._converger.registry.location
+        # No id may be left out, and there are no more of them than requests that were under way at once.
+        told = [recording(created, *place)] if created else []
+        told += [ways_on(numbers[:_TOLD_FAILURES], *place)] if numbers else []
+        return "".join(f"\n{task}" for task in told)
 
 
 def _outcome(job: Job, predicted: bool) -> str:
     if job.error is not None:
-        return UNKNOWN if isinstance(job.error, UnknownOutcome) else FAILED
+        if job.error.changed:
+            return UNRECORDED
+        return UNKNOWN if job.error.is_unknown else FAILED
     if job.plan is not None and not job.plan.sends:
         return NONE
     if job.record is not None:
@@ -321,11 +338,12 @@ def _count_failures(summary: t.Mapping[str, int], reason: str | None) -> str:
         for outcome, what in (
             (FAILED, "failed"),
             (UNKNOWN, "of unknown outcome"),
+            (UNRECORDED, "applied but not recorded"),
             (NOT_ATTEMPTED, "not attempted"),
         )
         if summary[outcome]
     ]
-    count = summary[FAILED] + summary[UNKNOWN] + summary[NOT_ATTEMPTED]
+    count = sum(summary[outcome] for outcome in (FAILED, UNKNOWN, UNRECORDED, NOT_ATTEMPTED))
     stopped = "" if reason is None else f". The run ended early: {reason}"
     return (
         f"{count} of {summary['total']} DIDs are not as declared: {', '.join(words)}{stopped}. Correct what is wrong, and run again: what is"

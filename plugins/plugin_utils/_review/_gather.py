@@ -227,7 +227,9 @@ def _read_one(told: Told, run: int) -> Entry | None:
         outcome = "planned" if told.check_mode else "applied"
         return _entry(run, outcome, told.result, None)
     error = error or _without_result(told)
-    outcome = "unknown" if error.kind == "unknown_outcome" else "failed"
+    outcome = {"unknown_outcome": "unknown"}.get(error.kind, "failed")
+    if told.result.get("changed") is True:
+        outcome = "unrecorded"
     named = {"did_number": error.did_number, "record_id": error.record_id}
     return _entry(run, outcome, named, error)
 

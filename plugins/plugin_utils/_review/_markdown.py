@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ._model import DECISION, SECTIONS, TROUBLES, fold
-from ._telling import explained, extent, name, names, provenance, shown, since, sources, tally
+from ._telling import explained, extent, name, names, provenance, sides, since, sources, tally
 from ._text import code_block, code_span, turns
 from ._words import TELLING, tense
 
@@ -177,9 +177,7 @@ class _Writer:
         return self._words("no_difference") if line.first.kind == "update" else ""
 
     def _change(self, change: Change) -> str:
-        before, after = (
-            code_span(shown(change, value), _VALUE) for value in (change.before, change.after)
-        )
+        before, after = (code_span(text, _VALUE, unlike) for text, unlike in sides(change))
         if change.before is None:
             return f"{change.field} {after}"
         if turns(before + after):

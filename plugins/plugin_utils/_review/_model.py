@@ -35,11 +35,12 @@ COUNTED = (
     "none",
     "failed",
     "unknown",
+    "unrecorded",
     "not_attempted",
     "unlisted",
 )
 ACTIONS = ("create", "update", "adopt")
-TROUBLES = ("unknown", "failed", "not_attempted")
+TROUBLES = ("unrecorded", "unknown", "failed", "not_attempted")
 # What a line of the review is about, in the order of the decisions that are asked for.
 KINDS = (*TROUBLES, "create", "adopt", "update")
 DECISION, CREATE, ROUTES, OTHER = "decision", "create", "routes", "other"

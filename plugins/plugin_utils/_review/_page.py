@@ -19,15 +19,18 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
+from ansible_collections.nextbilling.did.plugins.module_utils._visible import pieces
+
 from ._model import DECISION, SECTIONS, TROUBLES, fold
-from ._telling import explained, extent, name, names, provenance, shown, since, sources, tally, when
-from ._text import cut, pieces
+from ._telling import explained, extent, name, names, provenance, sides, since, sources, tally, when
+from ._text import cut
 from ._words import TELLING, tense
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from ._model import Failure, Line, Review, Unseen
+    from ._telling import Side
     from ._words import Words
 
 _FOLDER = Path(__file__).parent
@@ -121,14 +124,14 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _told(text: str | None, limit: int = _TEXT) -> Markup | str:
-    """Return a text that others wrote, with the codes of invisible characters marked as such."""
+def _told(text: str | None, limit: int = _TEXT, unlike: Collection[int] = ()) -> Markup | str:
+    """Return a text that others wrote, with the codes of invisible characters, and of those at further places, marked as such."""
     shortened = cut(text or "", limit)
     if shortened.isascii() and shortened.isprintable():
         return shortened
     return Markup("").join(
         Markup("<mark>{}</mark>").format(piece) if is_code else escape(piece)
-        for piece, is_code in pieces(shortened)
+        for piece, is_code in pieces(shortened, unlike)
     )
 
 
@@ -199,10 +202,11 @@ def _row(line: Line, words: Words) -> _Row:
             _Change(
                 change.field,
                 change.routes,
-                None if change.before is None else _value(shown(change, change.before)),
-                _value(shown(change, change.after)),
+                None if change.before is None else _value(before),
+                _value(after),
             )
             for change in first.told
+            for before, after in [sides(change)]
         ],
         remarks=remarks,
         trouble=(
@@ -213,8 +217,8 @@ def _row(line: Line, words: Words) -> _Row:
     )
 
 
-def _value(text: str) -> Markup | str:
-    return _told(text) if text else '""'
+def _value(side: Side) -> Markup | str:
+    return _told(side.text, unlike=side.unlike) if side.text else '""'
 
 
 def _copied(did_number: str | None) -> str:

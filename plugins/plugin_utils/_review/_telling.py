@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
+from ansible_collections.nextbilling.did.plugins.module_utils._visible import look_alikes
 
 from ._model import MIXED, NO_LOG, NOT_AWAITED
 from ._words import CLOSING
@@ -54,6 +55,20 @@ def shown(change: Change, value: Value) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_scalar, value)) + "]"
     return _scalar(BY_NAME[change.field].kind.show(value))
+
+
+class Side(t.NamedTuple):
+    """A value before or after, as a person reads it. C(unlike): places at which it only looks like the other one."""
+
+    text: str
+    unlike: frozenset[int]
+
+
+def sides(change: Change) -> tuple[Side, Side]:
+    """Return both values of a change."""
+    before, after = shown(change, change.before), shown(change, change.after)
+    unlike_before, unlike_after = look_alikes(before, after)
+    return Side(before, unlike_before), Side(after, unlike_after)
 
 
 def _scalar(value: object) -> str:

@@ -29,6 +29,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "adopt.mixed": ("adopt", "adotar"),
     "failed": ("failed", "com falha"),
     "unknown": ("unknown", "desconhecido|desconhecidos"),
+    "unrecorded": ("applied, not recorded", "aplicado sem registro|aplicados sem registro"),
     "not_attempted": ("not attempted", "não tentado|não tentados"),
     "no_log": ("hidden", "oculto|ocultos"),
     "async": ("not awaited", "não aguardado|não aguardados"),
@@ -172,7 +173,7 @@ _WORDS: dict[str, tuple[str, str]] = {
 }
 
 _DONE = ("create", "update", "adopt")
-_TROUBLES = ("unknown", "failed", "not_attempted")
+_TROUBLES = ("unrecorded", "unknown", "failed", "not_attempted")
 _UNTOLD = ("no_log", "async", "failed_tasks", "no_log_tasks", "async_tasks")
 _REST = ("none", "unlisted")
 # The counts in the order of the closing line, and in that of the files, where a decision comes first.

@@ -296,7 +296,7 @@ def test_a_right_that_is_taken_away_while_a_request_is_under_way(
 
     monkeypatch.setattr(SqlRegistry, "confirm", confirm_without_the_right)
     result = runner.did(**VENDOR_CREATE)
-    assert result["error"]["kind"] == "registry_unavailable"
+    assert result["error"]["kind"] == "unrecorded"
     assert (result["error"]["record_id"], result["changed"]) == (13, True)
     for words in ("permission denied", "Roles and grants", "record_id: 13"):
         assert words in result["msg"], result["msg"]
@@ -589,10 +589,10 @@ def test_an_intent_that_is_refused_at_the_commit_is_not_sent(
 
 
 @pytest.mark.parametrize(
-    ("code", "when", "kind"),
+    ("code", "when", "words"),
     [
-        ("P0001", "at the commit", "registry_unavailable"),
-        ("40001", "", "registry_busy"),
+        ("P0001", "at the commit", "cannot be used"),
+        ("40001", "", "written by others all the time"),
     ],
     ids=["refused at the commit", "undone again and again"],
 )
@@ -602,13 +602,14 @@ def test_an_answer_that_the_database_does_not_take(
     monkeypatch: pytest.MonkeyPatch,
     code: str,
     when: str,
-    kind: str,
+    words: str,
 ) -> None:
     """The id is told, and the next run does not create the DID again."""
     monkeypatch.setattr(_postgresql, "_PATIENCE", 0.5)
     refusing("UPDATE ON records", code, when)
     result = runner.did(**VENDOR_CREATE)
-    assert (result["error"]["kind"], result["error"]["record_id"]) == (kind, 13), result
+    assert (result["error"]["kind"], result["error"]["record_id"]) == ("unrecorded", 13), result
+    assert words in result["msg"]
     assert (result["changed"], "record_id: 13" in result["msg"]) == (True, True)
     runner.write("DROP TRIGGER refuse ON records")
     end_leases(runner)

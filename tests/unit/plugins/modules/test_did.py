@@ -27,6 +27,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 import trustme
+import yaml
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module import converging
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
@@ -164,8 +165,55 @@ def test_a_plus_comes_and_goes_without_a_change(runner: Runner) -> None:
     assert runner.both(did_number="+55 (11) 3000-1000", port=5060)["action"] == "create"
     assert runner.requests()[0]["json"]["did_number"] == "+551130001000"
     assert runner.both(did_number="551130001000", port=5060)["action"] == "none"
-    runner.both(did_number="551130001000", port=5061)
+    edited = runner.both(did_number="551130001000", port=5061)
     assert runner.requests("POST")[0]["json"]["did_number"] == "551130001000"
+    assert edited["changes"] == {
+        "did_number": {"before": "+551130001000", "after": "551130001000"},
+        "port": {"before": 5060, "after": 5061},
+    }
+    assert '-did_number: "+551130001000"' in _changed_lines(edited)
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "after"),
+    [
+        ("host", "sip.example.com", "SIP.example.com."),
+        ("ip_address1", "2001:db8::1", "2001:DB8:0::1"),
+        ("host_additional", ["10.0.0.1", "10.0.0.2"], ["10.0.0.2", "10.0.0.1"]),
+    ],
+)
+def test_a_spelling_is_no_reason_for_an_edit_and_is_told_where_one_is_sent(
+    runner: Runner, field: str, before: Any, after: Any
+) -> None:
+    runner.did(did_number="1", port=1, **{field: before})
+    assert runner.both(did_number="1", port=1, **{field: after})["action"] == "none"
+    edited = runner.both(did_number="1", port=2, **{field: after})
+    assert edited["changes"] == {
+        "port": {"before": 1, "after": 2},
+        field: {"before": before, "after": after},
+    }
+    assert edited["request"]["body"][field] == after
+    assert runner.both(did_number="1", port=2, **{field: after})["action"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        ("S\u00e3o", "Sa\u0303o", ("S\\u00e3o", "Sa\\u0303o")),
+        ("Sales", "Sales\u200b", ("Sales", "Sales\\u200b")),
+        ("Sales desk", "Sales\u00a0desk", ("Sales desk", "Sales\\u00a0desk")),
+        ("Sales", "S\u0430les", ("Sales", "S\\u0430les")),
+        ("São\u2013Paulo", "São-Paulo", ("São\\u2013Paulo", "São-Paulo")),
+        ("São", "Sao", ("São", "Sao")),
+        ("a", "a\nb", ("a", "a\\nb")),
+    ],
+)
+def test_what_looks_alike_is_shown_by_its_codes_where_it_differs(
+    runner: Runner, before: str, after: str, shown: tuple[str, str]
+) -> None:
+    runner.did(did_number="1", description=before)
+    changed = _changed_lines(runner.both(did_number="1", description=after))
+    assert changed == [f'-description: "{shown[0]}"', f'+description: "{shown[1]}"']
 
 
 def test_types_go_as_codes_and_are_shown_by_name(runner: Runner) -> None:
@@ -538,6 +586,15 @@ def test_force_edits_and_never_creates(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     forced = runner.both(**VENDOR_CREATE, force=True)
     assert (forced["action"], forced["changed"], forced["changes"]) == ("update", True, {})
+    sent = [line for line in _changed_lines(forced) if line.startswith("+")]
+    assert [line[1:].split(":")[0] for line in sent] == list(runner.requests("POST")[0]["json"])
+    assert all(line.endswith("  # sent again") for line in sent)
+    assert yaml.safe_load(forced["diff"]["after"])["port"] == 5060
+    changed = runner.both(**{**VENDOR_CREATE, "port": 1, "password": "geheim"}, force=True)
+    assert "+port: 1" in _changed_lines(changed)
+    assert "+customer_id: 13  # sent again" in _changed_lines(changed)
+    same = runner.both(**{**VENDOR_CREATE, "port": 1, "password": "geheim"}, force=True)
+    assert '+password: "***"  # sent again' in _changed_lines(same)
     runner.simulator.fault("reset_after")
     runner.did(did_number="2")
     assert runner.both(did_number="2", force=True)["error"]["kind"] == "unknown_outcome"

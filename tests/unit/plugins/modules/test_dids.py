@@ -18,9 +18,17 @@ import pytest
 import yaml
 
 from ansible_collections.nextbilling.did.plugins.module_utils import _outcome, _platform
+from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
+    RegistryBusy,
+    RegistryMismatch,
+    RegistryUnavailable,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._module.base import Module
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
+from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import end_leases
 
 DidList = list[dict[str, Any]]
 
@@ -37,7 +45,7 @@ def summary(result: Result, **expected: int) -> None:
     outcomes = Counter(entry["outcome"] for entry in result["dids"])
     done = sum(expected.get(action, 0) for action in ("create", "update", "adopt"))
     assert outcomes["applied"] + outcomes["planned"] == done
-    for outcome in ("failed", "unknown", "not_attempted"):
+    for outcome in ("failed", "unknown", "unrecorded", "not_attempted"):
         assert outcomes[outcome] == expected.get(outcome, 0)
 
 
@@ -352,13 +360,145 @@ def test_nothing_is_sent_after_the_failure_that_ends_a_run(runner: Runner) -> No
     summary(result, total=8, create=2, failed=1, not_attempted=5)
 
 
-def test_what_a_plan_shows_to_fail_counts_for_max_failures(runner: Runner) -> None:
+def test_what_a_plan_shows_to_fail_does_not_use_up_max_failures(runner: Runner) -> None:
     runner.simulator.fault("reset_after")
     runner.dids(dids=lines(1))
-    refused = runner.both_dids(dids=lines(1, 2, 3), max_failures=0)
-    summary(refused, total=3, unknown=1, not_attempted=2)
-    assert (refused["changed"], len(runner.requests())) == (False, 1)
-    summary(runner.both_dids(dids=lines(1, 2, 3), max_failures=1), total=3, unknown=1, create=2)
+    runner.did(did_number="99", record_id=12)
+    conflict = {"did_number": "99", "record_id": 8}
+    waiting = [*lines(1), conflict]
+    result = runner.both_dids(dids=[*waiting, *lines(2, 3)], max_failures=0)
+    summary(result, total=4, unknown=1, failed=1, create=2)
+    runner.simulator.fault("status", status=422, match={"did_number": lines(5)[0]["did_number"]})
+    result = runner.dids(dids=[*waiting, *lines(4, 5, 6)], max_failures=1)
+    summary(result, total=5, unknown=1, failed=2, create=2, unlisted=2)
+    assert "ended early" not in result["msg"]
+    runner.simulator.fault("status", status=422, match={"did_number": lines(7)[0]["did_number"]})
+    result = runner.dids(dids=[*waiting, *lines(7, 8)], max_failures=0)
+    summary(result, total=4, unknown=1, failed=2, not_attempted=1, unlisted=4)
+    assert "max_failures (0)" in result["msg"]
+
+
+# What was applied and could not be recorded
+
+
+def fail_to_confirm(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, *numbers_of_dids: str
+) -> None:
+    """Let the registry fail at the answers about these DIDs."""
+    confirm = SqlRegistry.confirm
+
+    def failing(self: SqlRegistry, token: str, platform: str, intent: Intent, *more: Any) -> Any:
+        if intent.number in numbers_of_dids:
+            raise error
+        return confirm(self, token, platform, intent, *more)
+
+    monkeypatch.setattr(SqlRegistry, "confirm", failing)
+
+
+def task_in(message: str) -> dict[str, Any]:
+    """Return the options of the task that a message holds to record what was created."""
+    text = message[message.index("- name: Record what the platform has created") :]
+    task, *_others = yaml.safe_load(text)
+    options: dict[str, Any] = task["nextbilling.did.did_registry"]
+    return options
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RegistryUnavailable("The disk is full"),
+        RegistryBusy("It is locked"),
+        RegistryMismatch("It was moved"),
+        OSError(28, "secret words"),
+        RuntimeError("secret words"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_created_and_cannot_be_recorded_is_told_with_its_id(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, error: Exception, concurrency: int
+) -> None:
+    declared = [{"did_number": "2000", "last_number": "2011", "description": "No. {number}"}]
+    lost = [str(number) for number in range(2000, 2012)]
+    with monkeypatch.context() as patch:
+        fail_to_confirm(patch, error, *lost)
+        runner.simulator.switch(latency_ms=50)
+        result = runner.dids(dids=declared, concurrency=concurrency)
+    created = {entry["did_number"]: entry["record_id"] for entry in runner.simulator.created()}
+    assert len(created) >= concurrency == result["summary"]["unrecorded"]
+    summary(result, total=12, unrecorded=concurrency, not_attempted=12 - concurrency)
+    assert (result["error"]["kind"], result["changed"]) == ("unrecorded", True)
+    assert result["error"]["record_id"] in created.values()
+    assert "secret words" not in json.dumps(result)
+    for entry in result["dids"][:concurrency]:
+        assert (entry["outcome"], entry["error"]["kind"]) == ("unrecorded", "unrecorded")
+        assert entry["record_id"] == entry["error"]["record_id"] == created[entry["did_number"]]
+        assert entry["fields"] == {
+            "did_number": entry["did_number"],
+            "description": f"No. {entry['did_number']}",
+        }
+        for words in ("could not be recorded", f"Keep the id {entry['record_id']}"):
+            assert words in entry["error"]["msg"]
+
+    # The DIDs are open: no run creates them again. The one task of the message settles all of them.
+    end_leases(runner)
+    again = runner.both_dids(dids=declared)
+    summary(again, total=12, unknown=concurrency, create=12 - concurrency)
+    settled = runner.did_registry(**task_in(result["msg"]))
+    assert settled["changed"], settled
+    assert {did["did_number"]: did["record_id"] for did in runner.did_info()["dids"]} == {
+        entry["did_number"]: entry["record_id"] for entry in runner.simulator.created()
+    }
+    summary(runner.both_dids(dids=declared), total=12, update=concurrency, none=12 - concurrency)
+    assert runner.simulator.duplicates() == {}
+
+
+def test_what_is_created_and_cannot_be_recorded_counts_for_max_failures_and_comes_first(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.simulator.fault("status", status=422, match={"did_number": lines(1)[0]["did_number"]})
+    fail_to_confirm(monkeypatch, RegistryBusy("It is locked"), lines(2)[0]["did_number"])
+    result = runner.dids(dids=lines(1, 2, 3), max_failures=1)
+    summary(result, total=3, failed=1, unrecorded=1, not_attempted=1)
+    # Its id would be lost with the result; what was refused is just refused again.
+    assert (result["error"]["kind"], result["error"]["record_id"]) == ("unrecorded", 13)
+    assert task_in(result["msg"])["dids"] == [
+        {"did_number": lines(2)[0]["did_number"], "record_id": 13}
+    ]
+
+
+def test_an_edit_that_cannot_be_recorded_is_repeated_by_the_next_run(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.dids(dids=lines(1))
+    edited = lines(1, port=1)
+    with monkeypatch.context() as patch:
+        fail_to_confirm(patch, RegistryUnavailable("The disk is full"), edited[0]["did_number"])
+        result = runner.dids(dids=edited)
+    summary(result, total=1, unrecorded=1)
+    assert (result["changed"], result["dids"][0]["record_id"]) == (True, 13)
+    assert "repeated" in result["msg"] and "did_registry" not in result["msg"]
+    end_leases(runner)
+    summary(runner.both_dids(dids=edited), total=1, update=1)
+
+
+def test_a_defect_after_the_request_leaves_its_outcome_unknown(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = _platform.Platform.create
+
+    def broken(self: _platform.Platform, *arguments: Any) -> Any:
+        create(self, *arguments)
+        raise RuntimeError("secret words")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_platform.Platform, "create", broken)
+        result = runner.dids(dids=lines(1))
+    summary(result, total=1, unknown=1)
+    assert (result["error"]["kind"], result["changed"]) == ("internal_error", False)
+    assert "secret words" not in json.dumps(result)
+    summary(runner.both_dids(dids=lines(1)), total=1, unknown=1)
+    assert runner.simulator.duplicates() == {}
 
 
 # Limits, and plans that were reviewed

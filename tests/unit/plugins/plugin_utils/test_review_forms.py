@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
+from ansible_collections.nextbilling.did.plugins.module_utils._visible import visible
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review._gather import Gatherer, Told
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review._model import (
     COUNTED,
+    TROUBLES,
     Review,
     fold,
 )
@@ -29,7 +31,6 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._review._telling i
     closing_line,
     names,
 )
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._text import visible
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review._words import (
     _WORDS,
     LANGUAGES,
@@ -88,7 +89,7 @@ def result(items: list[Item], **more: Any) -> dict[str, Any]:
     """Return a result of C(dids), with the summary that belongs to it."""
     summary = dict.fromkeys(COUNTED, 0)
     for one in items:
-        trouble = one["outcome"] in ("failed", "unknown", "not_attempted")
+        trouble = one["outcome"] in TROUBLES
         summary[one["outcome"] if trouble else one["action"]] += 1
     return {
         "changed": bool(items),
@@ -510,6 +511,33 @@ def _skeleton(page: Page) -> list[tuple[str, list[str]]]:
     """Return the elements of a page but for those that depend on whether a text is long or has invisible characters."""
     may_be = ("mark", "bdi", "details", "summary", "pre")
     return [(tag, sorted(attributes)) for tag, attributes in page.elements if tag not in may_be]
+
+
+def test_what_looks_alike_is_shown_by_its_codes_where_it_differs() -> None:
+    changes = {
+        "annotations": {"before": "ação", "after": "açao"},
+        "description": {"before": "S\u00e3o", "after": "Sa\u0303o"},
+    }
+    files = render(review_of(told(result([item("1", changes=changes)]))), WORDS)
+    assert r"description `S\u00e3o` → `Sa\u0303o`" in files["review.md"]
+    assert r"S<mark>\u00e3</mark>o" in files["review.html"]
+    assert r"Sa<mark>\u0303</mark>o" in files["review.html"]
+    assert "annotations `ação` → `açao`" in files["review.md"]
+
+
+def test_what_was_applied_and_not_recorded_comes_first_with_its_id() -> None:
+    lost = [
+        failing(number, "unrecorded", f"created as record {record_id}", record_id=record_id)
+        for number, record_id in (("1002", 106), ("1003", 107))
+    ]
+    review = review_of(told(result([failing("1001"), *lost]), check_mode=False))
+    assert review.counts["unrecorded"] == review.pending - 1 == 2
+    text = render(review, WORDS)["review.md"]
+    assert text.index("record 106") < text.index("record 107") < text.index("`1001`")
+    assert "**2** applied, not recorded" in text
+    error = {"kind": "unrecorded", "did_number": "1002", "record_id": 106}
+    alone = told({"changed": True, "msg": "x", "error": error}, module="did", check_mode=False)
+    assert review_of(alone).entries[0].outcome == "unrecorded"
 
 
 def test_an_arrow_between_texts_that_run_from_right_to_left_is_put_in_words() -> None:

@@ -213,7 +213,7 @@ def test_gone_while_one_of_many_waits(
 
 
 def _tells_the_id(result: Result) -> None:
-    assert result["error"]["kind"] == "registry_unavailable", result
+    assert result["error"]["kind"] == "unrecorded", result
     assert result["error"]["record_id"] == 13
     assert "record_id: 13" in result["msg"]
     assert result["changed"] is True

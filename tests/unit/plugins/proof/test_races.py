@@ -198,8 +198,9 @@ def test_nothing_is_sent_beside_an_answer_that_ends_the_run(runner: Runner) -> N
     runner.did(did_number="99", record_id=12)
     runner.simulator.fault("reply", json={"error": 0, "new_record": 12})
     result = runner.dids(dids=listed(1, 2, 3), max_failures=0)
-    assert outcomes(result) == {"1": "failed", "2": "not_attempted", "3": "not_attempted"}
+    assert outcomes(result) == {"1": "unrecorded", "2": "not_attempted", "3": "not_attempted"}
     assert (result["error"]["kind"], result["changed"]) == ("conflict", True)
+    assert result["dids"][0]["record_id"] == result["error"]["record_id"] == 12
     assert "max_failures" in result["msg"]
     assert len(runner.requests("PUT")) == 1
     assert runner.rows("SELECT number FROM numbers ORDER BY number") == [("1",), ("99",)]
@@ -215,7 +216,7 @@ def test_a_claim_that_cannot_be_taken_back_is_told(
     runner.simulator.fault("reply", json={"error": 0, "new_record": 12})
     happening = "make_read_only at withdraw"
     result = start(happening, module="dids", dids=listed(1, 2, 3), max_failures=0).result()
-    assert outcomes(result) == {"1": "failed", "2": "failed", "3": "not_attempted"}
+    assert outcomes(result) == {"1": "unrecorded", "2": "failed", "3": "not_attempted"}
     told = result["dids"][1]["error"]
     assert told["kind"] == "registry_unavailable"
     for words in ("DID 2", "not applied", "could not be sent", "unknown", "forgotten"):
@@ -242,7 +243,7 @@ def test_an_edit_that_is_about_to_be_repeated_when_the_run_ends(
     runner.simulator.switch(latency_ms=400)
     edited = [{"did_number": "1", "port": 1}, *listed(2, 3)]
     result = runner.dids(dids=edited, max_failures=0, retries=1)
-    assert outcomes(result) == {"1": "unknown", "2": "failed", "3": "not_attempted"}
+    assert outcomes(result) == {"1": "unknown", "2": "unrecorded", "3": "not_attempted"}
     assert result["dids"][0]["error"]["record_id"] == 13
     assert [entry["record_id"] for entry in runner.requests("POST")][1:] == [13]
     assert runner.rows("SELECT outcome FROM records WHERE record_id = 13") == [("uncertain",)]
