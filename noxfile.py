@@ -111,10 +111,10 @@ def install_for_tests(session: nox.Session, ansible_core: str, *more: str) -> di
 @nox.session(default=False)
 def test(session: nox.Session) -> None:
     """Run the unit tests and the integration targets; with arguments, which go to pytest, the unit tests alone."""
-    wheels = install_for_tests(session, "ansible-core", "pytest")
+    wheels = install_for_tests(session, "ansible-core", "pytest-xdist")
     tree = Tree(session)
     tree.environment |= wheels
-    tree.run("python", "-m", "pytest", *(session.posargs or ["tests/unit"]))
+    tree.run("python", "-m", "pytest", *(session.posargs or ["-n", "auto", "tests/unit"]))
     if not session.posargs:
         tree.run("ansible-test", "integration")
 
@@ -122,10 +122,11 @@ def test(session: nox.Session) -> None:
 @nox.session(default=False)
 def proof(session: nox.Session) -> None:
     """Try at length to break the promise that no DID is created twice."""
-    session.install("ansible-core", "pytest", "-r", "tests/unit/requirements.txt")
+    session.install("ansible-core", "pytest-xdist", "-r", "tests/unit/requirements.txt")
     tree = Tree(session)
     tree.environment |= {"PROOF_STEPS": "12000", "PROOF_SWITCHES": "pairs"}
-    tree.run("python", "-m", "pytest", *(session.posargs or ["tests/unit/plugins/proof"]))
+    arguments = session.posargs or ["-n", "auto", "tests/unit/plugins/proof"]
+    tree.run("python", "-m", "pytest", *arguments)
 
 
 @nox.session(default=False)
