@@ -66,7 +66,7 @@ def test_the_examples_declare_valid_fields() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "wire"),
     [
-        ("did_number", " (11) 3000-10.00", "1130001000"),
+        ("did_number", " (11) 3000-1000\n", "1130001000"),
         ("did_number", "+55 11 3000", "+55113000"),
         ("did_type", "Queue", 5),
         ("did_type", "10", 10),

@@ -342,7 +342,7 @@ def test_entries_are_called_by_their_place(
 def test_a_range_stands_for_all_of_its_numbers() -> None:
     items, problems = declared(
         {
-            "did_number": "+0011 (30) 00-0998",
+            "did_number": "+00 11 3000-0998",
             "last_number": "001130001001",
             "description": "{number}: linha {number}",
             "port": 5060,
@@ -392,7 +392,7 @@ def test_a_range_of_one_number_and_the_longest_one() -> None:
         ({"did_number": "1", "last_number": 2}, "must be a quoted string"),
         ({"did_number": 1, "last_number": "2"}, "needs a valid did_number beside it"),
         ({"last_number": "2"}, "needs a valid did_number beside it"),
-        ({"did_number": "1", "last_number": ""}, "is not a number"),
+        ({"did_number": "1", "last_number": ""}, "is empty"),
         ({"did_number": "1", "last_number": "2E+5"}, "its last digits are lost"),
         ({"did_number": "1", "last_number": "9" * 5000}, "last_number: "),
     ],
@@ -412,7 +412,7 @@ def test_ranges_that_overlap_name_both_places_once() -> None:
         {"did_number": "100", "last_number": "199"},
         {"did_number": "200"},
         {"did_number": "+150", "last_number": "+249"},
-        {"did_number": "1-0-0"},
+        {"did_number": "+100"},
     )
     assert problems == [
         "dids[0] and dids[2]: have the same did_number 150 and 49 more",
