@@ -66,7 +66,7 @@ _CELLS = (
     Damage(
         'has a spreadsheet\'s mark of text in it (an apostrophe before it, or ="…")',
         "Write the value alone, without the mark",
-        r"'\+?[0-9][0-9 .()-]*|=\"[^\"]*\"",
+        r"'[+(]?[0-9][0-9 .()-]*|=\"[^\"]*\"",
     ),
 )
 _CELL = re.compile("|".join(str(damage.pattern) for damage in _CELLS), re.IGNORECASE)
@@ -120,7 +120,7 @@ _TEXTS = (
         _AGAIN,
         r"[+-]?[0-9]{1,3}(?:[., ][0-9]{3})+[.,][0-9]{1,2}|[0-9]{1,3}(?:,[0-9]{3})+|(?:R?\$|€) ?[0-9].*",
     ),
-    Damage("is a decimal number", _AGAIN, r"[+-]?[0-9]*[.,][0-9]+"),
+    Damage("is a decimal number", _AGAIN, r"[+-]?[0-9]*[.,][0-9]{1,6}|[+-]?[0-9]{1,3}[.,][0-9]+"),
     Damage(
         "reads as a date or a time",
         "If a spreadsheet made it of a number, look the number up, and enter it as text",
@@ -184,11 +184,11 @@ def _damage_of(plain: str) -> Damage:
     objection = _numbers.objection(plain)
     if objection is None:
         return _STRANGE
-    if objection != _numbers.OTHER:
+    if objection not in (_numbers.OTHER, _numbers.TOO_FEW, _numbers.TOO_MANY):
         return _OBJECTIONS[objection]
     if _numbers.is_date(plain):
         return _OBJECTIONS[_numbers.DATE]
-    return _find(_TEXTS, plain) or _UNKNOWN
+    return _find(_TEXTS, plain) or _OBJECTIONS.get(objection, _UNKNOWN)
 
 
 def _find(damages: Sequence[Damage], text: str) -> Damage | None:

@@ -101,12 +101,14 @@ def _password(value: object) -> str:
 def _unquoted(value: object) -> str:
     """Return why a value must be a string: anything but a string has already lost what was written."""
     words = f"must be a quoted string, not {_kind(value)}"
+    if isinstance(value, bool):
+        return f"{words}: put it in quotes, as YAML reads unquoted words such as yes and no as truth values"
     if isinstance(value, float):
         return (
             f"{words}: it was read as a decimal number, and digits may be lost. Put it in quotes where it is written. If it comes from a"
             " table, have its column read as text (in pandas: dtype=str). The filter 'string' comes too late"
         )
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         return (
             f"{words}: put it in quotes where it is written, as YAML reads an unquoted number with a leading zero as another number"
             " (octal). Only where a template computes a whole number, add the filter 'string' there"
