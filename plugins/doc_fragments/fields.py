@@ -27,7 +27,7 @@ options:
   did_number:
     description:
       - The number. Digits with an optional leading C(+) are taken as they are, with a warning if there are more than 15 of them.
-      - Spaces, dots, hyphens and brackets are dropped where people write them in one telephone number, as in C(+55 (11) 3000-1000). Everything
+      - Spaces, dots, hyphens and brackets are dropped where people write them in one telephone number, as in C(+55 11 3000-1000). Everything
         else is refused, such as C(1130001000.0), C(1,13E+09), a range, a date or a number with an extension.
       - It is what makes a DID the same DID, by its digits alone; a C(+) that comes or goes is no change.
       - Put it in quotes. YAML reads an unquoted number with a leading zero as another number, so anything but a string is refused.

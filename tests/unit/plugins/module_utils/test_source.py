@@ -360,6 +360,23 @@ def test_a_range_stands_for_all_of_its_numbers() -> None:
     assert {item.place for item in items} == {"dids[0]"}
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "numbers"),
+    [
+        ("1130002000", "+1130002001", ["1130002000", "1130002001"]),
+        ("+1130002000", "1130002001", ["+1130002000", "+1130002001"]),
+        ("(11) 3000-2000", "1130002001", ["1130002000", "1130002001"]),
+        ("0800 300 1002", "0800-300-1003", ["08003001002", "08003001003"]),
+    ],
+)
+def test_the_first_number_of_a_range_says_how_all_are_sent(
+    first: str, last: str, numbers: list[str]
+) -> None:
+    items, problems = declared({"did_number": first, "last_number": last})
+    assert problems == []
+    assert [item.values["did_number"] for item in items] == numbers
+
+
 def test_a_description_for_all_can_name_each_number_of_a_range(tmp_path: Path) -> None:
     table = saved(
         tmp_path, "did_number;last_number;description\n10;11;\n20;;\n30;31;Fila {number}\n"
