@@ -121,7 +121,7 @@ def test(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def proof(session: nox.Session) -> None:
-    """Try at length to break the promise that no DID is created twice."""
+    """Try at length to break the promises: that no DID is created twice, that no damaged number is read as another one."""
     session.install("ansible-core", "pytest-xdist", "-r", "tests/unit/requirements.txt")
     tree = Tree(session)
     tree.environment |= {"PROOF_STEPS": "12000", "PROOF_SWITCHES": "pairs"}

@@ -26,7 +26,9 @@ options:
     type: int
   did_number:
     description:
-      - The number. Digits with an optional leading C(+); spaces, dots, hyphens and parentheses are dropped.
+      - The number. Digits with an optional leading C(+) are taken as they are, with a warning if there are more than 15 of them.
+      - Spaces, dots, hyphens and brackets are dropped where people write them in one telephone number, as in C(+55 11 3000-1000). Everything
+        else is refused, such as C(1130001000.0), C(1,13E+09), a range, a date or a number with an extension.
       - It is what makes a DID the same DID, by its digits alone; a C(+) that comes or goes is no change.
       - Put it in quotes. YAML reads an unquoted number with a leading zero as another number, so anything but a string is refused.
     type: raw
@@ -55,10 +57,13 @@ options:
   username:
     description:
       - User name at the provider, if applicable. In quotes if it consists of digits.
+      - Here and in the other fields that may hold digits alone, but for O(password), space around the value is dropped, and what a spreadsheet makes
+        of a number or of an error is refused, such as C(1,13E+09), C(1130001000.0) and C(#N/A).
     type: raw
   password:
     description:
       - Password at the provider, if applicable. In quotes if it consists of digits.
+      - It is sent as it is given. Space, a line break or another character that is not seen is refused at its beginning and at its end.
       - It is never shown. The registry holds a keyed fingerprint of it, so that a change is noticed.
     type: raw
   techprefix1:

@@ -26,9 +26,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
     Wire = t.Union[str, int, list[str]]
 
-_SEPARATORS = str.maketrans("", "", " .-()")
-# Expressions are compiled where they are first needed, which most runs never come to.
-_ROUNDED = r"[0-9][.,]?[0-9]*[eE][+]?[0-9]+"
+# Compiled where it is first needed, which most runs never come to.
 _HOST_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 # What JSON readers and databases agree on; ids of the platform are far below.
 _INTEGER_LIMIT = 2**63 - 1
@@ -68,28 +66,71 @@ def _text(value: object) -> str:
 
 
 def _digits(value: object) -> str:
-    """A string that looks like a number: anything but a string has already lost what was written."""
-    if isinstance(value, str):
-        return _text(value)
-    raise ValueError(
-        f"must be a quoted string, not {_kind(value)}: put it in quotes, as YAML reads an unquoted number with a leading zero as"
-        " another number (octal). In a template that gives a number, add the filter 'string'"
-    )
+    """A string that often looks like a number. Space around it is dropped; what a spreadsheet made of another value is refused."""
+    if not isinstance(value, str):
+        raise ValueError(_unquoted(value))
+    written = _text(value)
+    text = written.strip()
+    if not text and written:
+        raise ValueError("is nothing but space: leave it out, or give an empty text to clear it")
+    # Damage begins with a digit or a sign, or with "Err:". A run over names of users does not load the words for it.
+    plain = text.isascii() and text.isprintable() and not text.startswith("Err:")
+    if not text or (plain and (text.isalnum() or text[0].isalpha())):
+        return text
+    from ._damage import explain_cell
+
+    problem = explain_cell(text)
+    if problem is not None:
+        raise ValueError(problem)
+    return text
+
+
+def _password(value: object) -> str:
+    """A secret that may look like a number. Nothing of it is dropped, and nothing of it is told."""
+    if not isinstance(value, str):
+        raise ValueError(_unquoted(value))
+    text = _text(value)
+    if any(end.isspace() or not end.isprintable() for end in text[:1] + text[-1:]):
+        raise ValueError(
+            "begins or ends with space, a line break or another character that is not seen, which is more likely an accident than part"
+            " of it. Give it without"
+        )
+    return text
+
+
+def _unquoted(value: object) -> str:
+    """Return why a value must be a string: anything but a string has already lost what was written."""
+    words = f"must be a quoted string, not {_kind(value)}"
+    if isinstance(value, bool):
+        return f"{words}: put it in quotes, as YAML reads unquoted words such as yes and no as truth values"
+    if isinstance(value, float):
+        return (
+            f"{words}: it was read as a decimal number, and digits may be lost. Put it in quotes where it is written. If it comes from a"
+            " table, have its column read as text (in pandas: dtype=str). The filter 'string' comes too late"
+        )
+    if isinstance(value, int):
+        return (
+            f"{words}: put it in quotes where it is written, as YAML reads an unquoted number with a leading zero as another number"
+            " (octal). Only where a template computes a whole number, add the filter 'string' there"
+        )
+    return words
 
 
 def did_number(value: object) -> str:
-    text = _digits(value)
-    number = text.translate(_SEPARATORS)
-    if _is_number(number[1:] if number.startswith("+") else number):
-        return number
-    if re.fullmatch(_ROUNDED, text.strip()):
-        raise ValueError(
-            f"{text!r} is what a spreadsheet makes of a long number, and its last digits are lost: give the column the format 'text', and"
-            " enter the numbers again"
-        )
-    raise ValueError(
-        f"{value!r} is not a number: digits with an optional leading '+' are meant; spaces, '.', '-', '(' and ')' are dropped"
-    )
+    """Return a telephone number's digits, with the C(+) that it begins with. Those without separators are taken as they are."""
+    if not isinstance(value, str):
+        raise ValueError(_unquoted(value))
+    text = value.strip()
+    if _is_number(text[1:] if text.startswith("+") else text):
+        return text
+    # A list of digits alone, which is the usual one, does not load what tells numbers from other texts.
+    from . import _numbers
+
+    if _numbers.objection(text) is None:
+        return _numbers.join(text)
+    from ._damage import explain
+
+    raise ValueError(explain(text))
 
 
 def _is_number(text: str) -> bool:
@@ -249,6 +290,7 @@ class Field(t.NamedTuple):
 
 TEXT = Kind({"type": "str"}, _text)
 DIGITS = Kind({"type": "raw"}, _digits)
+PASSWORD = Kind({"type": "raw"}, _password)
 DID_NUMBER = Kind({"type": "raw"}, did_number, same=identity)
 INTEGER = Kind({"type": "int"}, _integer)
 COUNT = Kind({"type": "int"}, _count)
@@ -271,7 +313,7 @@ FIELDS = (
     Field("host", HOST, routes=True),
     Field("port", PORT, routes=True),
     Field("username", DIGITS),
-    Field("password", DIGITS, secret=True),
+    Field("password", PASSWORD, secret=True),
     Field("techprefix1", DIGITS),
     Field("ip_address1", HOST, routes=True),
     Field("port1", PORT, routes=True),

@@ -13,15 +13,20 @@ import importlib.util
 import typing as t
 
 from ._errors import DidError, InvalidParameter, Unreachable
+from ._fields import identity
 from ._outcome import encode
 from ._plan import CREATE
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ._converge import Job
     from ._plan import Plan
     from ._registry._protocols import Registry
+
+# ITU-T E.164, 6.2.1
+MOST_DIGITS = 15
+_SHOWN_DIGITS = 60
 
 
 def check_payload(plan: Plan) -> None:
@@ -53,7 +58,7 @@ def check_means(registry: Registry, jobs: Sequence[Job]) -> None:
 def warnings(registry: Registry, platform: str, jobs: Sequence[Job]) -> list[str]:
     """Return what a person should know of what is, or would be, sent."""
     plans = _sending(jobs)
-    found = _notes(plans)
+    found = [*_notes(plans), *too_long(plan.desired.did_number for plan in plans)]
     creates = [plan.desired.label for plan in plans if plan.action == CREATE]
     numberless = _numberless(registry, platform) if creates else []
     if numberless:
@@ -88,6 +93,17 @@ def _notes(plans: Sequence[Plan]) -> list[str]:
         for note in plan.notes:
             by_note.setdefault(note, []).append(plan.desired.label)
     return [f"{_few(labels)}: {note}" for note, labels in by_note.items()]
+
+
+def too_long(numbers: Iterable[str | None]) -> list[str]:
+    """Return a warning of numbers that have more digits than telephone numbers have, or none."""
+    long = [number for number in numbers if number and len(identity(number)) > MOST_DIGITS]
+    if not long:
+        return []
+    return [
+        f"did_number: {_few([number[:_SHOWN_DIGITS] for number in long])}: more than {MOST_DIGITS} digits, which no telephone number"
+        " has. Such a number is taken as it is. Look whether several numbers, or a number and an extension, were written into one"
+    ]
 
 
 def _few(things: Sequence[object]) -> str:

@@ -37,7 +37,7 @@ attributes:
 options:
   did_number:
     description:
-      - Only the DID with this number. In quotes.
+      - Only the DID with this number. In quotes, and written in a way that O(nextbilling.did.did#module:did_number) takes.
     type: raw
   record_id:
     description:

@@ -45,8 +45,9 @@ options:
     description:
       - The DIDs. Each is a dictionary with C(did_number), C(record_id) or both, and any of the fields of M(nextbilling.did.did), under the same
         names and with the same rules.
-      - An item with C(last_number) beside C(did_number) stands for all numbers from the one to the other. They have the same length and are
-        100,000 at the most, and C(record_id) cannot go with them. In its C(description), C({number}) is replaced by each number.
+      - An item with C(last_number) beside C(did_number) stands for all numbers from the one to the other. Both are written in full and in any way that
+        O(nextbilling.did.did#module:did_number) takes. They have the same length and are 100,000 at the most, and C(record_id) cannot go with
+        them. In its C(description), C({number}) is replaced by each number.
       - Exactly one of O(dids) and O(src) is needed.
     type: list
     elements: dict

@@ -91,6 +91,10 @@ def keep_registry(module: Module) -> Result:
 
 
 def _resolve_items(module: Module, registry: Registry, platform: str, items: list[Item]) -> Result:
+    from .._readiness import too_long
+
+    for warning in too_long(item.values.get("did_number") for item in items):
+        module.warn(warning)
     registry.ready_to_write()
     api_key = option(module, "api_key")
     fingerprints = Fingerprints(api_key, registry.registry_id) if api_key is not None else None

@@ -224,6 +224,7 @@ SCENES = (
         files={"vault-password": "a word"},
         environment={"ANSIBLE_VAULT_PASSWORD_FILE": "vault-password"},
     ),
+    Scene(f"{GUIDES}many_dids.rst", ("How a number is written",)),
     Scene(
         f"{GUIDES}many_dids.rst",
         ("Review, then apply exactly that",),

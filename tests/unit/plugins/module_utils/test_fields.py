@@ -66,7 +66,7 @@ def test_the_examples_declare_valid_fields() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "wire"),
     [
-        ("did_number", " (11) 3000-10.00", "1130001000"),
+        ("did_number", " (11) 3000-1000\n", "1130001000"),
         ("did_number", "+55 11 3000", "+55113000"),
         ("did_type", "Queue", 5),
         ("did_type", "10", 10),
@@ -83,6 +83,21 @@ def test_the_examples_declare_valid_fields() -> None:
         ("host_additional", [], []),
         ("techprefix1", "", ""),
         ("techprefix1", "0055#", "0055#"),
+        ("techprefix2", " 0055 ", "0055"),
+        ("callerid_add", "\u00a01130001000\n", "1130001000"),
+        ("callerid_add", "+55 (11) 3000-1000", "+55 (11) 3000-1000"),
+        ("username", "\t0042", "0042"),
+        ("username", "1e5", "1e5"),
+        ("username", "12E4", "12E4"),
+        ("username", "nan", "nan"),
+        ("username", "trunk-1@example.com", "trunk-1@example.com"),
+        ("username", "ramal 30", "ramal 30"),
+        ("username", "joão", "joão"),
+        ("techprefix1", "#31#", "#31#"),
+        ("password", "1,13E+09", "1,13E+09"),
+        ("password", "a b\tc", "a b\tc"),
+        ("password", "#N/A", "#N/A"),
+        ("password", "", ""),
         ("description", "", ""),
         ("description", 2024, "2024"),
     ],
@@ -104,6 +119,22 @@ def test_a_value_and_its_wire_form(name: str, value: Any, wire: Any) -> None:
         ("did_number", ["11"]),
         ("did_number", 1.5),
         ("username", 13),
+        ("username", " "),
+        ("username", "1,13E+09"),
+        ("username", "a\u200bb"),
+        ("username", "\ufeff0042"),
+        ("techprefix1", "5.5e+3"),
+        ("techprefix2", "1E+10"),
+        ("techprefix2", "\uff15\uff15"),
+        ("callerid_add", "1.13000125E9"),
+        ("callerid_add", "1130001000.0"),
+        ("callerid_add", "1130001000,00"),
+        ("callerid_add", "'1130001000"),
+        ("callerid_add", '="1130001000"'),
+        ("callerid_add", "#REF!"),
+        ("callerid_add", "#VALOR!"),
+        ("callerid_add", "Err:502"),
+        ("callerid_add", "######"),
         ("port", "5060x"),
         ("port", 5060.5),
         ("port", "9" * 40),
@@ -133,10 +164,64 @@ def test_a_value_that_is_refused(name: str, value: Any) -> None:
 
 
 def test_a_refused_secret_is_not_told() -> None:
-    for value in (4711, 47.11, {"a": 4711}, ["4711"], True):
+    for value in (4711, 47.11, {"a": 4711}, ["4711"], True, " 4711", "4711\n", "\u200b4711"):
         problems = _fields.normalise({"password": value})[1]
         assert len(problems) == 1
         assert "4711" not in problems[0] and "47.11" not in problems[0]
+
+
+@pytest.mark.parametrize("end", [" ", "\t", "\n", "\r\n", "\u00a0", "\u200b", "\ufeff", "\u2060"])
+def test_a_password_with_something_unseen_at_an_end_is_refused(end: str) -> None:
+    for value in (f"{end}geheim", f"geheim{end}", end):
+        wires, problems = _fields.normalise({"password": value})
+        assert wires == {} and "begins or ends with" in problems[0]
+        assert "geheim" not in problems[0]
+
+
+@pytest.mark.parametrize("name", ["did_number", "username", "callerid_add", "password"])
+def test_advice_for_a_value_without_quotes_does_no_harm(name: str) -> None:
+    """A number that Python holds as a float or read as octal becomes another one where it is made a string."""
+    (of_float,) = _fields.normalise({name: 1130001000.0})[1]
+    assert "comes too late" in of_float and "as text" in of_float
+    (of_integer,) = _fields.normalise({name: 49235})[1]
+    assert "in quotes where it is written" in of_integer
+    assert "Only where a template computes" in of_integer
+    (of_boolean,) = _fields.normalise({name: False})[1]
+    assert "in quotes" in of_boolean and "filter" not in of_boolean
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("11\u20113000\u20111000", "U+2011 NON-BREAKING HYPHEN"),
+        ("11 3000\u20131000", "U+2013 EN DASH"),
+        ("11\u00a03000-1000", "U+00A0 NO-BREAK SPACE"),
+        ("1130001\uff10\uff10\uff10", "U+FF10 FULLWIDTH DIGIT ZERO"),
+        ("\u0661\u0661\u0663", "U+0661 ARABIC-INDIC DIGIT ONE"),
+        ("113000\u200b1000", "U+200B ZERO WIDTH SPACE"),
+        ("113000\ufeff1000", "U+FEFF ZERO WIDTH NO-BREAK SPACE"),
+        ("113OOO1000", "U+004F LATIN CAPITAL LETTER O"),
+        ("l130001000", "U+006C LATIN SMALL LETTER L"),
+        ("113000\x001000", "U+0000 without a name"),
+        ("113000\ud8001000", "U+D800 without a name"),
+        ("1130001000\u20131130001009", "last_number"),
+    ],
+)
+def test_a_character_that_is_not_what_it_looks_like_is_named(text: str, words: str) -> None:
+    (problem,) = _fields.normalise({"did_number": text})[1]
+    assert words in problem
+    assert problem.isascii() and problem.isprintable()
+
+
+def test_a_very_long_text_is_shown_in_part() -> None:
+    for text in ("1" * 5000 + ".0", "x" * 100_000, "- " * 50_000, "(" * 10_000, "1 - " * 30_000):
+        (problem,) = _fields.normalise({"did_number": text})[1]
+        assert len(problem) < 600
+
+
+def test_digits_alone_are_taken_as_they_are() -> None:
+    for text in ("7", "0", "+7", "0" * 16, "+" + "1" * 40):
+        assert _fields.normalise({"did_number": f" {text}\n"}) == ({"did_number": text}, [])
 
 
 @pytest.mark.parametrize(

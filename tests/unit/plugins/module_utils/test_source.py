@@ -342,7 +342,7 @@ def test_entries_are_called_by_their_place(
 def test_a_range_stands_for_all_of_its_numbers() -> None:
     items, problems = declared(
         {
-            "did_number": "+0011 (30) 00-0998",
+            "did_number": "+00 11 3000-0998",
             "last_number": "001130001001",
             "description": "{number}: linha {number}",
             "port": 5060,
@@ -358,6 +358,23 @@ def test_a_range_stands_for_all_of_its_numbers() -> None:
         for number in ("001130000998", "001130000999", "001130001000", "001130001001")
     ]
     assert {item.place for item in items} == {"dids[0]"}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "numbers"),
+    [
+        ("1130002000", "+1130002001", ["1130002000", "1130002001"]),
+        ("+1130002000", "1130002001", ["+1130002000", "+1130002001"]),
+        ("(11) 3000-2000", "1130002001", ["1130002000", "1130002001"]),
+        ("0800 300 1002", "0800-300-1003", ["08003001002", "08003001003"]),
+    ],
+)
+def test_the_first_number_of_a_range_says_how_all_are_sent(
+    first: str, last: str, numbers: list[str]
+) -> None:
+    items, problems = declared({"did_number": first, "last_number": last})
+    assert problems == []
+    assert [item.values["did_number"] for item in items] == numbers
 
 
 def test_a_description_for_all_can_name_each_number_of_a_range(tmp_path: Path) -> None:
@@ -392,9 +409,18 @@ def test_a_range_of_one_number_and_the_longest_one() -> None:
         ({"did_number": "1", "last_number": 2}, "must be a quoted string"),
         ({"did_number": 1, "last_number": "2"}, "needs a valid did_number beside it"),
         ({"last_number": "2"}, "needs a valid did_number beside it"),
-        ({"did_number": "1", "last_number": ""}, "is not a number"),
+        ({"did_number": "1", "last_number": ""}, "is empty"),
         ({"did_number": "1", "last_number": "2E+5"}, "its last digits are lost"),
         ({"did_number": "1", "last_number": "9" * 5000}, "last_number: "),
+        ({"did_number": "1" * 5000, "last_number": "1" * 5000}, "no telephone number has"),
+        ({"did_number": "1130002000.0", "last_number": "1130002009.0"}, "a decimal number"),
+        ({"did_number": "1130002000", "last_number": "1130002009.0"}, "a decimal number"),
+        ({"did_number": "1130002000", "last_number": "1,13E+09"}, "its last digits are lost"),
+        ({"did_number": "1130002000", "last_number": "09"}, "09 has 2 digits"),
+        ({"did_number": "1130002000", "last_number": "11 3000-2009 (30)"}, "a note"),
+        ({"did_number": "1130002000", "last_number": "2026-01-31"}, "a date"),
+        ({"did_number": "1130002000", "last_number": 1130002009.0}, "comes too late"),
+        ({"did_number": "11 3000-2009", "last_number": "11 3000-2000"}, "11 3000-2000 is before"),
     ],
     ids=str,
 )
@@ -412,7 +438,7 @@ def test_ranges_that_overlap_name_both_places_once() -> None:
         {"did_number": "100", "last_number": "199"},
         {"did_number": "200"},
         {"did_number": "+150", "last_number": "+249"},
-        {"did_number": "1-0-0"},
+        {"did_number": "+100"},
     )
     assert problems == [
         "dids[0] and dids[2]: have the same did_number 150 and 49 more",
