@@ -114,6 +114,13 @@ _SHORT = ". If a spreadsheet left out empty cells at the end, make a column the 
 
 
 def _row(path: str, header: list[str], row: list[str], line: int) -> dict[str, t.Any]:
+    if len(header) == 1 and set(row[0]).intersection(_SEPARATORS):
+        # Read as one cell, a password in it would be shown as a part of a wrong number.
+        raise unusable(
+            path,
+            "has more cells than the header, which has one name; the same character must separate the cells in all rows",
+            line,
+        )
     if len(row) != len(header):
         # Cells that are missing at the end might as well be missing in the middle: the others would stand in the wrong columns.
         hint = "" if len(row) > len(header) else _SHORT

@@ -98,6 +98,7 @@ def test_any_row_of_special_characters(folder: Path, suffix: str, pieces: list[s
     ),
 )
 @example(suffix="yml", changes=[(0.32, 0, "!")])
+@example(suffix="csv", changes=[(0.09375, 0, "\n\t")])
 def test_a_valid_file_with_accidents(
     folder: Path, suffix: str, changes: list[tuple[float, int, str]]
 ) -> None:
