@@ -28,6 +28,11 @@ _OTHERS = (
     ("{", "JSON; name it .json"),
     ("---", "YAML; name it .yml"),
 )
+# What stands in a cell whose formula has failed, in English, Portuguese and Spanish.
+_ERRORS = frozenset(
+    "#N/A #N/D #REF! #VALUE! #VALOR! #¡VALOR! #NAME? #NOME? #¿NOMBRE? #DIV/0! #¡DIV/0! #NUM! #NÚM! #¡NUM! #NULL! #NULO! #¡NULO! #GETTING_DATA"
+    " #SPILL! #CALC! #DESPEJAR! #####".split()
+)
 _INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
 
 
@@ -41,6 +46,7 @@ def read_csv(path: str, text: str, names: set[str]) -> list[Found]:
     lines.seek(position)
     reader = csv.reader(lines, delimiter=separator, strict=True)
     before = line_of(text, position)
+    spaced = re.search(r'[;,|\t\r\n][ \xa0]+"', text) is not None
     found: list[Found] = []
     line = before
     try:
@@ -50,8 +56,10 @@ def read_csv(path: str, text: str, names: set[str]) -> list[Found]:
         for row in reader:
             if any(row):
                 declared = _row(path, header, row, line)
+                if spaced:
+                    _check_quotes(path, row, line)
                 if declared:
-                    found.append(Found(f", line {line}", declared))
+                    found.append(Found(f", line {line}", declared, _failed_formulas(declared)))
             line = before + reader.line_num
     except csv.Error:
         raise unusable(
@@ -108,6 +116,22 @@ def _check_header(path: str, header: list[str], names: set[str], line: int) -> N
         )
     if problems:
         raise unusable(path, "; ".join(problems), line)
+
+
+def _check_quotes(path: str, row: list[str], line: int) -> None:
+    """Refuse what would be read as a cell without quotation marks, and with them in its text."""
+    if any(cell[:1].isspace() and cell.lstrip().startswith('"') for cell in row):
+        raise unusable(
+            path, "has a space before a quotation mark that begins a cell; remove the space", line
+        )
+
+
+def _failed_formulas(declared: dict[str, t.Any]) -> tuple[str, ...]:
+    return tuple(
+        f"{name}: {cell.strip()} is what a spreadsheet shows where a formula has failed"
+        for name, cell in declared.items()
+        if isinstance(cell, str) and "#" in cell and cell.strip() in _ERRORS
+    )
 
 
 _SHORT = ". If a spreadsheet left out empty cells at the end, make a column the last one that is never empty"

@@ -175,6 +175,10 @@ def _shown(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
         from .items import shown_items
 
         return shown_items(value)
+    if name in _fields.BY_NAME and isinstance(value, (dict, list)):
+        from .items import is_plain
+
+        return value if is_plain(value) else MASK
     return value
 
 

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -182,9 +183,10 @@ def test_what_was_saved_in_another_character_set_is_refused(tmp_path: Path, name
     assert "dids.csv, line 2" in message and "UTF-8" in message
 
 
+# A space before a quotation mark is refused, as the mark would become a part of the text.
 cells = st.text(
     st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=20
-).filter(lambda text: not text.isspace())
+).filter(lambda text: not text.isspace() and not re.match(r'\s+"', text))
 
 
 @given(
@@ -233,9 +235,11 @@ def test_any_text_comes_out_of_a_table_as_it_went_in(
         (b"1130001000;Sales;geheim7\n", "line 1: the name of column 1 is no field"),
         (b"Sales;geheim7;+55 11 3000-1000\n", "line 1: the name of column 1 is no field"),
         (b"did_number;port;port\n1;2;3\n", "line 1: port stands twice"),
+        (b'did_number;password\n1; "geheim"\n', "line 2: has a space before a quotation mark"),
+        (b'did_number;password\n "1";geheim\n', "line 2: has a space before a quotation mark"),
         (b"did_number\n1;geheim\n", "line 2: has more cells than the header, which has one name"),
         (b"did_number\n1\tgeheim\n", "line 2: has more cells than the header"),
-        (b"\nrecord_id\n1,geheim\n", "line 3: has more cells than the header"),
+        (b"\nrecord_id\n1|geheim\n", "line 3: has more cells than the header"),
         (b"description;port\nx;2\n", "line 1: neither did_number nor record_id"),
         (b"did_number; port;port \n1;2;3\n", "line 1: port stands twice"),
         (b"did_number;port;Port\n1;2;3\n", "line 1: Port is no field"),
@@ -650,6 +654,18 @@ def test_what_spreadsheets_put_around_a_header(tmp_path: Path, content: bytes, l
 def test_a_quotation_mark_within_a_cell_is_a_character_of_it(tmp_path: Path) -> None:
     items, problems = load(saved(tmp_path, 'did_number;description\n1;19" Rack\n'))
     assert (problems, items[0].values["description"]) == ([], '19" Rack')
+
+
+def test_a_formula_that_has_failed_is_no_value(tmp_path: Path) -> None:
+    table = (
+        "did_number;description;annotations;host_additional\n1;#N/D;;\n2;x; #REF! ;\n3;# 1;#;|\n"
+    )
+    items, problems = load(saved(tmp_path, table))
+    assert [problem.split(" is what a")[0] for problem in problems] == [
+        "dids.csv, line 2: description: #N/D",
+        "dids.csv, line 3: annotations: #REF!",
+    ]
+    assert [item.number for item in items] == ["3"]
 
 
 def test_a_million_columns_are_told_in_short(tmp_path: Path) -> None:

@@ -145,6 +145,14 @@ def test_text_is_text_alone(runner: Runner) -> None:
     assert runner.requests() == []
 
 
+def test_a_dictionary_in_place_of_text_is_not_shown(runner: Runner) -> None:
+    for value in ({"password": PASSWORD}, [{"password": PASSWORD}]):
+        for name in ("description", "username", "host_additional"):
+            result = runner.did(did_number="1", **{name: value})
+            assert result["error"]["kind"] == "invalid_parameter"
+            assert PASSWORD not in json.dumps(result)
+
+
 def test_hosts_are_text_alone(runner: Runner) -> None:
     for hosts in ([10], [True, "a.b"], 10, [["a"]]):
         result = runner.both(did_number="1", host_additional=hosts)
