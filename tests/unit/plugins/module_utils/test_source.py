@@ -437,6 +437,7 @@ SECRET = "Xk29mQz77"
         f'"{SECRET}',
         f'"{SECRET}\\q"',
         f'"{SECRET}\\ud800"',
+        f'"{SECRET}\\UFFFFFFFF"',
         f"'{SECRET}'s",
         f"{SECRET}: x",
         f"x: {SECRET}",
@@ -713,9 +714,16 @@ def test_a_file_that_turns_into_a_pipe_is_not_waited_for(
     assert "is a named pipe" in refusal(pipe)
 
 
-def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = saved(tmp_path, "did_number\n1\n")
+    small = os.stat(path)
     os.truncate(path, 256 * 1024**2 + 1)
+    assert "larger than 256 MiB" in refusal(path)
+    # One that grows while it is read, and a file of the system that has no size.
+    for name in ("stat", "fstat"):
+        monkeypatch.setattr(os, name, lambda *_args, **_options: small)
     assert "larger than 256 MiB" in refusal(path)
 
 
