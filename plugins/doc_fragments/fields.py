@@ -14,8 +14,8 @@ options:
     type: int
   description:
     description:
-      - Name or description of the DID.
-    type: str
+      - Name or description of the DID. In quotes, unless it certainly reads as text.
+    type: raw
   rate_id:
     description:
       - ID of the sale plan, if applicable.
@@ -49,7 +49,7 @@ options:
   host:
     description:
       - IP address or host name of the DID's provider.
-    type: str
+    type: raw
   port:
     description:
       - Port of the provider.
@@ -73,7 +73,7 @@ options:
   ip_address1:
     description:
       - Host to send the call to, for O(did_type=ip).
-    type: str
+    type: raw
   port1:
     description:
       - Port to send the call to, for O(did_type=ip).
@@ -85,7 +85,7 @@ options:
   ip_address2:
     description:
       - Host of the backup, for O(did_type=ip).
-    type: str
+    type: raw
   port2:
     description:
       - Port of the backup, for O(did_type=ip).
@@ -128,16 +128,22 @@ options:
     type: int
   annotations:
     description:
-      - Notes on the record.
-    type: str
+      - Notes on the record. In quotes, unless they certainly read as text.
+    type: raw
   host_additional:
     description:
       - Further hosts of the provider. Their order does not matter.
       - Whether the platform replaces the list that it holds, or adds to it, is not documented.
     type: list
-    elements: str
+    elements: raw
 notes:
   - A field that is omitted or null is not managed. It is not sent, and its last known value is kept. An empty string, V(0), V(false) and an
     empty list are values, and sent as such.
+  - Text is text alone. YAML makes 750 of an unquoted C(12:30), 8 of C(0010), 1.1 of C(1.10) and a boolean of C(yes), so a number or a boolean is
+    refused where text is meant. Put it in quotes. Where a template gives a number that is meant as text, write C(| string) behind it; from
+    ansible-core 2.19 on a template keeps the type of what it gives.
+  - What stands in place of a secret in results and reviews (C(***), C(*** (new)) and the like, C(VALUE_SPECIFIED_IN_NO_LOG_PARAMETER),
+    C($REDACTED$), C(<redacted>), eight asterisks) is refused as a value. C({number}) is refused too, but for the C(description) of a range in
+    M(nextbilling.did.dids).
   - Flags go to the platform as 0 and 1, as on the vendor's sibling endpoints; the vendor's page on DIDs does not say.
 """

@@ -21,6 +21,8 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ._secrets import MARK_REFUSED, is_mark
+
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Hashable, Mapping
 
@@ -28,6 +30,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 # Compiled where it is first needed, which most runs never come to.
 _HOST_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+PLACEHOLDER = "{number}"
 # What JSON readers and databases agree on; ids of the platform are far below.
 _INTEGER_LIMIT = 2**63 - 1
 
@@ -54,15 +57,37 @@ _TYPES_BY_WORD = {word: entry for entry in DID_TYPES for word in (entry.name, st
 _TYPES_BY_CODE = {entry.code: entry for entry in DID_TYPES}
 
 
+class Unsupported:
+    """A value of a file that no field takes, and of which nothing but its kind is kept, in words that follow "not"."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+_QUOTE = (
+    ": put it in quotes, as YAML reads unquoted text such as 0010, 1.10, 12:30 or yes as something else. Where a template gives the number"
+    " that is meant, write '| string' behind it"
+)
+
+
 def _text(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ValueError(f"must be text, not {_kind(value)}")
-    text = str(value)
+    """Text alone: what YAML made of unquoted text is not what was written."""
+    if not isinstance(value, str):
+        advice = _QUOTE if isinstance(value, (int, float, Unsupported)) else ""
+        raise ValueError(f"must be text, not {_kind(value)}{advice}")
     try:
-        text.encode("utf-8")
+        value.encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("holds characters that are no valid Unicode text") from None
-    return text
+    return value
+
+
+_SHOWN = 60
+
+
+def _cut(text: str) -> str:
+    """Quote a value that is not a secret one; nobody reads the rest of a very long one."""
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
 
 
 def _digits(value: object) -> str:
@@ -177,11 +202,13 @@ def _flag(value: object) -> int:
 
 
 def _did_type(value: object) -> int:
-    word = str(value).strip().lower()
-    if isinstance(value, bool) or word not in _TYPES_BY_WORD:
+    is_word = isinstance(value, (str, int)) and not isinstance(value, bool)
+    entry = _TYPES_BY_WORD.get(str(value).strip().lower()) if is_word else None
+    if entry is None:
         known = ", ".join(f"{entry.name} ({entry.code})" for entry in DID_TYPES)
-        raise ValueError(f"{value!r} is not one of {known}")
-    return _TYPES_BY_WORD[word].code
+        given = _cut(str(value)) if is_word else _kind(value)
+        raise ValueError(f"must be one of {known}, not {given}")
+    return entry.code
 
 
 def _host(value: object) -> str:
@@ -189,7 +216,7 @@ def _host(value: object) -> str:
     if text == "" or _address(text) is not None or _is_host_name(text):
         return text
     raise ValueError(
-        f"{text!r} is neither an IP address nor a host name (a port has a field of its own)"
+        f"{_cut(text)} is neither an IP address nor a host name (a port has a field of its own)"
     )
 
 
@@ -222,6 +249,8 @@ def _hosts(value: object) -> list[str]:
 
 def _kind(value: object) -> str:
     """Name the type of a value in YAML's words, never the value: it may be a secret."""
+    if isinstance(value, Unsupported):
+        return value.kind
     names: tuple[tuple[type, str], ...] = (
         (bool, "a boolean"),
         (int, "a number"),
@@ -288,7 +317,7 @@ class Field(t.NamedTuple):
         return dict(self.kind.option, no_log=True) if self.secret else dict(self.kind.option)
 
 
-TEXT = Kind({"type": "str"}, _text)
+TEXT = Kind({"type": "raw"}, _text)
 DIGITS = Kind({"type": "raw"}, _digits)
 PASSWORD = Kind({"type": "raw"}, _password)
 DID_NUMBER = Kind({"type": "raw"}, did_number, same=identity)
@@ -298,8 +327,8 @@ PORT = Kind({"type": "int"}, _port)
 # That flags go as 0 and 1 is inferred from the vendor's pages on sibling endpoints.
 FLAG = Kind({"type": "bool"}, _flag, show=bool)
 DID_TYPE = Kind({"type": "str"}, _did_type, show=_show_type)
-HOST = Kind({"type": "str"}, _host, same=_same_host)
-HOSTS = Kind({"type": "list", "elements": "str"}, _hosts, same=_same_hosts)
+HOST = Kind({"type": "raw"}, _host, same=_same_host)
+HOSTS = Kind({"type": "list", "elements": "raw"}, _hosts, same=_same_hosts)
 
 FIELDS = (
     Field("customer_id", COUNT, routes=True),
@@ -342,22 +371,28 @@ def argument_spec() -> dict[str, dict[str, t.Any]]:
 
 
 def normalise(
-    declared: Mapping[str, object], defaults: Mapping[str, Wire] | None = None
+    declared: Mapping[str, object],
+    defaults: Mapping[str, Wire] | None = None,
+    *,
+    is_range: bool = False,
 ) -> tuple[dict[str, Wire], list[str]]:
     """Turn declared values into wire forms, in the order of the vendor's page.
 
     Null and absent are "not managed": the default's wire form holds where there is one, and else nothing. Returns the wire
     forms, and one line for each value that is invalid; none of the lines holds a secret.
+
+    :param is_range: whether the values are those of a range of numbers, whose description may hold a placeholder for them.
     """
     wires, problems = wire_forms(declared, defaults or {})
     problems.extend(_missing_companions(declared, wires))
+    problems.extend(_misused_placeholder(str(wires.get("description", "")), is_range))
     return wires, problems
 
 
 def wire_forms(
     declared: Mapping[str, object], defaults: Mapping[str, Wire]
 ) -> tuple[dict[str, Wire], list[str]]:
-    """Do what C(normalise) does, without a look at which values need others beside them."""
+    """Do what C(normalise) does, without a look at what a value needs beside it: other values, or a range."""
     wires: dict[str, Wire] = {}
     problems: list[str] = []
     for field in FIELDS:
@@ -368,10 +403,45 @@ def wire_forms(
                 wires[name] = defaults[name]
             continue
         try:
-            wires[name] = field.kind.normalise(value)
+            check_genuine(value)
+            wire = field.kind.normalise(value)
+            if name != "description" and isinstance(wire, str) and _placeholders(wire):
+                raise ValueError(
+                    f"holds {PLACEHOLDER}, which only the description of a range may hold: write what is meant"
+                )
+            wires[name] = wire
         except ValueError as error:
             problems.append(f"{name}: {error}")
     return wires, problems
+
+
+def check_genuine(value: object) -> None:
+    """Refuse with C(ValueError) what results, reviews and the registry have in place of a secret."""
+    if isinstance(value, str):
+        if is_mark(value):
+            raise ValueError(MARK_REFUSED)
+    elif isinstance(value, (list, tuple)):
+        for element in value:
+            if isinstance(element, str):
+                check_genuine(element)
+
+
+def _placeholders(text: str) -> list[str]:
+    """Return what stands for a number in a text, spelled rightly or not."""
+    return re.findall(r"\{+\s*number\s*\}+", text, re.IGNORECASE) if "{" in text else []
+
+
+def _misused_placeholder(description: str, is_range: bool) -> list[str]:
+    found = _placeholders(description)
+    if found and not is_range:
+        return [
+            f"description: holds {PLACEHOLDER}, which is replaced in a range alone (an item of dids with last_number): write the number itself"
+        ]
+    if set(found) - {PLACEHOLDER}:
+        return [
+            f"description: a placeholder for the number is not spelled {PLACEHOLDER}, in small letters, without spaces and with one pair of braces"
+        ]
+    return []
 
 
 def _missing_companions(declared: Mapping[str, object], wires: Mapping[str, Wire]) -> list[str]:
@@ -384,6 +454,7 @@ def _missing_companions(declared: Mapping[str, object], wires: Mapping[str, Wire
 
 def record_id(value: object) -> int:
     """Return a record id, 1 or more, or raise C(ValueError)."""
+    check_genuine(value)
     number = _integer(value)
     if number < 1:
         raise ValueError(f"must be 1 or more, not {number}")

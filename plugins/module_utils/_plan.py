@@ -14,7 +14,7 @@ import typing as t
 from ._errors import UnknownOutcome
 from ._fields import BY_NAME, identity
 from ._registry._records import CONFIRMED, UNKNOWN
-from ._secrets import MASK
+from ._secrets import MASK, MASK_AS_APPLIED, MASK_NEW, MASK_OF_OTHER_KEY
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Mapping
@@ -30,8 +30,8 @@ NONE = "none"
 _SAME, _DIFFERENT, _UNCHECKABLE = "same", "different", "uncheckable"
 _MARKS = {
     _SAME: MASK,
-    _DIFFERENT: f"{MASK} (as last applied)",
-    _UNCHECKABLE: f"{MASK} (recorded with another api_key, cannot be compared)",
+    _DIFFERENT: MASK_AS_APPLIED,
+    _UNCHECKABLE: MASK_OF_OTHER_KEY,
 }
 
 
@@ -233,4 +233,4 @@ def _compare(name: str, stored: t.Any, wire: t.Any, fingerprints: Fingerprints) 
 def _change(name: str, stored: t.Any, wire: t.Any, verdict: str) -> Change:
     if not BY_NAME[name].secret:
         return Change(stored, wire)
-    return Change(None if stored is None else _MARKS[verdict], f"{MASK} (new)")
+    return Change(None if stored is None else _MARKS[verdict], MASK_NEW)

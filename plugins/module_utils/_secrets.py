@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Secrets: what stands in their place in the registry and in results."""
+"""Secrets: what stands in their place in the registry and in results, and how such a mark is told from a value."""
 
 from __future__ import annotations
 
@@ -16,8 +16,34 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Mapping
 
 MASK = "***"
+MASK_AS_APPLIED = f"{MASK} (as last applied)"
+MASK_OF_OTHER_KEY = f"{MASK} (recorded with another api_key, cannot be compared)"
+MASK_NEW = f"{MASK} (new)"
 DISTINCT = 6
 """Characters from which on a secret can be told from an accidental part of another word."""
+
+MARK_REFUSED = (
+    "is a mark that stands in place of a secret, as a result or a review shows it, and not the value itself: give the real value, or leave"
+    " it out"
+)
+
+
+def is_mark(value: str) -> bool:
+    """Tell whether a value is what this collection or Ansible shows in place of a secret, or a fingerprint out of the registry.
+
+    The collection's own marks are a whole value. Those of Ansible may be a part of one: it replaces a secret within a text, too.
+    """
+    if "***" in value:
+        text = value.strip()
+        return text == MASK or text.startswith(f"{MASK} (") or "********" in text
+    # Most values are shorter than any other mark.
+    return len(value) >= 10 and (
+        "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" in value
+        or "$REDACTED$" in value
+        or "<redacted>" in value
+        or "hidden due to the fact that 'no_log: true'" in value
+        or ('"fingerprint":' in value and value.lstrip().startswith("{"))
+    )
 
 
 class Fingerprints:

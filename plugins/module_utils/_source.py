@@ -9,35 +9,35 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-import re
 import typing as t
 
 from . import _fields, _ranges
-from ._errors import InvalidParameter
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ._files import Found
 
 
 FIELD_NAMES = {*_fields.BY_NAME, "record_id"}
 _RANGE_NAMES = {*FIELD_NAMES, _ranges.LAST_NUMBER}
-_NUMBER_MARK = "{number}"
+# How many unknown keys of one entry are told.
+_SHOWN_KEYS = 5
 
 
 class Entry(t.NamedTuple):
     """One declaration as it was given.
 
     C(place): where it stands, such as C(dids[3]) or C(dids.csv, line 4). C(source): the same, None for an option of the task.
+    C(problems): what is wrong with how it is written in its file.
     """
 
     position: int
     place: str
     source: str | None
     declared: object
+    problems: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Entry({self.place})"
@@ -65,20 +65,6 @@ class Item(t.NamedTuple):
         return f"Item({self.entry.place})"
 
 
-_ENCRYPTED = (
-    "is encrypted by Ansible Vault, which only Ansible itself can read. Leave src out, and "
-)
-_ENCRYPTED_FILE = (
-    _ENCRYPTED
-    + "give its content, as YAML or JSON, by dids: \"{{ lookup('ansible.builtin.file', 'dids.yml') | from_yaml }}\""
-)
-# The filter from_yaml cannot read such a value, but whatever reads variables can.
-_ENCRYPTED_VALUE = (
-    f"holds a value that {_ENCRYPTED}make the list a variable in a file for vars_files or"
-    " ansible.builtin.include_vars, to be given by dids; or encrypt the file as a whole"
-)
-
-
 def inline(declared: Sequence[object], name: str) -> list[Entry]:
     """Return the entries of a list that is an option of a task."""
     return [Entry(index, f"{name}[{index}]", None, entry) for index, entry in enumerate(declared)]
@@ -89,161 +75,34 @@ def read_file(path: str, *, ranges: bool = False) -> list[Entry]:
 
     :raises InvalidParameter: it cannot be read, is no such file, or is written wrongly; with the line, where there is one.
     """
+    from ._files import read_text, unusable
+
     if not os.path.isabs(path):
-        raise _unusable(
+        raise unusable(
             path, 'is a relative path; give an absolute one, such as "{{ playbook_dir }}/dids.csv"'
         )
-    suffix = os.path.splitext(path)[1].lower()
-    reader = {".csv": _read_csv, ".json": _read_json, ".yml": _read_yaml, ".yaml": _read_yaml}.get(
-        suffix
-    )
+    reader = _reader(os.path.splitext(path)[1].lower())
     if reader is None:
-        raise _unusable(path, "is none of .csv, .json, .yml")
-    try:
-        with open(path, "rb") as handle:
-            content = handle.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no such path"
-        raise _unusable(path, f"cannot be read ({reason}: {path!r})") from None
-    if content.startswith(b"$ANSIBLE_VAULT;"):
-        raise _unusable(path, _ENCRYPTED_FILE)
-    found = reader(path, _text(path, content), _RANGE_NAMES if ranges else FIELD_NAMES)
+        raise unusable(path, "is none of .csv, .json, .yml")
+    found = reader(path, read_text(path), _RANGE_NAMES if ranges else FIELD_NAMES)
     name = os.path.basename(path)
     return [
-        Entry(index, f"{name}{place}", f"{name}{place}", declared)
-        for index, (place, declared) in enumerate(found)
+        Entry(index, f"{name}{place}", f"{name}{place}", declared, problems)
+        for index, (place, declared, problems) in enumerate(found)
     ]
 
 
-def _unusable(path: str, words: str, line: int | None = None) -> InvalidParameter:
-    place = os.path.basename(path) if line is None else f"{os.path.basename(path)}, line {line}"
-    return InvalidParameter(f"src: {place}: {words}")
+def _reader(suffix: str) -> Callable[[str, str, set[str]], list[Found]] | None:
+    """Return what reads files of a kind. Only what is needed is imported."""
+    if suffix == ".csv":
+        from ._tables import read_csv
 
+        return read_csv
+    if suffix in (".json", ".yml", ".yaml"):
+        from ._documents import read_json, read_yaml
 
-def _text(path: str, content: bytes) -> str:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise _unusable(
-            path,
-            "is not UTF-8 text; save it with the character set UTF-8 (a spreadsheet calls that 'CSV UTF-8', or asks for the character set)",
-            line,
-        ) from None
-    if not text.strip():
-        raise _unusable(path, "is empty")
-    return text
-
-
-# What a reader returns: where in its file each entry stands, and the entry as it is written there.
-_Found = list[tuple[str, object]]
-
-
-def _read_csv(path: str, text: str, names: set[str]) -> _Found:
-    """Read a table with a header row of field names. An empty cell is "not managed"."""
-    header_line = text.splitlines()[0]
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=";" if ";" in header_line else ",", strict=True
-    )
-    found: _Found = []
-    line = 1
-    try:
-        header = [name.strip() for name in next(reader)]
-        _check_header(path, header, names)
-        line = reader.line_num + 1
-        for row in reader:
-            if any(row):
-                declared = _row(path, header, row, line)
-                if declared:
-                    found.append((f", line {line}", declared))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise _unusable(
-            path,
-            f"cannot be read as CSV from here on ({error}); is a quotation mark missing or too many?",
-            line,
-        ) from None
-    return found
-
-
-def _check_header(path: str, header: list[str], names: set[str]) -> None:
-    # A table without a header begins with a DID, and any of its words may be the password.
-    is_header = bool(names & set(header)) or all(name[:1].isalpha() for name in header if name)
-    problems = [
-        f"{_name(name if is_header else None, f'the name of column {column}')} is no field of a DID"
-        for column, name in enumerate(header, 1)
-        if name and name not in names
-    ]
-    problems += [
-        f"{name} stands twice"
-        for name in sorted({name for name in header if header.count(name) > 1} & names)
-    ]
-    if not {"did_number", "record_id"} & set(header):
-        problems.append(
-            "neither did_number nor record_id is there; the first row must be the names of the fields"
-        )
-    if problems:
-        raise _unusable(path, "; ".join(problems), 1)
-
-
-_SHORT = ". If a spreadsheet left out empty cells at the end, make a column the last one that is never empty"
-
-
-def _row(path: str, header: list[str], row: list[str], line: int) -> dict[str, t.Any]:
-    if len(row) != len(header):
-        # Cells that are missing at the end might as well be missing in the middle: the others would stand in the wrong columns.
-        hint = "" if len(row) > len(header) else _SHORT
-        raise _unusable(path, f"has {len(row)} cells, and the header has {len(header)}{hint}", line)
-    declared: dict[str, t.Any] = {
-        name: cell for name, cell in zip(header, row) if cell and not cell.isspace()
-    }
-    if "" in declared:
-        raise _unusable(path, "has a cell in a column without a name in the header", line)
-    hosts = declared.get("host_additional")
-    if hosts is not None:
-        declared["host_additional"] = [host for host in re.split(r"[\s|]+", hosts) if host]
-    return declared
-
-
-def _read_json(path: str, text: str, _names: set[str]) -> _Found:
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise _unusable(path, f"is not JSON ({error.msg})", error.lineno) from None
-    except (ValueError, RecursionError):
-        raise _unusable(path, "is JSON that cannot be read") from None
-    if not isinstance(document, list):
-        raise _unusable(path, "must hold a list of DIDs")
-    return [(f"[{index}]", entry) for index, entry in enumerate(document)]
-
-
-def _read_yaml(path: str, text: str, _names: set[str]) -> _Found:
-    try:
-        import yaml
-    except ImportError:
-        raise _unusable(
-            path, "needs the Python library PyYAML where the module runs; or use JSON or CSV"
-        ) from None
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
-    try:
-        node = loader.get_single_node()
-        if not isinstance(node, yaml.SequenceNode):
-            raise _unusable(path, "must hold a list of DIDs")
-        return [
-            (f", line {child.start_mark.line + 1}", loader.construct_document(child))
-            for child in node.value
-        ]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark is not None else None
-        if "!vault" in str(error.problem):
-            raise _unusable(path, _ENCRYPTED_VALUE, line) from None
-        raise _unusable(
-            path, f"is not YAML ({error.problem or 'it cannot be read'})", line
-        ) from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise _unusable(path, "is not YAML that can be read") from None
-    finally:
-        loader.dispose()
+        return read_json if suffix == ".json" else read_yaml
+    return None
 
 
 def check(
@@ -274,9 +133,7 @@ def check(
 def _check_defaults(defaults: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
     own = ("did_number", "record_id", _ranges.LAST_NUMBER)
     problems = [f"{name} is each DID's own" for name in own if defaults.get(name) is not None]
-    problems += [
-        f"{_name(key)} is no field of a DID" for key in defaults if key not in _RANGE_NAMES
-    ]
+    problems += _unknown(defaults, _RANGE_NAMES)
     wires, invalid = _fields.wire_forms({**defaults, "did_number": None}, {})
     return wires, [f"defaults: {problem}" for problem in problems + invalid]
 
@@ -286,11 +143,12 @@ def _check(
 ) -> tuple[list[Item], list[str]]:
     declared = entry.declared
     if not isinstance(declared, dict):
-        return [], ["must be a dictionary of fields"]
-    problems = [f"{_name(key)} is no field of a DID" for key in declared if key not in names]
+        return [], [*entry.problems, "must be a dictionary of fields"]
+    problems = [*entry.problems, *_unknown(declared, names)]
     if declared.get("did_number") is None and declared.get("record_id") is None:
         problems.append("needs did_number, or record_id, or both")
-    values, invalid = _fields.normalise(declared, defaults)
+    last = declared.get(_ranges.LAST_NUMBER) if _ranges.LAST_NUMBER in names else None
+    values, invalid = _fields.normalise(declared, defaults, is_range=last is not None)
     problems += invalid
     record_id = None
     if declared.get("record_id") is not None:
@@ -298,8 +156,7 @@ def _check(
             record_id = _fields.record_id(declared["record_id"])
         except ValueError as error:
             problems.append(f"record_id: {error}")
-    last = declared.get(_ranges.LAST_NUMBER)
-    if last is None or _ranges.LAST_NUMBER not in names:
+    if last is None:
         return ([] if problems else [Item(entry, values, record_id)]), problems
     return _check_range(entry, values, last, problems)
 
@@ -316,6 +173,7 @@ def _check_range(
     numbers: list[str] = []
     if first is not None:
         try:
+            _fields.check_genuine(last)
             numbers = _ranges.numbers_of_range(first, last)
         except ValueError as error:
             problems.append(f"last_number: {error}")
@@ -326,14 +184,26 @@ def _check_range(
 
 def _numbered(values: t.Mapping[str, t.Any], number: str) -> dict[str, t.Any]:
     numbered = {**values, "did_number": number}
-    if _NUMBER_MARK in numbered.get("description", ""):
-        numbered["description"] = numbered["description"].replace(_NUMBER_MARK, number)
+    if _fields.PLACEHOLDER in numbered.get("description", ""):
+        numbered["description"] = numbered["description"].replace(_fields.PLACEHOLDER, number)
     return numbered
 
 
-def _name(key: object, otherwise: str = "a key") -> str:
-    """Return a mistyped key; but one that is no word may hold a value, and the value may be a secret."""
-    return key if isinstance(key, str) and key.isidentifier() and len(key) < 40 else otherwise
+def _unknown(declared: Iterable[object], names: set[str]) -> list[str]:
+    """Return a line for each key that is no field, with its position where the key itself may not be shown."""
+    unknown = [(position, key) for position, key in enumerate(declared, 1) if key not in names]
+    if not unknown:
+        return []
+    from ._names import shown_name
+
+    problems = []
+    for position, key in unknown[:_SHOWN_KEYS]:
+        shown = shown_name(key, names)
+        words = f"{shown or 'a key'} is no field of a DID"
+        problems.append(words if shown else f"{words} (key {position} of the entry)")
+    if len(unknown) > _SHOWN_KEYS:
+        problems.append(f"and {len(unknown) - _SHOWN_KEYS} more keys are none")
+    return problems
 
 
 def _repeated(items: Sequence[Item]) -> list[str]:

@@ -65,9 +65,8 @@ options:
   src:
     description:
       - A file that holds O(dids), where the module runs. Give an absolute path.
-      - C(.csv), in UTF-8, has a header row of field names. Cells are separated by commas or semicolons, an empty cell is not managed, and the hosts
-        of C(host_additional) are separated by spaces or C(|).
-      - C(.json) and C(.yml) hold a list of dictionaries. Numbers must be in quotes there too.
+      - It is written as O(nextbilling.did.dids#module:src) is, but without ranges. C(.csv), in UTF-8, has a header row of field names, and C(.json) and
+        C(.yml) hold a list of dictionaries, with numbers and text in quotes.
     type: path
   overwrite:
     description:

@@ -47,22 +47,25 @@ options:
         names and with the same rules.
       - An item with C(last_number) beside C(did_number) stands for all numbers from the one to the other. Both are written in full and in any way that
         O(nextbilling.did.did#module:did_number) takes. They have the same length and are 100,000 at the most, and C(record_id) cannot go with
-        them. In its C(description), C({number}) is replaced by each number.
+        them. In its C(description), C({number}) is replaced by each number. Anywhere else C({number}) is refused.
       - Exactly one of O(dids) and O(src) is needed.
     type: list
     elements: dict
   src:
     description:
       - A file that holds what O(dids) would, where the module runs. Give an absolute path.
-      - C(.csv), in UTF-8 with or without a byte order mark, has a header row of field names. Cells are separated by commas or semicolons, an empty
-        cell is not managed, and the hosts of C(host_additional) are separated by spaces or C(|). Flags may be C(VERDADEIRO) and C(FALSO).
-      - C(.json) and C(.yml) hold a list of dictionaries. Numbers must be in quotes there too.
+      - C(.csv), in UTF-8 with or without a byte order mark, has a header row of field names. Cells are separated by semicolons, commas, tabs or
+        C(|), an empty cell is not managed, and the hosts of C(host_additional) are separated by spaces or C(|). Flags may be C(VERDADEIRO) and
+        C(FALSO). Empty rows, and a line such as C(sep=;), may stand above the header.
+      - C(.json) and C(.yml) hold a list of dictionaries. Numbers and text must be in quotes there too. A key that stands twice is refused. YAML is read
+        with its plain types alone, without dates and tags.
+      - It must be a regular file of at most 256 MiB.
       - A file that Ansible Vault encrypted cannot be read here. Give its content by O(dids) then.
     type: path
   defaults:
     description:
       - Fields for all DIDs. One that an item leaves out, has as null, or has as an empty cell, takes its value from here.
-      - C(did_number), C(last_number) and C(record_id) are each DID's own and cannot be here.
+      - C(did_number), C(last_number) and C(record_id) are each DID's own and cannot be here. A C(description) with C({number}) is for ranges alone.
     type: dict
   concurrency:
     description:

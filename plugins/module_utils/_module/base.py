@@ -23,7 +23,7 @@ from .. import _fields
 from .._errors import DidError, InvalidParameter, defect
 from .._exchange import has_path, platform_name, shown_address
 from .._registry._open import DEFAULT_LOCATION, locate, may_be_shown
-from .._secrets import DISTINCT, MASK
+from .._secrets import DISTINCT, MARK_REFUSED, MASK, is_mark
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable
@@ -175,6 +175,10 @@ def _shown(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
         from .items import shown_items
 
         return shown_items(value)
+    if name in _fields.BY_NAME and isinstance(value, (dict, list)):
+        from .items import is_plain
+
+        return value if is_plain(value) else MASK
     return value
 
 
@@ -199,6 +203,7 @@ def run(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
 
 def _end(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
     try:
+        _refuse_marks(module)
         result = work(module)
     except DidError as error:
         result = failure(error)
@@ -208,6 +213,20 @@ def _end(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
     if "error" in result:
         module.fail_json(**result)
     module.exit_json(**result)
+
+
+def _refuse_marks(module: Module) -> None:
+    """Refuse an option that holds what results show in place of a secret. Fields are checked with all else that is checked of them."""
+    options = {
+        name: option(module, name) for name in module.argument_spec if name not in _fields.BY_NAME
+    }
+    refuse(
+        [
+            f"{name}: {MARK_REFUSED}"
+            for name, value in options.items()
+            if isinstance(value, str) and is_mark(value)
+        ]
+    )
 
 
 def failure(error: DidError) -> Result:

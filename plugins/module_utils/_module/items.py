@@ -36,13 +36,14 @@ def _shown_item(item: t.Any) -> t.Any:
         return MASK
     return {
         str(name) if name in _PLAIN else MASK: (
-            value if name in _PLAIN and _is_plain(value) else MASK
+            value if name in _PLAIN and is_plain(value) else MASK
         )
         for name, value in item.items()
     }
 
 
-def _is_plain(value: t.Any) -> bool:
+def is_plain(value: t.Any) -> bool:
+    """Tell whether a value is of a kind that a field may have. What a wrong indentation puts into another one may be a secret."""
     if isinstance(value, list):
-        return all(_is_plain(element) and not isinstance(element, list) for element in value)
+        return all(is_plain(element) and not isinstance(element, list) for element in value)
     return value is None or isinstance(value, (str, int, float))

@@ -99,7 +99,11 @@ def test_the_examples_declare_valid_fields() -> None:
         ("password", "#N/A", "#N/A"),
         ("password", "", ""),
         ("description", "", ""),
-        ("description", 2024, "2024"),
+        ("description", "2024", "2024"),
+        ("description", "*** VIP ***", "*** VIP ***"),
+        ("password", "a***b", "a***b"),
+        ("password", "****", "****"),
+        ("annotations", "{numbers} {x}", "{numbers} {x}"),
     ],
 )
 def test_a_value_and_its_wire_form(name: str, value: Any, wire: Any) -> None:
@@ -153,6 +157,24 @@ def test_a_value_and_its_wire_form(name: str, value: Any, wire: Any) -> None:
         ("host_additional", [None]),
         ("description", "\ud800"),
         ("description", {"a": 1}),
+        ("description", 2024),
+        ("description", 1.1),
+        ("annotations", True),
+        ("annotations", 45000),
+        ("host", 10),
+        ("host", 10.1),
+        ("ip_address1", False),
+        ("host_additional", [10]),
+        ("host_additional", ["a.b", True]),
+        ("host_additional", ["a.b", "***"]),
+        ("customer_id", "***"),
+        ("port", "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"),
+        ("play_audio", "********"),
+        ("did_type", "$REDACTED$"),
+        ("did_type", 5.0),
+        ("did_type", {"a": 1}),
+        ("techprefix1", "***"),
+        ("annotations", "Linha {number}"),
         ("did_type", True),
         ("did_type", "7"),
     ],
@@ -163,8 +185,22 @@ def test_a_value_that_is_refused(name: str, value: Any) -> None:
     assert len(problems) == 1 and problems[0].startswith(f"{name}: ")
 
 
+def test_what_yaml_may_have_changed_has_two_ways_on() -> None:
+    for value in (45000, 1.1, True):
+        (problem,) = _fields.normalise({"annotations": value})[1]
+        assert "put it in quotes" in problem and "| string" in problem
+
+
+def test_a_value_that_is_shown_is_cut() -> None:
+    for name in ("host", "did_type"):
+        (problem,) = _fields.normalise({name: "x." * 50_000})[1]
+        assert len(problem) < 500
+
+
 def test_a_refused_secret_is_not_told() -> None:
-    for value in (4711, 47.11, {"a": 4711}, ["4711"], True, " 4711", "4711\n", "\u200b4711"):
+    spaced = (" 4711", "4711\n", "\u200b4711")
+    marked = ("4711 {number}", "********4711")
+    for value in (4711, 47.11, {"a": 4711}, ["4711"], True, *spaced, *marked):
         problems = _fields.normalise({"password": value})[1]
         assert len(problems) == 1
         assert "4711" not in problems[0] and "47.11" not in problems[0]

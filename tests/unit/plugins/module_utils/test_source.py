@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import os
+import re
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +29,22 @@ from ansible_collections.nextbilling.did.plugins.module_utils._source import (
     read_file,
 )
 
+# What results, reviews and Ansible show in place of a secret, and what the registry holds.
+MARKS = (
+    "***",
+    " *** ",
+    "*** (new)",
+    "*** (as last applied)",
+    "*** (recorded with another api_key, cannot be compared)",
+    "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER",
+    "x-VALUE_SPECIFIED_IN_NO_LOG_PARAMETER",
+    "********",
+    "sip-********-1",
+    "$REDACTED$",
+    "a $REDACTED$ b",
+    "<redacted>",
+    '{"fingerprint": "00", "key": "00"}',
+)
 FILES = Path(__file__).parent / "files"
 # A table with cells of text, numbers, truth values and nothing at all, which LibreOffice Calc 7.4 with the locale pt-BR has saved:
 # "Text CSV", character set UTF-8; with commas, with semicolons, and with all text in quotes. And the same in Excel's dialect:
@@ -162,9 +183,10 @@ def test_what_was_saved_in_another_character_set_is_refused(tmp_path: Path, name
     assert "dids.csv, line 2" in message and "UTF-8" in message
 
 
+# A space before a quotation mark is refused, as the mark would become a part of the text.
 cells = st.text(
     st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=20
-).filter(lambda text: not text.isspace())
+).filter(lambda text: not text.isspace() and not re.match(r'\s+"', text))
 
 
 @given(
@@ -202,16 +224,42 @@ def test_any_text_comes_out_of_a_table_as_it_went_in(
         (b"", "dids.csv: is empty"),
         (b"\xef\xbb\xbf", "dids.csv: is empty"),
         (b" \r\n\r\n", "dids.csv: is empty"),
-        ("Número;Ramal\n1;2\n".encode(), "line 1: Número is no field"),
+        ("Número;Ramal\n1;2\n".encode(), "line 1: the name of column 1 is no field"),
+        (b"DID_NUMBER;port\n1;2\n", "line 1: DID_NUMBER is no field"),
+        (b"did_number;geheim7\n1;2\n", "line 1: the name of column 2 is no field"),
+        (b"did_number;Geheim\n1;2\n", "line 1: the name of column 2 is no field"),
+        (b"did_number;pasword\n1;2\n", "line 1: pasword is no field"),
         (b"did_number;DID type\n1;2\n", "line 1: the name of column 2 is no field"),
         (b"did_number;\n1;2\n", "line 2: has a cell in a column without a name"),
         (b"1130001000;geheim-7\n", "line 1: the name of column 1 is no field"),
         (b"1130001000;Sales;geheim7\n", "line 1: the name of column 1 is no field"),
         (b"Sales;geheim7;+55 11 3000-1000\n", "line 1: the name of column 1 is no field"),
-        (b"did_number\tdescription\n1\tx\n", "line 1: the name of column 1 is no field"),
         (b"did_number;port;port\n1;2;3\n", "line 1: port stands twice"),
+        (b'did_number;password\n1; "geheim"\n', "line 2: has a space before a quotation mark"),
+        (b'did_number;password\n "1";geheim\n', "line 2: has a space before a quotation mark"),
+        (b"did_number\n1;geheim\n", "line 2: has more cells than the header, which has one name"),
+        (b"did_number\n1\tgeheim\n", "line 2: has more cells than the header"),
+        (b"\nrecord_id\n1|geheim\n", "line 3: has more cells than the header"),
         (b"description;port\nx;2\n", "line 1: neither did_number nor record_id"),
-        (b"\ndid_number;port\n1;2\n", "line 1: neither did_number nor record_id"),
+        (b"did_number; port;port \n1;2;3\n", "line 1: port stands twice"),
+        (b"did_number;port;Port\n1;2;3\n", "line 1: Port is no field"),
+        (b"\n\nnumber;port\n1;2\n", "line 3: number is no field"),
+        (b";;\n;;\n", "is empty: it has no names of fields"),
+        (b"sep=:\ndid_number:port\n1:2\n", "line 1: asks by 'sep=' for a separator"),
+        (b"sep=,\ndid_number;port\n1;2\n", "line 2: the name of column 1 is no field"),
+        (b"<html><table>", "line 1: is not CSV but HTML or XML"),
+        (b'\n [{"password": "geheim"}]', "line 1: is not CSV but JSON; name it .json"),
+        (b"---\n- password: geheim\n", "line 1: is not CSV but YAML; name it .yml"),
+        (b"PK\x03\x04geheim", "line 1: is not UTF-8 text but a spreadsheet such as .xlsx"),
+        (b"\xd0\xcf\x11\xe0geheim", "line 1: is not UTF-8 text but an .xls spreadsheet"),
+        (b"\x1f\x8bgeheim", "is not UTF-8 text but compressed by gzip"),
+        (b"%PDF-1.7 geheim", "is not UTF-8 text but a PDF"),
+        (b"did_number;port\r1;\x00\r", "line 2: holds a NUL byte"),
+        ("did_number;port\n1;2\n".encode("utf-16-le"), "line 1: holds a NUL byte"),
+        (
+            b"did_number;annotations\n1;geheim\n2;" + b"x" * 140_000,
+            "line 3: cannot be read as CSV from here on",
+        ),
         (b"did_number;port\n1;2\n2;3;4\n", "line 3: has 3 cells, and the header has 2"),
         (b"did_number;port;host\n1;2;h\n2;3\n", "line 3: has 2 cells, and the header has 3. If a"),
         (b'did_number;port\n1;2\n"2"x;3\n', "line 3: cannot be read as CSV from here on"),
@@ -221,8 +269,11 @@ def test_any_text_comes_out_of_a_table_as_it_went_in(
             "line 5: cannot be read as CSV from here on",
         ),
         (b"did_number;annotations\n1;Recep\xe7\xe3o\n", "line 2: is not UTF-8"),
-        ("did_number;port\n1;2\n".encode("utf-16"), "line 1: is not UTF-8"),
+        ("did_number;port\n1;2\n".encode("utf-16"), "line 1: is not UTF-8 text but UTF-16"),
+        (b"\xfe\xff" + "did_number\n1\n".encode("utf-16-be"), "is not UTF-8 text but UTF-16"),
+        ("did_number;port\n1;2\n".encode("utf-32"), "line 1: is not UTF-8 text but UTF-32"),
         (b"$ANSIBLE_VAULT;1.1;AES256\n6162\n", "dids.csv: is encrypted by Ansible Vault"),
+        (b"\xef\xbb\xbf\n$ANSIBLE_VAULT;1.1;AES256\n6162\n", "is encrypted by Ansible Vault"),
     ],
     ids=str,
 )
@@ -280,19 +331,43 @@ def test_an_empty_cell_is_not_managed_and_an_empty_text_is(tmp_path: Path) -> No
         ("dids.yml", "- did_number: '1'\n  port: [\n", "is not YAML"),
         ("dids.yml", "dids:\n  - did_number: '1'\n", "must hold a list"),
         ("dids.yml", "---\n", "must hold a list"),
-        ("dids.yml", "- did_number: '1'\n  port: !!python/object:x.y {}\n", "line 2: is not YAML"),
+        (
+            "dids.yml",
+            "- did_number: '1'\n\tport: 1\n",
+            "line 2: is not YAML from here on: the line is",
+        ),
+        (
+            "dids.yml",
+            "- did_number: '1'\n---\n- did_number: '2'\n",
+            "line 2: begins another document",
+        ),
+        ("dids.yml", "- &a [*a]\n", "line 1: a '*' begins an alias"),
+        ("dids.yml", "- &a {b: *a}\n", "line 1: a '*' begins an alias"),
+        ("dids.yml", "- " * 100_000, "line 1: cannot be read: it is nested too deeply"),
+        ("dids.yml", "[" * 100_000, "line 1: "),
+        ("dids.yml", "- <<: x\n", "line 1: merges by '<<' what is no dictionary"),
+        (
+            "dids.yml",
+            "- {" + ", ".join(f"k{number}: 1" for number in range(101)) + "}",
+            "line 1: has more than 100 keys",
+        ),
+        ("dids.yml", "%YAML 7.0\n---\n- did_number: '1'\n", "line 1: is not YAML from here on"),
+        ("dids.yml", "- did_number: '1'\n  port: 1\x07\n", "line 2: holds a control character"),
         (
             "dids.yml",
             "- did_number: '1'\n  password: !vault |\n    $ANSIBLE_VAULT;1.1;AES256\n    6162\n",
             "line 2: holds a value that is encrypted by Ansible Vault",
         ),
         ("dids.yml", "$ANSIBLE_VAULT;1.1;AES256\n6162\n", "from_yaml"),
-        ("dids.yml", "- did_number: '1\0'\n", "not YAML that can be read"),
-        ("dids.yml", "- description: 2026-02-31\n", "not YAML that can be read"),
+        ("dids.yml", "- port: 1\n- did_number: '1\0'\n", "line 2: holds a NUL byte"),
         ("dids.json", '[{"did_number": "1"},\n {"did_number" "2"}]', "dids.json, line 2: is not"),
         ("dids.json", '{"dids": []}', "must hold a list"),
         ("dids.json", "[" * 100_000, "cannot be read"),
-        ("dids.json", '[{"port": ' + "9" * 5000 + "}]", "cannot be read"),
+        ("dids.json", '[{"port": 1},\n]', "line 2: is not JSON from here on"),
+        ("dids.json", '[{"port": 1}]\nx', "line 2: is not JSON from here on"),
+        ("dids.json", '[{"port": 1}\n{"port": 2}]', "line 2: is not JSON from here on"),
+        ("dids.json", "[\r\n{'port': 1}]", "line 2: is not JSON from here on"),
+        ("dids.json", "- port: 1", "line 1: must hold a list of DIDs, which begins with '['"),
         ("dids.json", "", "is empty"),
         ("dids.xlsx", "PK", "none of .csv, .json, .yml"),
         ("dids", "x", "none of .csv, .json, .yml"),
@@ -334,6 +409,448 @@ def test_entries_are_called_by_their_place(
     _items, problems = load(saved(tmp_path, content, name))
     for problem, place in zip(problems, places, strict=True):
         assert problem.startswith((f"{name}, {place}: ", f"{name}{place}: ")), problem
+
+
+SECRET = "Xk29mQz77"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"!{SECRET}",
+        f"! {SECRET}",
+        f"!!{SECRET}",
+        f"!<{SECRET}> x",
+        f"&{SECRET}",
+        f"&{SECRET} x",
+        f"*{SECRET}",
+        f"@{SECRET}",
+        f"%{SECRET}",
+        f"`{SECRET}",
+        f"|{SECRET}",
+        f">{SECRET}",
+        f"[{SECRET}",
+        f"{{{SECRET}",
+        f"[{SECRET}]",
+        f"{{{SECRET}: {SECRET}}}",
+        f"'{SECRET}",
+        f'"{SECRET}',
+        f'"{SECRET}\\q"',
+        f'"{SECRET}\\ud800"',
+        f'"{SECRET}\\UFFFFFFFF"',
+        f"'{SECRET}'s",
+        f"{SECRET}: x",
+        f"x: {SECRET}",
+        f"- {SECRET}",
+        f"{SECRET}\x07",
+        f"\n\t{SECRET}: x",
+        f"\n {SECRET}: x",
+        f"!!int {SECRET}",
+        "!!int ''",
+        f"!!float {SECRET}",
+        f"!!bool {SECRET}",
+        f"!!null {SECRET}",
+        f"!!timestamp {SECRET}",
+        f"!!binary {SECRET}",
+        f"!!set {{{SECRET}}}",
+        f"!!omap [{SECRET}: 1]",
+        f"!!pairs [{SECRET}: 1]",
+        f"!!python/name:{SECRET}",
+        f"!!python/object/apply:os.system [{SECRET}]",
+        f"!!map {SECRET}",
+        f"!!seq {SECRET}",
+        f"!!str [{SECRET}]",
+    ],
+)
+@pytest.mark.parametrize("field", ["password", "annotations"])
+@pytest.mark.parametrize("library", ["C", "Python"])
+def test_what_a_parser_says_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, field: str, library: str
+) -> None:
+    if library == "Python":
+        monkeypatch.delattr(yaml, "CSafeLoader")
+    path = saved(tmp_path, f"- did_number: '1'\n  {field}: {written}\n", "dids.yml")
+    try:
+        items, problems = load(path)
+    except InvalidParameter as error:
+        assert "src: dids.yml, line " in error.message
+        problems, items = [error.message], []
+    assert problems and not items
+    assert SECRET not in str(problems), problems
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("!!str 0010", "0010"),
+        ("'!x'", "!x"),
+        ("<<", "<<"),
+        ("=", "="),
+        ("a b", "a b"),
+        ("|\n    a\n    b", "a\nb\n"),
+        ("'0010'", "0010"),
+        ("~", None),
+        ("!!null ''", None),
+    ],
+)
+def test_text_in_yaml(tmp_path: Path, written: str, value: str | None) -> None:
+    items, problems = load(
+        saved(tmp_path, f"- did_number: '1'\n  annotations: {written}\n", "dids.yml")
+    )
+    assert (problems, items[0].values.get("annotations")) == ([], value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("dids.yml", "- did_number: '1'\n  12:30:00: x\n", "a key is no field"),
+        ("dids.yml", "- did_number: '1'\n  2026-01-31: x\n", "a key is no field"),
+        ("dids.yml", "- did_number: '1'\n  null: x\n", "a key is no field"),
+        ("dids.yml", "- did_number: '1'\n  ? [Xk29mQz77]\n  : x\n", "a key is no field"),
+        ("dids.yml", "- did_number: '1'\n  ? {Xk29mQz77: 1}\n  : x\n", "a key is no field"),
+        ("dids.yml", "- did_number: '1'\n  Xk29mQz77:\n", "a key is no field"),
+        ("dids.yml", "- {Xk29mQz77: x}\n", "a key is no field of a DID (key 1 of the entry)"),
+        ("dids.yml", "- {Xk29mQz77: 1, Xk29mQz77: 2}\n", "a key stands twice"),
+        ("dids.json", '[{"Xk29mQz77": 1, "Xk29mQz77": 2}]', "a key stands twice"),
+        ("dids.json", '[{"did_number": "1", "Xk29mQz77": 1}]', "(key 2 of the entry)"),
+        ("dids.json", '[{"did_type": {"password": "Xk29mQz77"}}]', "not a dictionary"),
+        ("dids.json", '[{"did_number": "1", "port": ["Xk29mQz77"]}]', "not a list"),
+    ],
+)
+def test_a_key_that_may_be_a_secret_is_not_shown(
+    tmp_path: Path, name: str, content: str, words: str
+) -> None:
+    items, problems = load(saved(tmp_path, content, name))
+    assert items == [] and any(words in problem for problem in problems), problems
+    assert SECRET not in str(problems)
+
+
+def test_many_keys_that_are_no_field_are_counted() -> None:
+    _items, (*shown, rest) = declared({"did_number": "1", **{f"Xk{n}": n for n in range(1000)}})
+    assert len(shown) == 5 and rest == "dids[0]: and 995 more keys are none"
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (
+            "- did_number: '1'\n  port: 1\n\n  port: 2\n",
+            "port stands twice (in line 2 and in line 4)",
+        ),
+        (
+            "- {port: 1, did_number: '1', 'port': 1}\n",
+            "port stands twice (in line 1 and in line 1)",
+        ),
+        (
+            "- did_number: '1'\n  description:\n    a: 1\n    a: 2\n",
+            "a key stands twice (in line 3 and in line 4)",
+        ),
+        (
+            "- &a {did_number: '1'}\n- <<: *a\n  <<: *a\n",
+            "a key stands twice (in line 2 and in line 3)",
+        ),
+        (
+            "- did_number: '1'\n- did_number: '2'\n  customer_id: 1\n  customer_id: 1\n",
+            "dids.yml, line 2: customer_id stands twice (in line 3 and in line 4)",
+        ),
+    ],
+)
+def test_the_same_key_twice_in_yaml(tmp_path: Path, content: str, lines: str) -> None:
+    _items, problems = load(saved(tmp_path, content, "dids.yml"))
+    assert any(lines in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            '[{"did_number": "1"},\n\n {"did_number": "2", "port": 1,\n  "port": 1}]',
+            "dids.json[1]: port stands twice (in the entry that begins in line 3)",
+        ),
+        (
+            '[{"did_number": "1", "p\\u006frt": 1, "port": 2}]',
+            "dids.json[0]: port stands twice (in the entry that begins in line 1)",
+        ),
+        (
+            '[{"did_number": "1",\r "annotations": {"a": 1, "a": 2}}]',
+            "dids.json[0]: a key stands twice (in the entry that begins in line 1)",
+        ),
+    ],
+)
+def test_the_same_key_twice_in_json(tmp_path: Path, content: str, words: str) -> None:
+    _items, problems = load(saved(tmp_path, content, "dids.json"))
+    assert any(words in problem for problem in problems), problems
+
+
+def test_all_keys_that_stand_twice_are_told_at_once(tmp_path: Path) -> None:
+    document = (
+        '[{"did_number": "1", "port": 1, "port": 2},\n{"did_number": "2", "host": "", "host": "h"}]'
+    )
+    items, problems = load(saved(tmp_path, document, "dids.json"))
+    assert items == []
+    assert [problem.split(" stands")[0] for problem in problems] == [
+        "dids.json[0]: port",
+        "dids.json[1]: host",
+    ]
+
+
+def test_merge_keys_are_overridden_and_an_alias_has_its_own_line(tmp_path: Path) -> None:
+    document = (
+        "- &one\n  did_number: '1'\n  host: a.b\n  port: &port 5060\n"
+        "- <<: *one\n  did_number: '2'\n  port: 5061\n"
+        "- did_number: '3'\n  port: *port\n  <<: [{host: x.y}, *one]\n"
+        "- *one\n"
+    )
+    items, problems = load(saved(tmp_path, document, "dids.yml"))
+    assert problems == ["dids.yml, line 1 and dids.yml, line 11: have the same did_number 1"]
+    assert values(items)[1:3] == [
+        {"did_number": "2", "host": "a.b", "port": 5061},
+        {"did_number": "3", "host": "x.y", "port": 5060},
+    ]
+
+
+def test_aliases_that_make_much_of_little(tmp_path: Path) -> None:
+    levels = ["- &a0 [x]"]
+    levels += [f"- &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 200)]
+    items, problems = load(saved(tmp_path, "\n".join(levels) + "\n", "dids.yml"))
+    assert items == [] and len(problems) == 200
+    merges = ["- &m0 {k0: 1}"]
+    merges += [f"- &m{n} {{<<: *m{n - 1}, k{n}: 1}}" for n in range(1, 200)]
+    assert "has more than 100 keys" in refusal(saved(tmp_path, "\n".join(merges), "dids.yml"))
+
+
+def test_an_integer_of_thousands_of_digits(tmp_path: Path) -> None:
+    for name, content in (
+        ("dids.json", '[{"did_number": "1", "port": %s}]'),
+        ("dids.yml", "- did_number: '1'\n  port: %s\n"),
+    ):
+        _items, (problem,) = load(saved(tmp_path, content % ("9" * 5000), name))
+        assert problem.endswith("port: must be a whole number, not a number that is too large")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"sep=;\ndid_number;port\n1;x\n", 3),
+        (b'"sep=;"\r\ndid_number;port\r\n1;x\r\n', 3),
+        (b"SEP=\t\ndid_number\tport\n1\tx\n", 3),
+        (b"sep=|\ndid_number|port\n1|x\n", 3),
+        (b"\xef\xbb\xbfsep=,\n\xef\xbb\xbfdid_number,port\n1,x\n", 3),
+        (b"did_number\tport\n1\tx\n", 2),
+        (b"did_number|port\n1|x\n", 2),
+        (b"\ndid_number;port\n1;x\n", 3),
+        (b";;\n \t\n\rdid_number;port\n1;x\n", 5),
+        (b"\xef\xbb\xbf" * 2 + b"did_number;port\n1;x\n", 2),
+        (b"\xef\xbb\xbf" * 3 + b'"did_number";"port"\n1;x\n', 2),
+        (" did_number\u00a0;\u200bport\ufeff\n1;x\n".encode(), 2),
+    ],
+    ids=str,
+)
+def test_what_spreadsheets_put_around_a_header(tmp_path: Path, content: bytes, line: int) -> None:
+    for suffix in ("csv", "CSV"):
+        _items, problems = load(saved(tmp_path, content, f"dids.{suffix}"))
+        assert problems == [f"dids.{suffix}, line {line}: port: must be a whole number, not text"]
+
+
+def test_a_quotation_mark_within_a_cell_is_a_character_of_it(tmp_path: Path) -> None:
+    items, problems = load(saved(tmp_path, 'did_number;description\n1;19" Rack\n'))
+    assert (problems, items[0].values["description"]) == ([], '19" Rack')
+
+
+def test_a_formula_that_has_failed_is_no_value(tmp_path: Path) -> None:
+    table = (
+        "did_number;description;annotations;host_additional\n1;#N/D;;\n2;x; #REF! ;\n3;# 1;#;|\n"
+    )
+    items, problems = load(saved(tmp_path, table))
+    assert [problem.split(" is what a")[0] for problem in problems] == [
+        "dids.csv, line 2: description: #N/D",
+        "dids.csv, line 3: annotations: #REF!",
+    ]
+    assert [item.number for item in items] == ["3"]
+
+
+def test_a_million_columns_are_told_in_short(tmp_path: Path) -> None:
+    header = ";".join(["did_number", *map(str, range(1_000_000)), "port", "port"])
+    message = refusal(saved(tmp_path, f"{header}\n1\n"))
+    assert "the names of 999990 more columns" in message and "port stands twice" in message
+    assert len(message) < 2000
+
+
+# Files that are none
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "yml"])
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path, suffix: str) -> None:
+    pipe, device, folder, link, circle, socket_ = (
+        tmp_path / f"{name}.{suffix}"
+        for name in ("pipe", "device", "folder", "link", "circle", "socket")
+    )
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    folder.mkdir()
+    link.symlink_to("/nowhere/dids")
+    circle.symlink_to(circle)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(socket_))
+        assert "must be a regular file, and is a socket" in refusal(socket_)
+    assert "must be a regular file, and is a named pipe" in refusal(pipe)
+    assert "must be a regular file, and is a device" in refusal(device)
+    assert "must be a regular file, and is a folder" in refusal(folder)
+    assert "No such file" in refusal(link)
+    assert "symbolic links" in refusal(circle)
+    message = refusal(tmp_path / f"{'x' * 5000}.{suffix}")
+    assert "too long" in message and len(message) < 1000
+    with pytest.raises(InvalidParameter, match="no such path"):
+        read_file(f"/tmp/a\0.{suffix}")
+
+
+def test_a_file_that_turns_into_a_pipe_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe, regular = tmp_path / "dids.csv", saved(tmp_path, "did_number\n1\n", "other.csv")
+    os.mkfifo(pipe)
+    before = os.stat(regular)
+    monkeypatch.setattr(os, "stat", lambda *_args, **_options: before)
+    assert "is a named pipe" in refusal(pipe)
+
+
+def test_a_file_that_is_too_large_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path, "did_number\n1\n")
+    small = os.stat(path)
+    os.truncate(path, 256 * 1024**2 + 1)
+    assert "larger than 256 MiB" in refusal(path)
+    # One that grows while it is read, and a file of the system that has no size.
+    for name in ("stat", "fstat"):
+        monkeypatch.setattr(os, name, lambda *_args, **_options: small)
+    assert "larger than 256 MiB" in refusal(path)
+
+
+def test_a_link_to_a_file_is_as_good_as_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "link.csv"
+    path.symlink_to(saved(tmp_path, "did_number\n1\n"))
+    assert values(load(path)[0]) == [{"did_number": "1"}]
+
+
+# What a value may be
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ("12:30:00", "a number in another notation"),
+        ("0010", "a number in another notation"),
+        ("1_000", "a number in another notation"),
+        ("0x1F", "a number in another notation"),
+        ("10", "a number"),
+        ("1.10", "a number with a decimal point"),
+        (".inf", "a number with a decimal point"),
+        ("yes", "a boolean"),
+        ("Off", "a boolean"),
+        ("2026-01-31", "a date"),
+        ("2026-02-31", "a date"),
+        ("2026-01-31 12:30:00", "a date"),
+        ("[a]", "a list"),
+    ],
+)
+def test_what_yaml_makes_of_unquoted_text_is_refused(
+    tmp_path: Path, written: str, kind: str
+) -> None:
+    for field in ("annotations", "description", "host", "ip_address1", "ip_address2"):
+        path = saved(tmp_path, f"- did_number: '1'\n  {field}: {written}\n", "dids.yml")
+        items, (problem,) = load(path)
+        assert items == [] and problem.startswith(
+            f"dids.yml, line 1: {field}: must be text, not {kind}"
+        )
+        assert "quotes" in problem or kind == "a list"
+
+
+@pytest.mark.parametrize("written", ["010", "12:30", "1_000", "0b11", "2026-01-31", "5060.0"])
+def test_a_number_in_yaml_is_as_it_is_written(tmp_path: Path, written: str) -> None:
+    path = saved(tmp_path, f"- did_number: '1'\n  customer_id: {written}\n", "dids.yml")
+    items, (problem,) = load(path)
+    assert items == [] and "customer_id: must be a whole number, not a " in problem
+
+
+def test_a_number_for_text_in_json_and_any_text_in_a_table(tmp_path: Path) -> None:
+    for written, kind in (("5", "a number"), ("1.10", "a number with"), ("true", "a boolean")):
+        document = f'[{{"did_number": "1", "description": {written}}}]'
+        _items, (problem,) = load(saved(tmp_path, document, "dids.json"))
+        assert f"description: must be text, not {kind}" in problem
+        table = saved(tmp_path, f"did_number;description\n1;{written}\n")
+        assert values(load(table)[0]) == [{"did_number": "1", "description": written}]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_mark_in_any_file_and_in_defaults(tmp_path: Path, mark: str) -> None:
+    document = json.dumps([{"did_number": "1", "password": mark}])
+    table = io.StringIO()
+    csv.writer(table).writerows([["did_number", "password"], ["1", mark]])
+    found = [
+        load(saved(tmp_path, document, "dids.json")),
+        load(saved(tmp_path, document, "dids.yml")),
+        load(saved(tmp_path, table.getvalue())),
+        declared({"did_number": "1"}, password=mark),
+    ]
+    for items, problems in found:
+        assert len(problems) == 1 and "password: is a mark that stands in place" in problems[0]
+        assert not any("password" in item.values for item in items)
+
+
+@pytest.mark.parametrize(
+    ("item", "field"),
+    [
+        ({"did_number": "***"}, "did_number"),
+        ({"did_number": "1", "record_id": "***"}, "record_id"),
+        ({"did_number": "1", "last_number": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"}, "last_number"),
+    ],
+)
+def test_a_mark_in_place_of_an_identity(item: dict[str, Any], field: str) -> None:
+    _items, problems = declared(item)
+    assert any(f"{field}: is a mark that stands in place" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (
+            {"description": "Linha {number}"},
+            "description: holds {number}, which is replaced in a range",
+        ),
+        (
+            {"description": "Linha { Number }"},
+            "description: holds {number}, which is replaced in a",
+        ),
+        (
+            {"annotations": "Linha {number}"},
+            "annotations: holds {number}, which only the description",
+        ),
+        (
+            {"last_number": "2", "annotations": "{number}"},
+            "annotations: holds {number}, which only",
+        ),
+        ({"last_number": "2", "username": "u{NUMBER}"}, "username: holds {number}, which only"),
+        ({"last_number": "2", "password": "p{number}"}, "password: holds {number}, which only"),
+        ({"last_number": "2", "description": "L {NUMBER}"}, "is not spelled {number}"),
+        ({"last_number": "2", "description": "L { number }"}, "is not spelled {number}"),
+        ({"last_number": "2", "description": "L {{number}}"}, "is not spelled {number}"),
+        ({"last_number": "2", "description": "{number} {Number}"}, "is not spelled {number}"),
+    ],
+    ids=str,
+)
+def test_a_placeholder_that_nothing_replaces(item: dict[str, Any], words: str) -> None:
+    items, problems = declared({"did_number": "1", **item})
+    assert items == [] and len(problems) == 1 and words in problems[0], problems
+
+
+def test_a_placeholder_in_defaults_goes_to_ranges_alone() -> None:
+    _items, problems = declared(
+        {"did_number": "1", "last_number": "2"}, {"did_number": "3"}, description="L {number}"
+    )
+    assert [problem.split(" holds")[0] for problem in problems] == ["dids[1]: description:"]
+    _items, problems = declared({"did_number": "1", "last_number": "2"}, annotations="L {number}")
+    assert [problem.split(" holds")[0] for problem in problems] == ["defaults: annotations:"]
 
 
 # Ranges
@@ -379,10 +896,13 @@ def test_the_first_number_of_a_range_says_how_all_are_sent(
 
 def test_a_description_for_all_can_name_each_number_of_a_range(tmp_path: Path) -> None:
     table = saved(
-        tmp_path, "did_number;last_number;description\n10;11;\n20;;\n30;31;Fila {number}\n"
+        tmp_path,
+        "did_number;last_number;description\n10;11;\n20;;Vinte\n30;31;Fila {number}\n40;;\n",
     )
     items, problems = load(table, defaults={"description": "Linha {number}"})
-    assert problems == []
+    # One that is no range would be called so to the letter.
+    (problem,) = problems
+    assert problem.startswith("dids.csv, line 5: description: holds {number}")
     assert [(item.number, item.values["description"]) for item in items if item.number != "20"] == [
         ("10", "Linha 10"),
         ("11", "Linha 11"),
@@ -480,7 +1000,7 @@ def test_all_that_is_invalid_is_told_at_once_and_no_secret_is() -> None:
         ["dids[4]", "password"],
         ["dids[5]", "did_type"],
         ["dids[5]", "record_id"],
-        ["dids[6]", "a key is no field of a DID"],
+        ["dids[6]", "a key is no field of a DID (key 2 of the entry)"],
     ]
     assert [item.number for item in items] == ["4"]
     assert "geheim" not in str(problems) and "271828" not in str(problems)

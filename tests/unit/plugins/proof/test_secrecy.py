@@ -22,6 +22,19 @@ KEY = "key-8d9c8f7a-2b6e-8629"
 PASSWORD = "pwd-7e1f-geheim"
 COLLECTIONS = Path(client.__file__).parents[5]
 
+# Files in which a secret stands where no value is expected.
+ACCIDENTS = {
+    "tag.yml": f"- did_number: '996'\n  password: !{PASSWORD}\n",
+    "type.yml": f"- did_number: '996'\n  port: !!int {PASSWORD}\n",
+    "alias.yml": f"- did_number: '996'\n  password: *{PASSWORD}\n",
+    "anchor.yml": f"- did_number: '996'\n  password: &{PASSWORD}\n",
+    "key.yml": f"- did_number: '996'\n  {PASSWORD}: password\n",
+    "twice.json": f'[{{"did_number": "996", "{PASSWORD}": 1, "{PASSWORD}": 2}}]',
+    "broken.json": f'[{{"did_number": "996", "password": "{PASSWORD}]',
+    "type.json": f'[{{"did_number": "996", "did_type": {{"password": "{PASSWORD}"}}}}]',
+    "header.csv": f"996;{PASSWORD};1\n",
+    "quotes.csv": f'did_number;password\n996;"{PASSWORD}\n',
+}
 FAULTS: list[dict[str, Any]] = [
     {"fault": "status", "status": 403},
     {"fault": "status", "status": 422},
@@ -107,6 +120,7 @@ def _lists() -> list[dict[str, Any]]:
         {"dids": [*both, {"did_number": "x"}, mistyped]},
         {"dids": [["{{ did_password }}"]], "defaults": "{{ did_password }}"},
         {"src": "{{ playbook_dir }}/dids.csv"},
+        *({"src": f"{{{{ playbook_dir }}}}/{name}"} for name in ACCIDENTS),
     ]
     # What the role's specification refuses, Ansible reports by itself.
     by_role: list[dict[str, Any]] = [
@@ -138,6 +152,8 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
         (book.parent / "dids.csv").write_text(
             f"did_number;password;port\n996;{PASSWORD};1\n997;{PASSWORD};x\n"
         )
+        for name, content in ACCIDENTS.items():
+            (book.parent / name).write_text(content)
         secrets = {"login_token": TOKEN, "login_key": KEY, "did_password": PASSWORD}
         (book.parent / "secrets.yml").write_text(yaml.safe_dump(secrets))
         environment = {
