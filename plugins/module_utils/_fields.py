@@ -133,12 +133,12 @@ def _unquoted(value: object) -> str:
             f"{words}: it was read as a decimal number, and digits may be lost. Put it in quotes where it is written. If it comes from a"
             " table, have its column read as text (in pandas: dtype=str). The filter 'string' comes too late"
         )
-    if isinstance(value, int):
-        return (
-            f"{words}: put it in quotes where it is written, as YAML reads an unquoted number with a leading zero as another number"
-            " (octal). Only where a template computes a whole number, add the filter 'string' there"
-        )
-    return words
+    if value is None or isinstance(value, (dict, list, tuple)):
+        return words
+    return (
+        f"{words}: put it in quotes where it is written, as YAML reads an unquoted number with a leading zero as another number"
+        " (octal). Only where a template computes a whole number, add the filter 'string' there"
+    )
 
 
 def did_number(value: object) -> str:

@@ -233,6 +233,8 @@ def _strange(draw: st.DrawFn) -> str:
 def _cells_in_one(draw: st.DrawFn) -> str:
     other = draw(st.integers(2, 999).filter(lambda number: number != 55))
     if draw(st.booleans()):
+        return draw(_texts("1x Ax Axxxxxxx", "1x-Ax-Axxxxxxx", "Axx 9 Axxxxxxx", "Axxxx Axxxxxxx"))
+    if draw(st.booleans()):
         return f"{other}{draw(_one_of(' ', '-', ';'))}{draw(_texts('Axxxxxxxxx', 'Axxxxxxxxxx'))}"
     return f"{other} {draw(_texts('(Ax) xxxx-xxxx', '(Ax) xxxxx-xxxx'))}"
 
