@@ -29,6 +29,7 @@ class DidError(Exception):
         record_id: int | None = None,
         http_status: int | None = None,
         reason: str | None = None,
+        attempt: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -37,6 +38,7 @@ class DidError(Exception):
         self.record_id = record_id
         self.http_status = http_status
         self.reason = reason
+        self.attempt = attempt
 
     def details(self) -> dict[str, t.Any]:
         """Return what the module's result calls C(error)."""
@@ -46,6 +48,7 @@ class DidError(Exception):
             "reason": self.reason,
             "did_number": self.did_number,
             "record_id": self.record_id,
+            "attempt": self.attempt,
         }
 
 

@@ -198,7 +198,7 @@ class _Run:
                 {
                     "did_number": record.number,
                     "record_id": record.record_id,
-                    "outcome": record.outcome,
+                    "outcome": record.shown_outcome,
                 }
                 for _platform, record in registry.records(platform, None, None, None)
                 if record.key not in listed
@@ -291,18 +291,16 @@ class _Run:
         return type(first)(message, **details)
 
     def _ways_on(self, failed: Sequence[tuple[Item, DidError]]) -> str:
-        numbers = [
-            error.did_number
+        creates = [
+            (error.did_number, error.attempt)
             for _item, error in failed
-            if isinstance(error, UnknownOutcome) and error.did_number and error.record_id is None
+            if isinstance(error, UnknownOutcome) and error.did_number and error.attempt
         ]
-        if not numbers:
+        if not creates:
             return ""
         from .._telling import ways_on
 
-        settings = self._converger.settings
-        location = self._converger.registry.location
-        return "\n" + ways_on(numbers[:_TOLD_FAILURES], settings.platform, location)
+        return "\n" + ways_on(creates[:_TOLD_FAILURES], self._converger.target)
 
 
 def _outcome(job: Job, predicted: bool) -> str:

@@ -38,9 +38,9 @@ def _unknown(runner: Runner, number: str = "1166") -> None:
 
 
 def _tasks_of(message: str) -> list[dict[str, Any]]:
-    """Return the tasks that a message tells to paste."""
-    tasks: list[dict[str, Any]] = yaml.safe_load(message[message.index("\n") :])
-    return [task["nextbilling.did.did_registry"] for task in tasks]
+    """Return the tasks of the plays that a message tells to paste."""
+    plays: list[dict[str, Any]] = yaml.safe_load(message[message.index("\n") :])
+    return [task["nextbilling.did.did_registry"] for play in plays for task in play["tasks"]]
 
 
 def test_an_unknown_create_that_exists(runner: Runner) -> None:
@@ -61,9 +61,15 @@ def test_an_unknown_create_that_does_not_exist(runner: Runner) -> None:
     runner.simulator.fault("reset_before")
     message = runner.did(did_number="0166", port=5060)["msg"]
     _exists, does_not = _tasks_of(message)
-    assert _resolve(runner, does_not.pop("state"), *does_not.pop("dids"), **does_not)["changed"]
+    state, dids, *_options = does_not.values()
+    options = {name: does_not[name] for name in does_not.keys() - {"state", "dids"}}
+    assert _resolve(runner, state, *dids, **options)["changed"]
     assert not _resolve(runner, "forgotten", {"did_number": "0166"})["changed"]
+    assert not runner.did_registry(**does_not)["changed"]
     assert runner.both(did_number="0166", port=5060)["action"] == "create"
+    # Left in a playbook, it is about what is over.
+    assert not runner.did_registry(**does_not)["changed"]
+    assert runner.both(did_number="0166", port=5060)["action"] == "none"
     assert runner.simulator.duplicates() == {}
 
 
@@ -201,18 +207,16 @@ def test_a_confirmed_record_is_forgotten_by_its_id_too(runner: Runner) -> None:
     assert _resolve(runner, "forgotten", {"record_id": 12})["changed"]
 
 
-def test_a_live_claim_is_waited_for(runner: Runner) -> None:
+def test_a_live_claim_is_waited_for_to_record(runner: Runner) -> None:
     platform = runner.simulator.url.split("//")[1]
     registry = _open.open_registry(
         runner.store.location, platform, registry_id=None, write=True, timeout=5
     )
     registry.claim(platform, Intent("create", None, "1", None, {"did_number": "1"}, 1.0))
-    for state in ("recorded", "forgotten"):
-        busy = runner.did_registry(
-            state=state, dids=[{"did_number": "1", "record_id": 13}], registry_timeout=0.1
-        )
-        assert busy["error"]["kind"] == "registry_busy"
-    assert runner.did_registry(state="forgotten", dids=[{"did_number": "1"}])["changed"]
+    recorded = {"state": "recorded", "dids": [{"did_number": "1", "record_id": 13}]}
+    busy = runner.did_registry(**recorded, registry_timeout=0.1)
+    assert busy["error"]["kind"] == "registry_busy"
+    assert runner.did_registry(**recorded)["changed"]
     registry.close()
 
 
@@ -254,7 +258,12 @@ def test_info(runner: Runner) -> None:
     assert told(outcome="uncertain") == []
     assert told(did_number="5") == []
     info = runner.did_info(**login)
-    assert info["registry"]["counts"] == {"confirmed": 3, "unknown": 1, "uncertain": 0}
+    assert info["registry"]["counts"] == {
+        "confirmed": 3,
+        "unknown": 1,
+        "uncertain": 0,
+        "under_way": 0,
+    }
     assert info["registry"]["platforms"] == sorted([here, "other:443"])
     assert info["registry"]["schema"] == 1 and info["registry"]["changed_at"].endswith("Z")
     (did,) = runner.did_info(did_number="1166", platform=here)["dids"]
