@@ -578,6 +578,10 @@ def test_an_attempt_of_another_did_or_platform(runner: Runner) -> None:
     )
     assert (refused["error"]["kind"], "on the platform" in refused["msg"]) == ("conflict", True)
     assert [did["outcome"] for did in runner.did_info()["dids"]] == ["unknown", "unknown"]
+    runner.did(record_id=12, port=1)
+    ((key,),) = runner.rows("SELECT record_key FROM records WHERE record_id = 12")
+    refused = _resolve(runner, "forgotten", {"did_number": "9", "attempt": key})
+    assert "a record without a number" in refused["msg"]
 
 
 def test_the_same_number_on_two_platforms_is_two_attempts(runner: Runner) -> None:
