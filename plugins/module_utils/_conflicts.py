@@ -64,7 +64,7 @@ def _called(record: Record) -> str:
 def _conflict(desired: Desired, words: str) -> Conflict:
     return Conflict(
         f"{desired.label}: {words}. Nothing was sent. Correct did_number or record_id; if it is the registry that is wrong, forget its"
-        " record with nextbilling.did.did_registry (state: forgotten) first",
+        " record with nextbilling.did.did_registry (state: forgotten, with its record_id, or the attempt that did_info shows) first",
         did_number=desired.did_number,
         record_id=desired.record_id,
     )

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
 
     from ._exchange import Connection
+    from ._pasting import Target
     from ._platform import Platform
     from ._registry._protocols import Registry
     from ._registry._records import Found, Record
@@ -144,13 +145,18 @@ class Converger:
         except UnknownOutcome as error:
             from ._telling import with_ways_on
 
-            job.error = with_ways_on(
-                error, job.desired, self.settings.platform, self.registry.location
-            )
+            job.error = with_ways_on(error, job.desired, self.target)
         except DidError as error:
             job.error = error
         else:
             job.plan = plan
+
+    @property
+    def target(self) -> Target:
+        """Return what the plays in errors are about."""
+        from ._pasting import Target
+
+        return Target(self.settings.platform, self.registry.location, self.registry.registry_id)
 
     def _wait(self, seconds: float) -> None:
         self.sleep(seconds)

@@ -207,7 +207,7 @@ class Dispatcher:
         try:
             found = self._registry.find(self._settings.platform, desired.number, desired.record_id)
         except DidError as error:
-            told = _telling.unsent(attempts.plan, error, claimed=False)
+            told = _telling.unsent(attempts.plan, error)
             self._hold_back(attempts, told, error.message)
             self._stop(f"the registry could not be read ({error.message})")
             return False
@@ -306,7 +306,7 @@ class Dispatcher:
             try:
                 self._registry.withdraw(attempts.token)
             except DidError as error:
-                told = _telling.unsent(attempts.plan, error, claimed=True)
+                told = _telling.unsent(attempts.plan, error, self._still_open(attempts))
                 self._hold_back(attempts, told, error.message)
             else:
                 self._leave_undone(attempts)
@@ -388,7 +388,8 @@ class Dispatcher:
         elif answer.state == _outcome.APPLIED:
             self._applied(attempts, answer, written)
         elif isinstance(written, DidError) and answer.state == _outcome.NOT_APPLIED:
-            told = _telling.unsettled(attempts.plan, answer, written)
+            left = self._still_open(attempts)
+            told = _telling.unsettled(attempts.plan, answer, written, left)
             self._hold_back(attempts, told, f"{answer.words}; {written.message}")
         else:
             self._not_applied(attempts, answer)
@@ -400,7 +401,8 @@ class Dispatcher:
             raise error
         if isinstance(error, DidError):
             # From the last look before the first byte.
-            told = _telling.unsent(attempts.plan, error, claimed=claimed)
+            left = self._still_open(attempts) if claimed else ""
+            told = _telling.unsent(attempts.plan, error, left)
             self._hold_back(attempts, told, error.message)
         else:
             failure = defect(error)
@@ -415,8 +417,8 @@ class Dispatcher:
         plan = attempts.plan if attempts.doubtful is None else attempts.doubtful[0]
         record_id = t.cast("int", answer.record_id)
         if isinstance(written, DidError):
-            place = self._settings.platform, self._registry.location
-            self._fail(attempts, _telling.unrecorded(attempts.plan, record_id, written, *place))
+            target = self._converger.target
+            self._fail(attempts, _telling.unrecorded(attempts.plan, record_id, written, target))
         elif isinstance(written, LateAnswer):
             self._fail(attempts, _telling.astray(attempts.plan, record_id, written.record))
         else:
@@ -456,13 +458,17 @@ class Dispatcher:
 
     def _fail_with_last(self, attempts: _Attempts) -> None:
         plan, answer = attempts.doubtful or t.cast("tuple[Plan, Outcome]", attempts.last)
-        self._fail(attempts, self._failure(plan, answer))
+        self._fail(attempts, self._failure(attempts, plan, answer))
         self._lost = self._lost + 1 if answer.kind in ("unreachable", "unknown_outcome") else 0
         if self._lost >= _LOST_LIMIT:
             self._stop(f"{self._lost} DIDs in a row got no clear answer from the platform")
 
-    def _failure(self, plan: Plan, answer: Outcome) -> DidError:
-        return _telling.failure(plan, answer, self._settings.platform, self._registry.location)
+    def _failure(self, attempts: _Attempts, plan: Plan, answer: Outcome) -> DidError:
+        # A create that may have been applied is the last thing that was claimed for its DID.
+        return _telling.failure(plan, answer, attempts.token, self._converger.target)
+
+    def _still_open(self, attempts: _Attempts) -> str:
+        return _telling.still_open(attempts.plan, attempts.token, self._converger.target)
 
     def _leave_undone(self, attempts: _Attempts) -> None:
         """Send nothing for a DID any more. What was tried, and was to be tried again, has failed."""
@@ -475,7 +481,8 @@ class Dispatcher:
         If an earlier one may have been applied, that is what counts, and C(why), or else the error's message, is told beside it.
         """
         if attempts.doubtful is not None:
-            error = _telling.unrepeated(self._failure(*attempts.doubtful), why or error.message)
+            failure = self._failure(attempts, *attempts.doubtful)
+            error = _telling.unrepeated(failure, why or error.message)
         self._fail(attempts, error)
 
     def _fail(self, attempts: _Attempts, error: DidError) -> None:

@@ -32,6 +32,7 @@ class DidError(Exception):
         record_id: int | None = None,
         http_status: int | None = None,
         reason: str | None = None,
+        attempt: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -39,6 +40,7 @@ class DidError(Exception):
         self.record_id = record_id
         self.http_status = http_status
         self.reason = reason
+        self.attempt = attempt
 
     def details(self) -> dict[str, t.Any]:
         """Return what the module's result calls C(error)."""
@@ -48,6 +50,7 @@ class DidError(Exception):
             "reason": self.reason,
             "did_number": self.did_number,
             "record_id": self.record_id,
+            "attempt": self.attempt,
         }
 
 

@@ -152,6 +152,7 @@ def decide(
             raise UnknownOutcome(
                 f"{desired.label}: an earlier create was begun and its outcome is not known. Nothing was sent now",
                 did_number=desired.did_number,
+                attempt=known.attempt,
             )
         return _first(ADOPT, desired, known, policy)
     return _against(known, desired, policy, fingerprints)

@@ -17,15 +17,17 @@ import time
 import typing as t
 
 from ._errors import Conflict, RegistryBusy
+from ._fields import identity
 from ._plan import masked, same
-from ._registry._changes import Holding, Revision
+from ._registry._changes import Forgotten, Holding, Revision
 from ._registry._records import CONFIRMED, UNKNOWN, Record
-from ._registry._waiting import find_unclaimed
+from ._registry._waiting import end_of, find_unclaimed, live_claim
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
 
     from ._registry._protocols import Registry
+    from ._registry._records import Found
 
 RECORDED = "recorded"
 FORGOTTEN = "forgotten"
@@ -35,7 +37,7 @@ _RACES = 100
 class Statement(t.NamedTuple):
     """What a task says of one DID. C(place): where it says it. C(fields): wire values, fingerprints for secrets.
 
-    C(not_known): fields that it declares, but whose value cannot be recorded.
+    C(not_known): fields that it declares, but whose value cannot be recorded. C(attempt): the create that it says was not applied.
     """
 
     place: str
@@ -43,6 +45,7 @@ class Statement(t.NamedTuple):
     record_id: int | None
     fields: t.Mapping[str, t.Any]
     not_known: t.Collection[str] = ()
+    attempt: str | None = None
 
     @property
     def label(self) -> str:
@@ -63,31 +66,45 @@ def resolve(
 ) -> list[Revision]:
     """Take a list of statements into the registry. Returns the corrections that were, or would be, made.
 
-    :param patience: seconds to wait for runs that hold one of the DIDs.
+    :param patience: seconds to wait, before something is recorded, for runs that hold one of the DIDs. To forget one waits for nobody:
+        what its run does meanwhile is nothing that the person has seen.
     :raises Conflict: some of them contradict the registry; all of these are named, and nothing is written.
-    :raises RegistryBusy: another run holds one of the DIDs for longer.
+    :raises RegistryBusy: another run holds one of the DIDs, to record them for longer.
     """
     deadline = time.monotonic() + patience
-    decide = _record if state == RECORDED else _forget
     for _race in range(_RACES):
-        revisions: list[Revision] = []
-        problems: list[str] = []
-        found = find_unclaimed(registry, platform, statements, until=deadline, sleep=sleep)
-        for statement, each in zip(statements, found):
-            if isinstance(each, RegistryBusy):
-                raise each
-            try:
-                revisions += decide(statement, *each, overwrite)
-            except _Contradiction as problem:
-                problems.append(f"{statement.label}: {problem}")
-        problems += _entangled(revisions)
-        if problems:
-            raise Conflict("Nothing was written. " + "; ".join(problems))
+        if state == FORGOTTEN:
+            decisions = _forgettings(registry, platform, statements)
+        else:
+            found = find_unclaimed(registry, platform, statements, until=deadline, sleep=sleep)
+            decisions = _recordings(registry, platform, statements, found, overwrite)
+        revisions = _all_of(decisions)
+        # What was decided holds for the records as looked at: it is written only if they are still the same, and free.
         if not apply or not revisions or registry.revise(platform, revisions):
             return revisions
     raise RegistryBusy(
         "Other runs change these DIDs all the time. Nothing was written. Run again later"
     )
+
+
+_Decisions = list[tuple[Statement, "list[Revision] | _Contradiction"]]
+
+
+def _all_of(decisions: _Decisions) -> list[Revision]:
+    """Return all corrections, or raise what stands against any of them."""
+    revisions: list[Revision] = []
+    problems: list[str] = []
+    busy = False
+    for statement, decided in decisions:
+        if isinstance(decided, _Contradiction):
+            busy |= isinstance(decided, _UnderWay)
+            problems.append(f"{statement.label}: {decided}")
+        else:
+            revisions += decided
+    problems += _entangled(revisions)
+    if problems:
+        raise (RegistryBusy if busy else Conflict)("Nothing was written. " + "; ".join(problems))
+    return revisions
 
 
 def _entangled(revisions: Sequence[Revision]) -> list[str]:
@@ -109,12 +126,45 @@ class _Contradiction(Exception):
     """A statement does not fit what the registry knows."""
 
 
-def _record(
-    statement: Statement, by_number: Record | None, by_id: Record | None, overwrite: bool
-) -> list[Revision]:
+class _UnderWay(_Contradiction):
+    """A run is at work on what a statement speaks of."""
+
+
+# Recording
+
+
+def _recordings(
+    registry: Registry,
+    platform: str,
+    statements: Sequence[Statement],
+    found: Sequence[Found | RegistryBusy],
+    overwrite: bool,
+) -> _Decisions:
+    open_numbers = {
+        statement.number
+        for statement, each in zip(statements, found)
+        if statement.number is not None and not isinstance(each, RegistryBusy) and _is_open(each[0])
+    }
+    past = registry.forgotten(platform, open_numbers) if open_numbers else {}
+    decisions: _Decisions = []
+    for statement, each in zip(statements, found):
+        if isinstance(each, RegistryBusy):
+            raise each
+        try:
+            if not overwrite:
+                _check_recorded(statement, *each, past.get(statement.number or ""))
+            decisions.append((statement, _record(statement, *each)))
+        except _Contradiction as problem:
+            decisions.append((statement, problem))
+    return decisions
+
+
+def _is_open(record: Record | None) -> bool:
+    return record is not None and record.outcome == UNKNOWN
+
+
+def _record(statement: Statement, by_number: Record | None, by_id: Record | None) -> list[Revision]:
     record_id = t.cast("int", statement.record_id)
-    if not overwrite:
-        _check_recorded(statement, by_number, by_id)
     known = by_id or by_number
     if known is not None and len(known.numbers) > 1 and statement.number is None:
         raise _Contradiction(
@@ -135,7 +185,27 @@ def _record(
     return [*revisions, Revision(RECORDED, known, holding)]
 
 
-def _check_recorded(statement: Statement, by_number: Record | None, by_id: Record | None) -> None:
+def _check_recorded(
+    statement: Statement, by_number: Record | None, by_id: Record | None, past: Forgotten | None
+) -> None:
+    """Refuse what contradicts the registry, or was said of something that has changed since, as by a task left in a playbook.
+
+    :param past: what was forgotten of its number, if a create of that is open.
+    """
+    if past is not None and statement.record_id in past.record_ids:
+        raise _Contradiction(
+            f"record {statement.record_id} was forgotten, and a create that was begun since is open: that would make another record. Look"
+            f" both up on the platform; if it is record {statement.record_id} all the same, overwrite: true says so"
+        )
+    if (
+        by_number is not None
+        and len(by_number.numbers) > 1
+        and _is_number_before(statement, by_number)
+    ):
+        raise _Contradiction(
+            f"whether record {by_number.record_id} has been renumbered ({' and '.join(by_number.numbers)}) is not settled. Run the task that"
+            " renumbers it again, which does no harm; if you know that it still bears this number, overwrite: true says so"
+        )
     if by_number is not None and by_number.record_id not in (None, statement.record_id):
         raise _Contradiction(
             f"the registry knows it as record {by_number.record_id}, not {statement.record_id}; overwrite: true replaces that"
@@ -153,6 +223,12 @@ def _check_recorded(statement: Statement, by_number: Record | None, by_id: Recor
         raise _Contradiction(
             f"in the registry the number and record {statement.record_id} are two records; overwrite: true makes them one"
         )
+
+
+def _is_number_before(statement: Statement, known: Record) -> bool:
+    """Tell whether a statement names the number that a record bore before a renumbering that is not settled."""
+    before = known.fields.get("did_number")
+    return before is not None and statement.number == identity(before)
 
 
 def _only_number(known: Record | None) -> str | None:
@@ -177,22 +253,65 @@ def _holds(known: Record, holding: Holding) -> bool:
     return settled and same_number and same_fields and known.record_id == holding.record_id
 
 
-def _forget(
-    statement: Statement, by_number: Record | None, by_id: Record | None, _overwrite: bool
-) -> list[Revision]:
+# Forgetting
+
+
+def _forgettings(registry: Registry, platform: str, statements: Sequence[Statement]) -> _Decisions:
+    found = registry.find_many(platform, [(each.number, each.record_id) for each in statements])
+    # After the look: what a record has taken the place of is in the history by now.
+    speaking = [each for each in statements if each.attempt is not None]
+    past = registry.forgotten(
+        platform, {each.number for each in speaking if each.number is not None}
+    )
+    made = registry.made_by({t.cast("str", each.attempt) for each in speaking})
+    decisions: _Decisions = []
+    for statement, (by_number, by_id) in zip(statements, found):
+        gone = past.get(statement.number or "")
+        if (
+            statement.attempt is not None
+            and gone is not None
+            and statement.attempt in gone.attempts
+        ):
+            # Said before. Whatever has become of the number since, this is not about that.
+            decisions.append((statement, []))
+            continue
+        try:
+            _check_attempt(statement, platform, made.get(statement.attempt or ""))
+            decisions.append((statement, _forget(statement, by_number, by_id)))
+        except _Contradiction as problem:
+            decisions.append((statement, problem))
+    return decisions
+
+
+def _check_attempt(
+    statement: Statement, platform: str, made: tuple[str, str | None] | None
+) -> None:
+    """Refuse an attempt at another DID, as from a row of a spreadsheet that was moved, or from another platform."""
+    if made is None or made == (platform, statement.number):
+        return
+    called = "a record without a number" if made[1] is None else f"DID {made[1]}"
+    where = "" if made[0] == platform else f" on the platform {made[0]}"
+    raise _Contradiction(f"its attempt is the one that made {called}{where}")
+
+
+def _forget(statement: Statement, by_number: Record | None, by_id: Record | None) -> list[Revision]:
     known = by_number or by_id
     if known is None:
         return []
+    _check_free(by_number, by_id)
     if by_number is not None and by_id is not None and by_number.key != by_id.key:
         raise _Contradiction(
             f"the number is one record in the registry, and record {statement.record_id} is another"
         )
     if statement.number is not None and by_number is None and known.numbers:
         raise _Contradiction(f"the registry knows record {known.record_id} as DID {known.number}")
-    if known.outcome == UNKNOWN and statement.record_id is None:
-        return [Revision(FORGOTTEN, known, None)]
-    if known.record_id is None:
-        raise _Contradiction("no record id is known of it, so none can be given to forget it")
+    if known.outcome == UNKNOWN:
+        return [Revision(FORGOTTEN, known, None, _attempt_of(statement, known))]
+    if statement.attempt is not None:
+        raise _Contradiction(
+            f"the registry knows it as record {known.record_id} by now, so this is no create whose outcome is not known. Look it up on the"
+            " platform again"
+        )
     if statement.record_id is None:
         raise _Contradiction(
             f"the registry knows it as record {known.record_id}. If it is to be forgotten all the same, give that record_id too: a run"
@@ -203,6 +322,33 @@ def _forget(
             f"the registry knows it as record {known.record_id}, not {statement.record_id}"
         )
     return [Revision(FORGOTTEN, known, None)]
+
+
+def _check_free(*found: Record | None) -> None:
+    """Refuse while a run is at work: what the person saw may be otherwise when it ends."""
+    claim = live_claim(t.cast("Found", found))
+    if claim is not None:
+        raise _UnderWay(
+            f"a run ({claim.holder}) is at work on its {claim.action}, until {end_of(claim)} at the latest. What comes of that nobody has"
+            " seen yet. Wait until did_info no longer shows it as under_way, look it up on the platform again, and say then what is so"
+        )
+
+
+def _attempt_of(statement: Statement, known: Record) -> str:
+    """Return the attempt which a statement about a create of unknown outcome must name, and does."""
+    if statement.record_id is not None:
+        raise _Contradiction("no record id is known of it, so none can be given to forget it")
+    if statement.attempt is None:
+        raise _Contradiction(
+            "a create of it was begun, and its outcome is not known. Look it up on the platform; if it is not there, give beside its"
+            " did_number the attempt that did_info shows, as this may be another create than the one that you looked for"
+        )
+    if statement.attempt != known.attempt:
+        raise _Contradiction(
+            "the create whose outcome is not known is another one than this attempt. Look it up on the platform again; if it is not"
+            " there, give the attempt that did_info shows now"
+        )
+    return statement.attempt
 
 
 def lines(revisions: Sequence[Revision]) -> tuple[str, str]:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from . import _fields, _ranges
@@ -21,6 +22,9 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 
 FIELD_NAMES = {*_fields.BY_NAME, "record_id"}
+# Of a statement to the registry: which create it speaks of.
+ATTEMPT = "attempt"
+_STATEMENT_NAMES = {*FIELD_NAMES, ATTEMPT}
 _RANGE_NAMES = {*FIELD_NAMES, _ranges.LAST_NUMBER}
 # How many unknown keys of one entry are told.
 _SHOWN_KEYS = 5
@@ -49,6 +53,7 @@ class Item(t.NamedTuple):
     entry: Entry
     values: t.Mapping[str, t.Any]
     record_id: int | None
+    attempt: str | None = None
 
     @property
     def place(self) -> str:
@@ -84,7 +89,7 @@ def read_file(path: str, *, ranges: bool = False) -> list[Entry]:
     reader = _reader(os.path.splitext(path)[1].lower())
     if reader is None:
         raise unusable(path, "is none of .csv, .json, .yml")
-    found = reader(path, read_text(path), _RANGE_NAMES if ranges else FIELD_NAMES)
+    found = reader(path, read_text(path), _RANGE_NAMES if ranges else _STATEMENT_NAMES)
     name = os.path.basename(path)
     return [
         Entry(index, f"{name}{place}", f"{name}{place}", declared, problems)
@@ -122,7 +127,7 @@ def check(
     wires, problems = _check_defaults(defaults or {})
     if not entries:
         problems.append(f"{name}: is empty, which is more likely a mistake than a wish")
-    names = _RANGE_NAMES if ranges else FIELD_NAMES
+    names = _RANGE_NAMES if ranges else _STATEMENT_NAMES
     for entry in entries:
         found, invalid = _check(entry, wires, names)
         problems.extend(f"{entry.place}: {problem}" for problem in invalid)
@@ -156,9 +161,19 @@ def _check(
             record_id = _fields.record_id(declared["record_id"])
         except ValueError as error:
             problems.append(f"record_id: {error}")
+    attempt = declared.get(ATTEMPT) if ATTEMPT in names else None
+    if attempt is not None and not is_attempt(attempt):
+        problems.append(
+            f"{ATTEMPT}: must be the 32 hexadecimal digits that did_info and the error message show, in quotes"
+        )
     if last is None:
-        return ([] if problems else [Item(entry, values, record_id)]), problems
+        return ([] if problems else [Item(entry, values, record_id, attempt)]), problems
     return _check_range(entry, values, last, problems)
+
+
+def is_attempt(value: object) -> bool:
+    """Tell whether a value has the shape of an attempt."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32}", value) is not None
 
 
 def _check_range(
@@ -211,7 +226,11 @@ def _repeated(items: Sequence[Item]) -> list[str]:
     first: dict[tuple[str, object], str] = {}
     shared: dict[tuple[str, str, str], list[object]] = {}
     for item in items:
-        for what, value in (("did_number", item.number), ("record_id", item.record_id)):
+        for what, value in (
+            ("did_number", item.number),
+            ("record_id", item.record_id),
+            (ATTEMPT, item.attempt),
+        ):
             if value is None:
                 continue
             place = first.setdefault((what, value), item.place)

@@ -13,7 +13,7 @@ import typing as t
 
 from . import _errors, _outcome
 from ._errors import Conflict, DidError, PlanChanged, RegistryBusy, Unrecorded
-from ._pasting import pasteable_task
+from ._pasting import RECORD_ID, Target, pasteable_task
 from ._plan import CREATE
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -36,7 +36,7 @@ _VERBS = {
 }
 
 
-def failure(plan: Plan, outcome: Outcome, platform: str, registry: str) -> DidError:
+def failure(plan: Plan, outcome: Outcome, attempt: str, target: Target) -> DidError:
     """Return the error for an attempt that was not applied, or whose outcome is unknown."""
     desired = plan.desired
     reason = f": {outcome.reason}" if outcome.reason and outcome.kind != "unknown_outcome" else ""
@@ -63,51 +63,60 @@ def failure(plan: Plan, outcome: Outcome, platform: str, registry: str) -> DidEr
     if plan.action == CREATE:
         if outcome.record_id is not None:
             error.message += f". The answer names record {outcome.record_id}"
-        return with_ways_on(error, desired, platform, registry)
+        error.attempt = attempt
+        return with_ways_on(error, desired, target)
     error.message += ". It may or may not have been applied. Run again: an edit may be repeated, and the registry knows that it has to be"
     return error
 
 
-def with_ways_on(error: DidError, desired: Desired, platform: str, registry: str) -> DidError:
-    """Complete the message of a create of unknown outcome with both ways on, as tasks."""
+def with_ways_on(error: DidError, desired: Desired, target: Target) -> DidError:
+    """Complete the message of a create of unknown outcome with both ways on, as plays."""
     number = str(desired.did_number)
     error.message += (
         f". {number} may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
-        " these two tasks once, and run again. (If it exists, adding its record_id to this task does the same.)"
-        f"\n{ways_on([number], platform, registry)}"
+        " these two plays once, and run again. (If it exists, adding its record_id to this task does the same.)"
+        f"\n{ways_on([(number, str(error.attempt))], target)}"
     )
     return error
 
 
-def ways_on(numbers: Sequence[str], platform: str, registry: str) -> str:
-    """Return the two tasks of which one settles a create of unknown outcome, for one number or several."""
-    place = {"platform": platform, "registry": registry}
-    one = len(numbers) == 1
-    named = f"DID {numbers[0]}" if one else "The DIDs that"
+def ways_on(creates: Sequence[tuple[str, str]], target: Target) -> str:
+    """Return the two plays of which one settles creates of unknown outcome.
+
+    :param creates: the number and the attempt of each.
+    """
+    one = len(creates) == 1
+    named = f"DID {creates[0][0]} exists" if one else "The DIDs that exist"
     settled = pasteable_task(
-        f"{named} {'exists' if one else 'exist'} on the platform, under the record id that stands here in place of 0",
+        f"{named} on the platform, under the record id that stands here in place of {RECORD_ID}",
         "did_registry",
         {
             "state": "recorded",
-            "dids": [{"did_number": number, "record_id": 0} for number in numbers],
-            **place,
+            "dids": [
+                {"did_number": number, "record_id": RECORD_ID} for number, _attempt in creates
+            ],
+            **target.options(),
         },
     )
-    undone = pasteable_task(
-        f"{named} {'does' if one else 'do'} not exist on the platform",
+    return f"{settled}\n{undone(creates, target)}"
+
+
+def undone(creates: Sequence[tuple[str, str]], target: Target) -> str:
+    """Return the play that says of creates that they were not applied."""
+    one = len(creates) == 1
+    named = f"DID {creates[0][0]} does" if one else "The DIDs that do"
+    return pasteable_task(
+        f"{named} not exist on the platform",
         "did_registry",
         {
             "state": "forgotten",
-            "dids": [{"did_number": number} for number in numbers],
-            **place,
+            "dids": [{"did_number": number, "attempt": attempt} for number, attempt in creates],
+            **target.options(),
         },
     )
-    return f"{settled}\n{undone}"
 
 
-def unrecorded(
-    plan: Plan, record_id: int, error: DidError, platform: str, registry: str
-) -> Unrecorded:
+def unrecorded(plan: Plan, record_id: int, error: DidError, target: Target) -> Unrecorded:
     """Return the error for an answer that could not be recorded. Its id is told: the platform never tells it again."""
     number = plan.desired.did_number
     if plan.action == CREATE:
@@ -115,7 +124,7 @@ def unrecorded(
         next_step = (
             f". Keep the id {record_id}, which the platform never tells again. The DID stays open in the registry, and no run creates it"
             " again. Once the registry works again, run this, and run again:"
-            f"\n{recording([(str(number), record_id)], platform, registry)}"
+            f"\n{recording([(str(number), record_id)], target)}"
         )
     else:
         done = "applied the edit to"
@@ -131,8 +140,8 @@ def unrecorded(
     return told
 
 
-def recording(created: Sequence[tuple[str, int]], platform: str, registry: str) -> str:
-    """Return the task that records what was created and could not be recorded: numbers and record ids."""
+def recording(created: Sequence[tuple[str, int]], target: Target) -> str:
+    """Return the play that records what was created and could not be recorded: numbers and record ids."""
     return pasteable_task(
         "Record what the platform has created",
         "did_registry",
@@ -141,16 +150,15 @@ def recording(created: Sequence[tuple[str, int]], platform: str, registry: str) 
             "dids": [
                 {"did_number": number, "record_id": record_id} for number, record_id in created
             ],
-            "platform": platform,
-            "registry": registry,
+            **target.options(),
         },
     )
 
 
-def unsettled(plan: Plan, outcome: Outcome, error: DidError) -> DidError:
-    """Return the error for a request that was certainly not applied, where that could not be recorded."""
+def unsettled(plan: Plan, outcome: Outcome, error: DidError, left: str) -> DidError:
+    """Return the error for a request that was certainly not applied, where that could not be recorded. C(left): as C(still_open)."""
     return type(error)(
-        f"{plan.desired.label}: not applied ({outcome.words}), but that could not be recorded: {error.message}{_still_open(plan)}",
+        f"{plan.desired.label}: not applied ({outcome.words}), but that could not be recorded: {error.message}{left}",
         did_number=plan.desired.did_number,
         record_id=plan.record_id,
     )
@@ -165,22 +173,23 @@ def unclaimed(plan: Plan, error: DidError) -> DidError:
     )
 
 
-def unsent(plan: Plan, error: DidError, *, claimed: bool) -> DidError:
-    """Return the error for a request that could not be sent. C(claimed): whether the registry may still hold its intent."""
+def unsent(plan: Plan, error: DidError, left: str = "") -> DidError:
+    """Return the error for a request that could not be sent. C(left): as C(still_open), if the registry may still hold its intent."""
     return type(error)(
-        f"{plan.desired.label}: not applied, as it could not be sent: {error.message}{_still_open(plan) if claimed else ''}",
+        f"{plan.desired.label}: not applied, as it could not be sent: {error.message}{left}",
         did_number=plan.desired.did_number,
         record_id=plan.record_id,
     )
 
 
-def _still_open(plan: Plan) -> str:
+def still_open(plan: Plan, attempt: str, target: Target) -> str:
     """Return what to do about an intent that the registry may still hold, though it is certain that nothing came of it."""
     if plan.action != CREATE:
         return ""  # an edit is just sent by the next run
     return (
-        ". The registry may still hold the intent, and the next run then calls its outcome unknown. Unless another run has sent it since,"
-        " it does not exist: forget it there (did_registry with 'state: forgotten'), and run again"
+        ". The registry may still hold the intent, and the next run then calls its outcome unknown. Nothing came of this attempt: when its"
+        " claim has ended (until then did_info shows it as under_way), run this play, and run again"
+        f"\n{undone([(str(plan.desired.did_number), attempt)], target)}"
     )
 
 

@@ -215,6 +215,11 @@ error:
     record_id:
       description: The record id that the task is about, or that the platform answered.
       type: int
+    attempt:
+      description:
+        - For a create whose outcome is not known, which create it is; else null. M(nextbilling.did.did_registry) takes it with C(state=forgotten).
+      type: str
+      sample: 18ec00842ff4938e690a92f04fc7a01c
 """
 
 # The first is to work before the others are imported.

@@ -45,14 +45,16 @@ options:
     type: int
   outcome:
     description:
-      - Only records with this outcome.
+      - Only records that are shown with this outcome.
       - V(confirmed) is one whose last request the platform confirmed, V(unknown) one whose create may or may not have taken effect, V(uncertain)
         one whose last edit may or may not have been applied.
+      - V(under_way) is one that a run holds. The run may still be at work on it, so there is nothing to decide yet.
     type: str
     choices:
       - confirmed
       - unknown
       - uncertain
+      - under_way
   history:
     description:
       - Whether history is returned too. Who corrected a record by hand, when, and what was before; and answers that came too late.
@@ -103,8 +105,28 @@ dids:
       type: int
       sample: 13
     outcome:
-      description: C(confirmed), C(unknown) or C(uncertain), as in O(outcome).
+      description: C(confirmed), C(unknown), C(uncertain) or C(under_way), as in O(outcome).
       type: str
+    attempt:
+      description:
+        - Which create it is, where the outcome of a create is not known or it is under way; else null. Each create is another attempt.
+          M(nextbilling.did.did_registry) takes it with C(state=forgotten).
+      type: str
+      sample: 18ec00842ff4938e690a92f04fc7a01c
+    claim:
+      description: The run that holds the record, where RV(dids[].outcome) is C(under_way); else null.
+      type: dict
+      contains:
+        action:
+          description: What it does, C(create), C(update) or C(adopt).
+          type: str
+        holder:
+          description: Who runs it, as user@host.
+          type: str
+        ends_at:
+          description: When it ends at the latest, in UTC. If the run has died, the record is no longer under way from then on.
+          type: str
+          sample: "2026-01-31T12:00:00Z"
     fields:
       description: What the platform last confirmed. Secrets are replaced by marks.
       type: dict
@@ -145,7 +167,7 @@ history:
       description: The record id, where one is known.
       type: int
     details:
-      description: What was before, or what was sent. Secrets are replaced by marks.
+      description: What was before, or what was sent, and the C(attempt) that was forgotten. Secrets are replaced by marks.
       type: dict
 registry:
   description: The registry.
@@ -169,7 +191,7 @@ registry:
       type: list
       elements: str
     counts:
-      description: How many records there are of each outcome, over all platforms.
+      description: How many records are shown with each outcome, over all platforms.
       type: dict
     changed_at:
       description: When it last changed, in UTC; null if never.

@@ -40,13 +40,16 @@ options:
       - V(recorded) takes O(dids) for what the platform holds. A later task sends only what differs from that. It also resolves a create
         whose outcome was not known, for a DID that was found on the platform.
       - V(forgotten) takes O(dids) out of the registry; the platform is untouched. It resolves a create whose outcome was not known, for a DID
-        that was looked for and is not on the platform. A task that declares the DID afterwards creates it.
+        that was looked for and is not on the platform. A task that declares the DID afterwards creates it. It speaks of the one create that
+        C(attempt) names, and of none that was begun since. So it changes nothing when it is said again, whatever has become of the number.
       - V(copied) moves a whole registry from O(copy_from) to O(registry), with its id, all platforms, records, claims and history. The source is retired. Every
         task that still names it is refused and says where it moved to, as two copies in use would create DIDs twice. What is under way is waited for
         (O(registry_timeout)). If the task is interrupted, neither place is in use, and the same task completes the move. A target that
         holds another registry is refused.
-      - What a run is about to do is waited for. With V(recorded) and V(forgotten) the whole list is refused if one entry does not fit, and each
-        correction leaves a line in the registry's history.
+      - With V(recorded), what a run is about to do is waited for (O(registry_timeout)). V(forgotten) never waits. While a run is at work on one of
+        the DIDs it is refused, as nobody has seen yet what comes of that.
+      - With V(recorded) and V(forgotten) the whole list is refused if one entry does not fit, and each correction leaves a line in the registry's
+        history.
     type: str
     choices:
       - present
@@ -59,6 +62,8 @@ options:
       - The DIDs to record or to forget. Each is a dictionary with C(did_number), C(record_id) or both, and, to record, any of the fields of
         M(nextbilling.did.did), under the same names and with the same rules.
       - To record a DID, C(record_id) is needed. To forget one whose C(record_id) is known, it is needed too.
+      - To forget a create whose outcome is not known, C(attempt) is needed beside C(did_number). It is the word of 32 hexadecimal digits that
+        M(nextbilling.did.did_info) and the error C(unknown_outcome) give for it, in quotes. To record, it is not needed, and without effect.
       - A C(password) is recorded as a fingerprint made with O(api_key). Without O(api_key) it counts as not known.
     type: list
     elements: dict
@@ -70,7 +75,8 @@ options:
     type: path
   overwrite:
     description:
-      - Whether O(state=recorded) may replace another record id or number that the registry knows.
+      - Whether O(state=recorded) may replace another record id or number that the registry knows; or settle a renumbering for the number before it;
+        or give a create whose outcome is not known a record id that was forgotten before it. Never leave it in a playbook.
       - With O(state=copied), whether O(registry) may lose another state of the same registry, which may know DIDs that O(copy_from) does not; or O(copy_from)
         may be one that was moved before, where its target is not in use and never will be.
       - With O(state=present), whether a registry that was moved, in whole or in part, is taken into use again. If its target is in use, both create
@@ -131,6 +137,7 @@ EXAMPLES = r"""
     api_url: https://sip.nextbilling.com.br
     dids:
       - did_number: "1130001002"
+        attempt: "18ec00842ff4938e690a92f04fc7a01c"
 
 - name: Several runners share the registry from now on, so it moves from a file to PostgreSQL
   nextbilling.did.did_registry:

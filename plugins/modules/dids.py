@@ -265,7 +265,7 @@ unlisted:
       description: The platform's id of the record; null where it is not known.
       type: int
     outcome:
-      description: C(confirmed), C(unknown) or C(uncertain), as in M(nextbilling.did.did_info).
+      description: C(confirmed), C(unknown), C(uncertain) or C(under_way), as in M(nextbilling.did.did_info).
       type: str
 plan_checksum:
   description:

@@ -14,14 +14,15 @@ import typing as t
 from .. import _fields
 from .._plan import masked
 from .._registry._open import open_registry
-from .._registry._records import CONFIRMED, UNCERTAIN, UNKNOWN
+from .._registry._records import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN
+from .._registry._waiting import end_of
 from .._secrets import MASK
 from .base import limits, option, refuse, registry_location, shared_spec
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._registry._inventory import HistoryEntry
     from .._registry._protocols import Registry
-    from .._registry._records import Record
+    from .._registry._records import Claim, Record
     from .base import Module, Result, Spec
 
 
@@ -31,7 +32,7 @@ def info_spec() -> Spec:
         **shared_spec(),
         "did_number": {"type": "raw"},
         "record_id": {"type": "int"},
-        "outcome": {"type": "str", "choices": [CONFIRMED, UNKNOWN, UNCERTAIN]},
+        "outcome": {"type": "str", "choices": [CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY]},
         "history": {"type": "bool", "default": False},
     }
 
@@ -96,11 +97,20 @@ def _told(platform: str, record: Record) -> Result:
         "platform": platform,
         "did_number": record.number,
         "record_id": record.record_id,
-        "outcome": record.outcome,
+        "outcome": record.shown_outcome,
+        "attempt": record.attempt,
+        "claim": None if record.claim is None else _told_claim(record.claim),
         "fields": masked(record.fields),
         "attempted": masked(record.attempted),
         "confirmed_at": record.confirmed_at,
     }
+
+
+def _told_claim(claim: Claim) -> Result | None:
+    """Return who holds a record, or None where nobody does any more."""
+    if not claim.live:
+        return None
+    return {"action": claim.action, "holder": claim.holder, "ends_at": end_of(claim)}
 
 
 def _speaks_of(entry: HistoryEntry, platform: str, record: Record) -> bool:

@@ -131,7 +131,7 @@ def _statement(module: Module, item: Item, fingerprints: Fingerprints | None) ->
         fields = values
     else:
         fields = recorded(values, fingerprints)
-    return Statement(item.place, item.number, item.record_id, fields, not_known)
+    return Statement(item.place, item.number, item.record_id, fields, not_known, item.attempt)
 
 
 def _make_present(module: Module, location: str, platform: str) -> Result:

@@ -200,7 +200,7 @@ class _Run:
                 {
                     "did_number": record.number,
                     "record_id": record.record_id,
-                    "outcome": record.outcome,
+                    "outcome": record.shown_outcome,
                 }
                 for _platform, record in registry.records(platform, None, None, None)
                 if record.key not in listed
@@ -299,25 +299,25 @@ class _Run:
 
     def _ways_on(self, jobs: Sequence[Job]) -> str:
         errors = [job.error for job in jobs if job.error is not None and job.error.did_number]
-        numbers = [
-            str(error.did_number)
+        open_creates = [
+            (str(error.did_number), error.attempt)
             for error in errors
-            if isinstance(error, UnknownOutcome) and error.record_id is None
+            if isinstance(error, UnknownOutcome) and error.attempt
         ]
         created = [
             (str(error.did_number), t.cast("int", error.record_id))
             for error in errors
             if isinstance(error, Unrecorded) and error.is_create
         ]
-        if not numbers and not created:
+        if not open_creates and not created:
             return ""
         from .._telling import recording, ways_on
 
-        place = self._converger.settings.platform, self._converger.registry.location
+        target = self._converger.target
         # No id may be left out, and there are no more of them than requests that were under way at once.
-        told = [recording(created, *place)] if created else []
-        told += [ways_on(numbers[:_TOLD_FAILURES], *place)] if numbers else []
-        return "".join(f"\n{task}" for task in told)
+        told = [recording(created, target)] if created else []
+        told += [ways_on(open_creates[:_TOLD_FAILURES], target)] if open_creates else []
+        return "".join(f"\n{play}" for play in told)
 
 
 def _outcome(job: Job, predicted: bool) -> str:

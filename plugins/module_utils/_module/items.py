@@ -14,6 +14,7 @@ import typing as t
 from .. import _fields
 from .._ranges import LAST_NUMBER
 from .._secrets import MASK
+from .._source import ATTEMPT, is_attempt
 
 _SHOWN_ITEMS = 20
 # An unknown key may be a mistyped secret.
@@ -35,11 +36,15 @@ def _shown_item(item: t.Any) -> t.Any:
     if not isinstance(item, dict):
         return MASK
     return {
-        str(name) if name in _PLAIN else MASK: (
-            value if name in _PLAIN and is_plain(value) else MASK
+        str(name) if name in _PLAIN or name == ATTEMPT else MASK: (
+            value if _may_be_shown(name, value) else MASK
         )
         for name, value in item.items()
     }
+
+
+def _may_be_shown(name: object, value: t.Any) -> bool:
+    return is_attempt(value) if name == ATTEMPT else name in _PLAIN and is_plain(value)
 
 
 def is_plain(value: t.Any) -> bool:

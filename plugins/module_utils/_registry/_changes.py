@@ -43,12 +43,14 @@ class Holding(t.NamedTuple):
 class Revision(t.NamedTuple):
     """A person's correction of one record, with the line of history that it leaves.
 
-    C(known): the record as looked at, None for one that is new. C(holding): what it becomes, None to forget it.
+    C(known): the record as looked at, None for one that is new. C(holding): what it becomes, None to forget it. C(attempt): the create
+    that the person says was not applied, kept in the history.
     """
 
     event: str
     known: Record | None
     holding: Holding | None
+    attempt: str | None = None
 
     @property
     def number(self) -> str | None:
@@ -56,6 +58,13 @@ class Revision(t.NamedTuple):
         if self.holding is not None and self.holding.number is not None:
             return self.holding.number
         return self.known.numbers[0] if self.known is not None and self.known.numbers else None
+
+
+class Forgotten(t.NamedTuple):
+    """What people have forgotten of one identity, by the history: creates that were not applied, and record ids."""
+
+    attempts: set[str]
+    record_ids: set[int]
 
 
 class LateAnswer(Exception):

@@ -12,10 +12,12 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import RegistryUnavailable
-from ._records import CONFIRMED, UNCERTAIN, UNKNOWN
+from ._changes import Forgotten
+from ._records import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN
+from ._store import chunks, marks
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ._records import Record
     from ._store import Access, Rows
@@ -34,7 +36,7 @@ class HistoryEntry(t.NamedTuple):
 
 
 class Summary(t.NamedTuple):
-    """What a registry holds as a whole. C(counts): records by outcome. C(changed_at): its last change, None if never."""
+    """What a registry holds as a whole. C(counts): records by shown outcome. C(changed_at): its last change, None if never."""
 
     schema: int
     platforms: Sequence[str]
@@ -85,9 +87,12 @@ class Inventory:
     def records(
         self, platform: str | None, outcome: str | None, number: str | None, record_id: int | None
     ) -> list[tuple[str, Record]]:
+        # The clock goes on while rows are read, so a claim is judged once, by its record.
+        stored = None if outcome == UNDER_WAY else outcome
         conditions = {
             "r.platform = ?": platform,
-            "r.outcome = ?": outcome,
+            "r.outcome = ?": stored,
+            "r.claim_until > ?": 0 if outcome == UNDER_WAY else None,
             "r.record_id = ?": record_id,
             "EXISTS (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key AND n.number = ?)": number,
         }
@@ -99,9 +104,42 @@ class Inventory:
             )
             records = self._rows.select(transaction, where, *chosen.values())
         return sorted(
-            ((platforms[key], record) for key, record in records.items()),
+            (
+                (platforms[key], record)
+                for key, record in records.items()
+                if outcome in (None, record.shown_outcome)
+            ),
             key=lambda entry: (entry[0], entry[1].numbers, entry[1].record_id or 0),
         )
+
+    def made_by(self, attempts: Collection[str]) -> dict[str, tuple[str, str | None]]:
+        made: dict[str, tuple[str, str | None]] = {}
+        with self._access.reading() as transaction:
+            for some in chunks(attempts):
+                query = (
+                    "SELECT r.record_key, r.platform, n.number FROM records r LEFT JOIN numbers n ON n.record_key = r.record_key"
+                    f" WHERE r.record_key IN ({marks(some)})"
+                )
+                for key, platform, number in transaction.rows(query, *some):
+                    made[key] = (platform, number)
+        return made
+
+    def forgotten(self, platform: str, numbers: Collection[str]) -> dict[str, Forgotten]:
+        past: dict[str, Forgotten] = {}
+        with self._access.reading() as transaction:
+            for some in chunks(numbers):
+                query = (
+                    "SELECT number, record_id, details FROM history WHERE platform = ? AND event = 'forgotten'"
+                    f" AND number IN ({marks(some)})"
+                )
+                for number, record_id, details in transaction.rows(query, platform, *some):
+                    forgotten = past.setdefault(number, Forgotten(set(), set()))
+                    attempt = self._rows.load(details).get("attempt")
+                    if attempt is not None:
+                        forgotten.attempts.add(attempt)
+                    if record_id is not None:
+                        forgotten.record_ids.add(record_id)
+        return past
 
     def history(self, platform: str | None) -> list[HistoryEntry]:
         query = (
@@ -118,7 +156,10 @@ class Inventory:
     def summary(self, schema: int, platforms: Sequence[str]) -> Summary:
         with self._access.reading() as transaction:
             counts: dict[str, int] = dict(
-                transaction.rows("SELECT outcome, COUNT(*) FROM records GROUP BY outcome")
+                transaction.rows(
+                    f"SELECT CASE WHEN claim_until > {self._access.database.now} THEN '{UNDER_WAY}' ELSE outcome END AS shown, COUNT(*)"
+                    " FROM records GROUP BY shown"
+                )
             )
             ((changed_at,),) = transaction.rows(
                 "SELECT MAX(at) FROM (SELECT changed_at AS at FROM records UNION ALL SELECT at FROM history) changes"
@@ -126,6 +167,9 @@ class Inventory:
         return Summary(
             schema=schema,
             platforms=platforms,
-            counts={outcome: counts.get(outcome, 0) for outcome in (CONFIRMED, UNKNOWN, UNCERTAIN)},
+            counts={
+                outcome: counts.get(outcome, 0)
+                for outcome in (CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY)
+            },
             changed_at=changed_at,
         )

@@ -162,14 +162,14 @@ def check_id(found: str, wanted: str | None, location: str) -> None:
 
 def creating_task(location: str, platform: str | None) -> str:
     """Return the task that creates a registry or brings it up to date."""
-    from .._pasting import pasteable_task
+    from .._pasting import PLATFORM, pasteable_task
 
     return pasteable_task(
         "Create or update the registry of DIDs",
         "did_registry",
         {
             "state": "present",
-            "platform": platform or "NAME_OF_THE_PLATFORM",
+            "platform": platform or PLATFORM,
             "registry": location,
         },
     )

@@ -13,9 +13,9 @@ import typing as t
 
 if t.TYPE_CHECKING:
     import contextlib
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from ._changes import Intent, Revision
+    from ._changes import Forgotten, Intent, Revision
     from ._inventory import HistoryEntry, Summary
     from ._records import Found, Record
 
@@ -154,7 +154,10 @@ class Registry(t.Protocol):
         """
 
     def claim(self, platform: str, intent: Intent) -> str | None:
-        """Record an intent and take its claim. Returns its token, or None where the record is no longer as planned with."""
+        """Record an intent and take its claim. Returns its token, or None where the record is no longer as planned with.
+
+        A record that the claim makes bears the token as its key: for a create, the token is the attempt.
+        """
 
     def holds(self, token: str, seconds: float) -> bool:
         """Tell whether the claim is still this run's and has at least so many seconds left."""
@@ -174,7 +177,16 @@ class Registry(t.Protocol):
     def records(
         self, platform: str | None, outcome: str | None, number: str | None, record_id: int | None
     ) -> Sequence[tuple[str, Record]]:
-        """Return the records that match all that is given, each with its platform's name, in the order of their numbers."""
+        """Return the records that match all that is given, each with its platform's name, in the order of their numbers.
+
+        :param outcome: as C(Record.shown_outcome) has it.
+        """
+
+    def made_by(self, attempts: Collection[str]) -> Mapping[str, tuple[str, str | None]]:
+        """Return platform and identity of the records that attempts made, by attempt, whatever has become of the records since."""
+
+    def forgotten(self, platform: str, numbers: Collection[str]) -> Mapping[str, Forgotten]:
+        """Return what people have forgotten of identities, by identity."""
 
     def history(self, platform: str | None) -> Sequence[HistoryEntry]:
         """Return the lines of history of one platform, or of all, oldest first."""

@@ -20,6 +20,8 @@ UNKNOWN = "unknown"
 """A create was begun and no usable answer is known: the DID may or may not exist on the platform."""
 UNCERTAIN = "uncertain"
 """The record exists; whether the last edit was applied is not known."""
+UNDER_WAY = "under_way"
+"""A run holds the record and may still be at work on it. Only shown, never stored."""
 
 
 class Claim(t.NamedTuple):
@@ -59,6 +61,16 @@ class Record(t.NamedTuple):
         """Return the number as it was last written, or None for a record known by its id alone."""
         declared = self.fields.get("did_number") or self.attempted.get("did_number")
         return declared or (self.numbers[0] if self.numbers else None)
+
+    @property
+    def attempt(self) -> str | None:
+        """Return which create this record stands for while it is not known to exist, else None. Each create makes its own record."""
+        return self.key if self.outcome == UNKNOWN else None
+
+    @property
+    def shown_outcome(self) -> str:
+        """Return the outcome as people see it: nothing is settled about a record that a run still holds."""
+        return UNDER_WAY if self.claim is not None and self.claim.live else self.outcome
 
 
 Found = tuple[t.Optional[Record], t.Optional[Record]]

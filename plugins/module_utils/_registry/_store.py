@@ -23,9 +23,9 @@ from ._records import Claim, Record
 from ._schema import CURRENT
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from ._changes import Intent, Revision
+    from ._changes import Forgotten, Intent, Revision
     from ._inventory import HistoryEntry, Inventory, Summary
     from ._protocols import Database, Row, Transaction
     from ._records import Found
@@ -102,14 +102,14 @@ class Rows:
     ) -> dict[str, Record]:
         """Return the records that identities lead to."""
         source = "numbers n JOIN records r ON r.record_key = n.record_key"
-        where = f"n.platform = ? AND n.number IN ({_marks(numbers)})"
+        where = f"n.platform = ? AND n.number IN ({marks(numbers)})"
         return self.select(transaction, where, platform, *numbers, source=source, key="n.number")
 
     def by_ids(
         self, transaction: Transaction, platform: str, record_ids: Sequence[int]
     ) -> dict[int, Record]:
         """Return the records that bear record ids."""
-        where = f"r.platform = ? AND r.record_id IN ({_marks(record_ids)})"
+        where = f"r.platform = ? AND r.record_id IN ({marks(record_ids)})"
         return self.select(transaction, where, platform, *record_ids, key="r.record_id")
 
     def _record(self, row: Sequence[t.Any], numbers: tuple[str, ...]) -> Record:
@@ -139,7 +139,8 @@ class Rows:
         return value
 
 
-def _marks(values: Sequence[t.Any]) -> str:
+def marks(values: Sequence[t.Any]) -> str:
+    """Return placeholders for so many values."""
     return ", ".join("?" * len(values))
 
 
@@ -147,7 +148,8 @@ def _marks(values: Sequence[t.Any]) -> str:
 _CHUNK = 500
 
 
-def _chunks(values: Iterable[t.Any]) -> Iterator[list[t.Any]]:
+def chunks(values: Iterable[t.Any]) -> Iterator[list[t.Any]]:
+    """Yield all values but None, as many at a time as a query may ask for."""
     given = [value for value in values if value is not None]
     return (given[start : start + _CHUNK] for start in range(0, len(given), _CHUNK))
 
@@ -183,9 +185,9 @@ class SqlRegistry:
         by_number: dict[t.Any, Record] = {}
         by_id: dict[t.Any, Record] = {}
         with self._access.reading() as transaction:
-            for numbers in _chunks({number for number, _record_id in wanted}):
+            for numbers in chunks({number for number, _record_id in wanted}):
                 by_number.update(self._rows.by_numbers(transaction, platform, numbers))
-            for record_ids in _chunks({record_id for _number, record_id in wanted}):
+            for record_ids in chunks({record_id for _number, record_id in wanted}):
                 by_id.update(self._rows.by_ids(transaction, platform, record_ids))
         return [(by_number.get(number), by_id.get(record_id)) for number, record_id in wanted]
 
@@ -244,6 +246,12 @@ class SqlRegistry:
         self, platform: str | None, outcome: str | None, number: str | None, record_id: int | None
     ) -> list[tuple[str, Record]]:
         return self._inventory.records(platform, outcome, number, record_id)
+
+    def made_by(self, attempts: Collection[str]) -> Mapping[str, tuple[str, str | None]]:
+        return self._inventory.made_by(attempts)
+
+    def forgotten(self, platform: str, numbers: Collection[str]) -> Mapping[str, Forgotten]:
+        return self._inventory.forgotten(platform, numbers)
 
     def history(self, platform: str | None) -> list[HistoryEntry]:
         return self._inventory.history(platform)

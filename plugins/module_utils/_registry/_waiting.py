@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import typing as t
 
@@ -81,6 +82,16 @@ def live_claim(found: Found) -> Claim | None:
         if record is not None and record.claim is not None and record.claim.live:
             return record.claim
     return None
+
+
+def end_of(claim: Claim) -> str:
+    """Return when a claim ends at the latest, in UTC, ISO 8601: its run may end sooner, a dead one's claim ends then.
+
+    What counts is how long it lasts by the registry's clock. No second too early, so that whoever comes then does not meet it.
+    """
+    return time.strftime(
+        "%Y-%m-%dT%H:%M:%SZ", time.gmtime(math.ceil(time.time() + claim.seconds_left))
+    )
 
 
 def pause_before_look(claims: t.Iterable[Claim], pause: float, left: float) -> float:

@@ -134,8 +134,8 @@ class Writer:
         self._rows = rows
         self._location = location
         self._claimed: list[str] | None = None
-        # By token, the keys of the records that claims of this run have made.
-        self._begun: dict[str, str] = {}
+        # The claims of this run that have made their record.
+        self._begun: set[str] = set()
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -179,7 +179,8 @@ class Writer:
         return token
 
     def _insert_claimed(self, platform: str, intent: Intent, token: str) -> bool:
-        key = _new_key()
+        # The claim's token is the key of the record that it makes, so whoever claims knows which attempt it is.
+        key = token
         with self._transactions.writing(whole=True) as transaction:
             inserted = transaction.change(
                 "INSERT INTO records (record_key, platform, version, record_id, outcome, fields, attempted, changed_at,"
@@ -207,7 +208,7 @@ class Writer:
                     transaction.change("DELETE FROM records WHERE record_key = ?", key)
                     return False
         if inserted:
-            self._begun[token] = key
+            self._begun.add(token)
         return inserted == 1
 
     def _take_claim(self, platform: str, intent: Intent, known: Record, token: str) -> bool:
@@ -255,10 +256,13 @@ class Writer:
 
     def _take(self, transaction: Transaction, answer: _Answer) -> Record | LateAnswer:
         token, platform, intent, record_id, at = answer
-        key = self._begun.pop(token, None)
-        if key is not None and self._settle_new(transaction, key, answer):
+        begun = token in self._begun
+        self._begun.discard(token)
+        if begun and self._settle_new(transaction, answer):
             numbers = () if intent.number is None else (intent.number,)
-            return Record(key, 2, record_id, CONFIRMED, numbers, dict(intent.sending), {}, at, None)
+            return Record(
+                token, 2, record_id, CONFIRMED, numbers, dict(intent.sending), {}, at, None
+            )
         found = self._rows.select(
             transaction,
             "r.claim_token = ? OR (r.platform = ? AND r.record_id = ?)",
@@ -288,7 +292,7 @@ class Writer:
             return by_id
         return LateAnswer(t.cast("Record", by_id or by_number))
 
-    def _settle_new(self, transaction: Transaction, key: str, answer: _Answer) -> bool:
+    def _settle_new(self, transaction: Transaction, answer: _Answer) -> bool:
         """Take an answer into the record that its claim has made, if nothing has come in between. Returns whether it could be."""
         changed = transaction.change(
             "UPDATE records SET version = 2, record_id = ?, outcome = ?, fields = attempted, attempted = '{}', confirmed_at = ?,"
@@ -298,11 +302,11 @@ class Writer:
             CONFIRMED,
             answer.at,
             answer.at,
-            key,
+            answer.token,
             answer.token,
             answer.platform,
             answer.record_id,
-            key,
+            answer.token,
         )
         return changed == 1
 
@@ -420,13 +424,16 @@ class Writer:
         if holding is not None:
             self._insert_holding(transaction, platform, known, holding)
         speaks_of = holding or known
+        details: dict[str, t.Any] = {"before": None if known is None else _described(known)}
+        if revision.attempt is not None:
+            details["attempt"] = revision.attempt
         self._write_history(
             transaction,
             revision.event,
             platform,
             revision.number,
             None if speaks_of is None else speaks_of.record_id,
-            {"before": None if known is None else _described(known)},
+            details,
         )
 
     def _insert_holding(

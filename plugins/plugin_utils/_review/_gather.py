@@ -311,6 +311,7 @@ def _read_failure(error: t.Any, msg: t.Any) -> Failure | None:
         _text(details.get("reason")),
         _text(details.get("did_number")),
         _integer(details.get("record_id")),
+        _text(details.get("attempt")),
     )
 
 

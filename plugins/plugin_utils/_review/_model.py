@@ -74,6 +74,7 @@ class Failure:
     reason: str | None = None
     did_number: str | None = None
     record_id: int | None = None
+    attempt: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -390,8 +391,10 @@ def _sense(entry: Entry) -> tuple[t.Any, ...]:
 
 
 def _impersonal(text: str | None, entry: Entry) -> str | None:
-    """Return a message without the DID that it names, so that equal messages about different DIDs are equal."""
+    """Return a message without the DID and the attempt that it names, so that equal messages about different DIDs are equal."""
     for name in (
+        # First, as its digits may hold a short number.
+        None if entry.error is None else entry.error.attempt,
         entry.did_number,
         None if entry.did_number is None else identity(entry.did_number),
     ):

@@ -43,6 +43,8 @@ STAND_INS = {
     "o id que o primeiro playbook mostrou": "{registry_id}",
     "o id mostrado por registry.yml": "{registry_id}",
     "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef": "{plan_checksum}",
+    # Of the create that was cut off last.
+    "18ec00842ff4938e690a92f04fc7a01c": "{attempt}",
     # Folders that only an administrator can make.
     "/var/lib/nextbilling-did": "{folder}/var/lib/nextbilling-did",
     "/srv/nextbilling": "{folder}/srv/nextbilling",
@@ -314,22 +316,29 @@ SCENES = (
         f"{GUIDES}unknown_outcome.rst",
         ("Find the open DIDs",),
         unknown=("1130001002",),
-        prints=("1130001002 on sip.nextbilling.com.br:443",),
+        prints=("1130001002 on sip.nextbilling.com.br:443, attempt 18",),
     ),
     Scene(
         f"{GUIDES}unknown_outcome.rst",
         ("It is there",),
+        registry="/var/lib/nextbilling-did/registry.db",
+        environment={"NEXTBILLING_REGISTRY": "/var/lib/nextbilling-did/registry.db"},
         unknown=("1130001002",),
         platform=(12, 4711),
     ),
-    Scene(f"{GUIDES}unknown_outcome.rst", ("It is not there",), unknown=("1130001002",)),
+    Scene(
+        f"{GUIDES}unknown_outcome.rst",
+        ("It is not there",),
+        registry="/var/lib/nextbilling-did/registry.db",
+        unknown=("1130001002",),
+    ),
     Scene(
         f"{GUIDES}unknown_outcome.rst",
         ("Many at once",),
         unknown=("1130001002", "1130001003"),
         files={
             "found.csv": "did_number;record_id\n1130001002;4711\n",
-            "missing.csv": "did_number\n1130001003\n",
+            "missing.csv": "did_number;attempt\n1130001003;{attempt}\n",
         },
     ),
     Scene(

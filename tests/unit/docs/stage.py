@@ -57,6 +57,8 @@ class Stage:
     # Programs of the system that are not installed.
     missing: set[str] = field(default_factory=set)
     _plan_checksum: str = ""
+    # Of no create at all, where none was cut off.
+    _attempt: str = "0" * 32
     _umask: str = "0022"
     _said: list[tuple[str, str]] = field(default_factory=list)
 
@@ -113,6 +115,7 @@ class Stage:
             self.simulator.fault("drop_after", match={"did_number": number})
             cut = runner.did(did_number=number, description="Sales")
             assert cut["error"]["kind"] == "unknown_outcome", cut
+            self._attempt = cut["error"]["attempt"]
 
     def tear_down(self) -> None:
         """Take back what outlasts the scene: roles belong to all databases of a server."""
@@ -229,6 +232,7 @@ class Stage:
             "token": lambda: self.simulator.token,
             "key": lambda: self.simulator.key,
             "registry_id": self._registry_id,
+            "attempt": lambda: self._attempt,
             "plan_checksum": lambda: self._plan_checksum,
             "folder": lambda: str(self.folder),
             "authority": lambda: str(self.hosts.authority),

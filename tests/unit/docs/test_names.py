@@ -65,6 +65,12 @@ def known() -> set[str]:
     """All names that there are."""
     found = {*OTHERS, *SPECS, *KINDS, *_fields.BY_NAME, _ranges.LAST_NUMBER, "provision_result"}
     found.update(option for spec in SPECS.values() for option in spec())
+    found.update(
+        choice
+        for spec in SPECS.values()
+        for option in spec().values()
+        for choice in option.get("choices", ())
+    )
     found.update(f"provision_{option}" for option in SPECS["dids"]())
     found.update(entry.name for entry in _fields.DID_TYPES)
     for module in _modules():

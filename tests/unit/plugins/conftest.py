@@ -98,6 +98,17 @@ class Runner:
         """Run the module did_info."""
         return self._run(did_info.main, check, parameters)
 
+    def attempt(self, number: str) -> str:
+        """Which create of a number is open, as did_info shows it."""
+        (known,) = self.did_info(did_number=number)["dids"]
+        assert known["attempt"], known
+        return str(known["attempt"])
+
+    def forget(self, *numbers: str) -> Result:
+        """Say of open creates that they were not applied, as somebody does who has looked."""
+        dids = [{"did_number": number, "attempt": self.attempt(number)} for number in numbers]
+        return self.did_registry(state="forgotten", dids=dids)
+
     def _run(self, main: Callable[[], None], check: bool, parameters: dict[str, Any]) -> Result:
         everything = {
             "api_url": self.simulator.url,

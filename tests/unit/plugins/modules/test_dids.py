@@ -282,18 +282,22 @@ def test_outcomes_that_nobody_knows_stop_their_dids_alone(runner: Runner) -> Non
     result = runner.dids(dids=five, retries=3)
     summary(result, total=5, create=3, unknown=2)
     assert result["error"]["kind"] == "unknown_outcome"
-    # One pair of tasks settles them all.
+    # One pair of plays settles them all.
     assert result["msg"].count("nextbilling.did.did_registry:") == 2
-    task = yaml.safe_load(result["msg"][result["msg"].index("- name:") :])
-    assert [item["did_number"] for item in task[0]["nextbilling.did.did_registry"]["dids"]] == [
-        "1130000002",
-        "1130000004",
+    plays = yaml.safe_load(result["msg"][result["msg"].index("- name:") :])
+    recorded, forgotten = (play["tasks"][0]["nextbilling.did.did_registry"] for play in plays)
+    numbers_of = [five[1]["did_number"], five[3]["did_number"]]
+    assert recorded["dids"] == [{"did_number": number, "record_id": 0} for number in numbers_of]
+    assert forgotten["dids"] == [
+        {"did_number": number, "attempt": runner.attempt(number)} for number in numbers_of
     ]
+    told = [entry["error"]["attempt"] for entry in result["dids"] if entry["error"]]
+    assert told == [item["attempt"] for item in forgotten["dids"]]
     again = runner.both_dids(dids=five)
     summary(again, total=5, none=3, unknown=2)
     assert (again["changed"], len(runner.requests())) == (False, 5)
 
-    runner.did_registry(state="forgotten", dids=[{"did_number": five[3]["did_number"]}])
+    runner.forget(five[3]["did_number"])
     settled = runner.both_dids(dids=[five[0], {**five[1], "record_id": 14}, *five[2:]])
     summary(settled, total=5, create=1, adopt=1, none=3)
     assert runner.simulator.duplicates() == {}
@@ -396,9 +400,10 @@ def fail_to_confirm(
 
 
 def task_in(message: str) -> dict[str, Any]:
-    """Return the options of the task that a message holds to record what was created."""
-    text = message[message.index("- name: Record what the platform has created") :]
-    task, *_others = yaml.safe_load(text)
+    """Return the options of the task in the play that a message holds to record what was created."""
+    text = message[message.index('- name: "Record what the platform has created"') :]
+    play, *_others = yaml.safe_load(text)
+    (task,) = play["tasks"]
     options: dict[str, Any] = task["nextbilling.did.did_registry"]
     return options
 
@@ -721,7 +726,7 @@ def test_faults_among_many_requests_at_once(runner: Runner, seed: int) -> None:
             settled = {"did_number": number, "record_id": held[number]}
             runner.did_registry(state="recorded", dids=[settled])
         else:
-            runner.did_registry(state="forgotten", dids=[{"did_number": number}])
+            runner.forget(number)
     runner.simulator.clear_faults()
     assert "failed" not in runner.dids(dids=many, concurrency=8)
     assert runner.both_dids(dids=many)["changed"] is False

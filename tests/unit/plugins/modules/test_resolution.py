@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,13 @@ import yaml
 
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import (
     VENDOR_CREATE,
     Result,
     Runner,
 )
+from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import end_leases
 
 
 def _resolve(runner: Runner, state: str, *dids: Any, **options: Any) -> Result:
@@ -38,9 +43,9 @@ def _unknown(runner: Runner, number: str = "1166") -> None:
 
 
 def _tasks_of(message: str) -> list[dict[str, Any]]:
-    """Return the tasks that a message tells to paste."""
-    tasks: list[dict[str, Any]] = yaml.safe_load(message[message.index("\n") :])
-    return [task["nextbilling.did.did_registry"] for task in tasks]
+    """Return the tasks of the plays that a message tells to paste."""
+    plays: list[dict[str, Any]] = yaml.safe_load(message[message.index("\n") :])
+    return [task["nextbilling.did.did_registry"] for play in plays for task in play["tasks"]]
 
 
 def test_an_unknown_create_that_exists(runner: Runner) -> None:
@@ -61,9 +66,15 @@ def test_an_unknown_create_that_does_not_exist(runner: Runner) -> None:
     runner.simulator.fault("reset_before")
     message = runner.did(did_number="0166", port=5060)["msg"]
     _exists, does_not = _tasks_of(message)
-    assert _resolve(runner, does_not.pop("state"), *does_not.pop("dids"), **does_not)["changed"]
+    state, dids, *_options = does_not.values()
+    options = {name: does_not[name] for name in does_not.keys() - {"state", "dids"}}
+    assert _resolve(runner, state, *dids, **options)["changed"]
     assert not _resolve(runner, "forgotten", {"did_number": "0166"})["changed"]
+    assert not runner.did_registry(**does_not)["changed"]
     assert runner.both(did_number="0166", port=5060)["action"] == "create"
+    # Left in a playbook, it is about what is over.
+    assert not runner.did_registry(**does_not)["changed"]
+    assert runner.both(did_number="0166", port=5060)["action"] == "none"
     assert runner.simulator.duplicates() == {}
 
 
@@ -201,18 +212,16 @@ def test_a_confirmed_record_is_forgotten_by_its_id_too(runner: Runner) -> None:
     assert _resolve(runner, "forgotten", {"record_id": 12})["changed"]
 
 
-def test_a_live_claim_is_waited_for(runner: Runner) -> None:
+def test_a_live_claim_is_waited_for_to_record(runner: Runner) -> None:
     platform = runner.simulator.url.split("//")[1]
     registry = _open.open_registry(
         runner.store.location, platform, registry_id=None, write=True, timeout=5
     )
     registry.claim(platform, Intent("create", None, "1", None, {"did_number": "1"}, 1.0))
-    for state in ("recorded", "forgotten"):
-        busy = runner.did_registry(
-            state=state, dids=[{"did_number": "1", "record_id": 13}], registry_timeout=0.1
-        )
-        assert busy["error"]["kind"] == "registry_busy"
-    assert runner.did_registry(state="forgotten", dids=[{"did_number": "1"}])["changed"]
+    recorded = {"state": "recorded", "dids": [{"did_number": "1", "record_id": 13}]}
+    busy = runner.did_registry(**recorded, registry_timeout=0.1)
+    assert busy["error"]["kind"] == "registry_busy"
+    assert runner.did_registry(**recorded)["changed"]
     registry.close()
 
 
@@ -254,7 +263,12 @@ def test_info(runner: Runner) -> None:
     assert told(outcome="uncertain") == []
     assert told(did_number="5") == []
     info = runner.did_info(**login)
-    assert info["registry"]["counts"] == {"confirmed": 3, "unknown": 1, "uncertain": 0}
+    assert info["registry"]["counts"] == {
+        "confirmed": 3,
+        "unknown": 1,
+        "uncertain": 0,
+        "under_way": 0,
+    }
     assert info["registry"]["platforms"] == sorted([here, "other:443"])
     assert info["registry"]["schema"] == 1 and info["registry"]["changed_at"].endswith("Z")
     (did,) = runner.did_info(did_number="1166", platform=here)["dids"]
@@ -424,3 +438,351 @@ def test_a_file_that_cannot_be_read(runner: Runner, tmp_path: Path) -> None:
         assert (result["error"]["kind"], words in result["msg"]) == ("invalid_parameter", True)
     both = runner.did_registry(state="recorded", src="/x.csv", dids=[{"record_id": 1}])
     assert "one of them" in both["msg"]
+
+
+# Statements about a create of unknown outcome
+
+
+def _held_by_another_run(runner: Runner) -> SqlRegistry:
+    """Let another run hold a DID; return its registry."""
+    platform = runner.simulator.url.split("//")[1]
+    registry = _open.open_registry(
+        runner.store.location, platform, registry_id=None, write=True, timeout=5
+    )
+    known, _by_id = registry.find(platform, "1166", None)
+    action, record_id = "create", None
+    if known is not None:
+        action, record_id = "update", known.record_id or 12
+    values = {"did_number": "1166", "port": 5060}
+    assert registry.claim(platform, Intent(action, known, "1166", record_id, values, 60.0))
+    return registry
+
+
+@pytest.mark.parametrize("action", ["create", "update"])
+def test_nothing_is_forgotten_while_a_run_is_at_work(runner: Runner, action: str) -> None:
+    """It would be about what nobody has seen yet: the whole list is refused, at once."""
+    entry: dict[str, Any] = {"did_number": "1166"}
+    if action == "update":
+        runner.did(did_number="1166")
+        entry["record_id"] = 13
+    _unknown(runner, "2")
+    other = {"did_number": "2", "attempt": runner.attempt("2")}
+    registry = _held_by_another_run(runner)
+    if action == "create":
+        entry["attempt"] = runner.attempt("1166")
+    began = time.monotonic()
+    refused = _resolve(runner, "forgotten", other, entry)
+    assert time.monotonic() - began < 30, "it waited"
+    assert (refused["error"]["kind"], refused["changed"]) == ("registry_busy", False)
+    (shown,) = runner.did_info(outcome="under_way")["dids"]
+    for words in ("dids[1]", "@", f"its {action}", "until 2", "under_way", "look it up"):
+        assert words in refused["msg"], refused["msg"]
+    assert "dids[0]" not in refused["msg"] and "Nothing was written" in refused["msg"]
+    assert shown["claim"]["ends_at"][:16] in refused["msg"]
+    assert len(runner.did_info()["dids"]) == 2
+    registry.close()
+
+
+def test_a_create_of_unknown_outcome_is_forgotten_by_its_attempt_alone(runner: Runner) -> None:
+    _unknown(runner)
+    attempt = runner.attempt("1166")
+    another = attempt[:-1] + ("0" if attempt[-1] != "0" else "1")
+    for given, words in (
+        ({}, "the attempt that did_info shows"),
+        ({"attempt": another}, "another one than this attempt"),
+        ({"attempt": attempt, "record_id": 13}, "no record id is known"),
+    ):
+        refused = _resolve(runner, "forgotten", {"did_number": "1166", **given})
+        assert refused["error"]["kind"] == "conflict", refused
+        assert words in refused["msg"] and attempt not in refused["msg"]
+    assert runner.both(did_number="1166", port=5060)["error"]["attempt"] == attempt
+    done = _resolve(runner, "forgotten", {"did_number": "+1166", "attempt": attempt})
+    assert done["changed"]
+    (line,) = runner.did_info(history=True)["history"]
+    assert line["details"]["attempt"] == attempt
+
+
+@pytest.mark.parametrize(
+    "since", ["open again", "under way", "confirmed", "recorded under another id"]
+)
+def test_a_forgotten_attempt_stays_forgotten(runner: Runner, since: str) -> None:
+    """As in a playbook in which it was left: it is about what is over, and says nothing of what came after."""
+    runner.simulator.fault("drop_before")
+    runner.did(did_number="1166")
+    said = {"did_number": "1166", "attempt": runner.attempt("1166")}
+    assert _resolve(runner, "forgotten", said)["changed"]
+    if since == "open again":
+        runner.simulator.fault("drop_after")
+        assert runner.did(did_number="1166")["error"]["attempt"] != said["attempt"]
+    elif since == "under way":
+        _held_by_another_run(runner).close()
+    elif since == "confirmed":
+        assert runner.did(did_number="1166")["action"] == "create"
+    else:
+        _resolve(runner, "recorded", {"did_number": "1166", "record_id": 77})
+    before = runner.rows("SELECT record_key, version FROM records")
+    again = _resolve(runner, "forgotten", said)
+    assert (again["changed"], again.get("failed")) == (False, None), again
+    assert runner.rows("SELECT record_key, version FROM records") == before
+    # Without it, the same words would be about what is there now.
+    refused = _resolve(runner, "forgotten", {"did_number": "1166"})
+    assert refused["failed"] and not refused["changed"]
+    assert runner.simulator.duplicates() == {}
+
+
+def test_an_attempt_that_has_come_to_something_is_not_forgotten(runner: Runner) -> None:
+    _unknown(runner)
+    said = {"did_number": "1166", "attempt": runner.attempt("1166")}
+    assert _resolve(runner, "recorded", {**said, "record_id": 13})["changed"]
+    for more in ({}, {"record_id": 13}):
+        refused = _resolve(runner, "forgotten", {**said, **more})
+        assert (refused["error"]["kind"], "record 13" in refused["msg"]) == ("conflict", True)
+    # Nor when the record is forgotten as such, and the DID created once more.
+    assert _resolve(runner, "forgotten", {"did_number": "1166", "record_id": 13})["changed"]
+    assert not _resolve(runner, "forgotten", said)["changed"]
+    runner.simulator.fault("drop_before")
+    runner.did(did_number="1166")
+    assert "another one" in _resolve(runner, "forgotten", said)["msg"]
+
+
+def test_what_an_older_release_forgot_is_not_taken_for_this_attempt(runner: Runner) -> None:
+    """Its history does not say which create it was about."""
+    _unknown(runner)
+    said = {"did_number": "1166", "attempt": runner.attempt("1166")}
+    assert _resolve(runner, "forgotten", said)["changed"]
+    runner.write("UPDATE history SET details = '{\"before\":null}'")
+    assert not _resolve(runner, "forgotten", said)["changed"]
+    runner.simulator.fault("drop_before")
+    runner.did(did_number="1166")
+    refused = _resolve(runner, "forgotten", said)
+    assert (refused["error"]["kind"], refused["changed"]) == ("conflict", False)
+
+
+def test_an_attempt_of_another_did_or_platform(runner: Runner) -> None:
+    """As from a spreadsheet in which a column was sorted alone."""
+    _unknown(runner, "1")
+    _unknown(runner, "2")
+    one, two = runner.attempt("1"), runner.attempt("2")
+    crossed = [{"did_number": "1", "attempt": two}, {"did_number": "3", "attempt": one}]
+    refused = _resolve(runner, "forgotten", *crossed)
+    assert refused["error"]["kind"] == "conflict"
+    for words in ("dids[0]", "DID 2", "dids[1]", "DID 1"):
+        assert words in refused["msg"]
+    twice = [{"did_number": "1", "attempt": one}, {"did_number": "2", "attempt": one}]
+    refused = _resolve(runner, "forgotten", *twice)
+    assert refused["error"]["kind"] == "invalid_parameter"
+    assert "dids[0] and dids[1]: have the same attempt" in refused["msg"]
+    runner.did_registry(platform="other:443")
+    refused = _resolve(
+        runner, "forgotten", {"did_number": "1", "attempt": one}, platform="other:443"
+    )
+    assert (refused["error"]["kind"], "on the platform" in refused["msg"]) == ("conflict", True)
+    assert [did["outcome"] for did in runner.did_info()["dids"]] == ["unknown", "unknown"]
+    runner.did(record_id=12, port=1)
+    ((key,),) = runner.rows("SELECT record_key FROM records WHERE record_id = 12")
+    refused = _resolve(runner, "forgotten", {"did_number": "9", "attempt": key})
+    assert "a record without a number" in refused["msg"]
+
+
+def test_the_same_number_on_two_platforms_is_two_attempts(runner: Runner) -> None:
+    _unknown(runner)
+    runner.did_registry(platform="other:443")
+    runner.simulator.fault("drop_before")
+    there = runner.did(did_number="1166", platform="other:443")["error"]["attempt"]
+    said = {"did_number": "1166", "attempt": there}
+    assert _resolve(runner, "forgotten", said)["failed"]
+    assert _resolve(runner, "forgotten", said, platform="other:443")["changed"]
+    assert [did["platform"] for did in runner.did_info()["dids"]] == [
+        runner.simulator.url.split("//")[1]
+    ]
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "geheim",
+        "18EC00842FF4938E690A92F04FC7A01C",
+        "18ec00842ff4938e690a92f04fc7a01c\n",
+        " 18ec00842ff4938e690a92f04fc7a01c",
+        "1,8E+31",
+        18,
+        {"password": "geheim"},
+        ["geheim"],
+    ],
+    ids=str,
+)
+def test_what_is_no_attempt_is_refused_and_not_shown(runner: Runner, attempt: Any) -> None:
+    for state in ("forgotten", "recorded"):
+        did = {"did_number": "1", "record_id": 1, "attempt": attempt}
+        result = runner.did_registry(state=state, dids=[did])
+        assert result["error"]["kind"] == "invalid_parameter"
+        assert "dids[0]: attempt: must be the 32 hexadecimal digits" in result["msg"]
+        assert "geheim" not in json.dumps(result) and "4938" not in json.dumps(result).lower()
+
+
+def test_a_file_of_attempts(runner: Runner, tmp_path: Path) -> None:
+    _unknown(runner, "1")
+    _unknown(runner, "2")
+    csv = tmp_path / "missing.csv"
+    csv.write_text(
+        f"did_number;attempt\n1;{runner.attempt('1')}\n2;{runner.attempt('2')}\n3;\n", "utf-8"
+    )
+    assert runner.did_registry(state="forgotten", src=str(csv))["changed"]
+    assert runner.did_info()["dids"] == []
+    # A list of DIDs to declare knows nothing of it.
+    assert "attempt" in runner.dids(src=str(csv))["msg"]
+    inline = runner.dids(dids=[{"did_number": "1", "attempt": "0" * 32}])
+    assert "attempt is no field of a DID" in inline["msg"]
+
+
+def test_a_record_that_a_run_holds_is_shown_as_under_way(runner: Runner) -> None:
+    """Not as unknown: nobody is asked to decide about what is still being done."""
+    runner.did(did_number="2")
+    _unknown(runner, "3")
+    _held_by_another_run(runner).close()
+    (shown,) = runner.did_info(outcome="under_way")["dids"]
+    assert (shown["did_number"], shown["outcome"]) == ("1166", "under_way")
+    assert len(shown["attempt"]) == 32
+    assert shown["claim"]["action"] == "create" and "@" in shown["claim"]["holder"]
+    ends = datetime.fromisoformat(shown["claim"]["ends_at"])
+    left = (ends - datetime.now(timezone.utc)).total_seconds()
+    assert 0 < left <= 61 and shown["claim"]["ends_at"].endswith("Z")
+    assert [did["did_number"] for did in runner.did_info(outcome="unknown")["dids"]] == ["3"]
+    counts = {"confirmed": 1, "unknown": 1, "uncertain": 0, "under_way": 1}
+    assert runner.did_info()["registry"]["counts"] == counts
+    unlisted = runner.dids(check=True, dids=[{"did_number": "2"}], report_unlisted=True)
+    assert [did["outcome"] for did in unlisted["unlisted"]] == ["under_way", "unknown"]
+    # A dead run's claim ends, and then it is for a person to decide.
+    end_leases(runner)
+    shown, other = runner.did_info(outcome="unknown")["dids"]
+    assert (shown["did_number"], other["did_number"]) == ("1166", "3")
+    assert shown["claim"] is other["claim"] is None
+    assert shown["attempt"] != other["attempt"]
+    assert runner.did_info(outcome="under_way")["dids"] == []
+
+
+def test_an_edit_that_is_under_way(runner: Runner) -> None:
+    runner.did(did_number="1166")
+    _held_by_another_run(runner).close()
+    (shown,) = runner.did_info()["dids"]
+    assert (shown["outcome"], shown["attempt"]) == ("under_way", None)
+    assert shown["claim"]["action"] == "update"
+    assert runner.did_info(outcome="uncertain")["dids"] == []
+    end_leases(runner)
+    (shown,) = runner.did_info(outcome="uncertain")["dids"]
+    assert (shown["attempt"], shown["claim"]) == (None, None)
+
+
+def test_an_adoption_never_overtakes_a_create_that_is_under_way(runner: Runner) -> None:
+    registry = _held_by_another_run(runner)
+    for run in (runner.did, lambda **did: runner.dids(dids=[did], registry_timeout=0.1)):
+        more = {"registry_timeout": 0.1} if run == runner.did else {}
+        busy = run(did_number="1166", record_id=13, port=1, **more)
+        assert busy["error"]["kind"] == "registry_busy", busy
+    assert runner.requests() == []
+    registry.close()
+
+
+def test_a_recorded_id_that_was_forgotten_does_not_settle_a_later_create(runner: Runner) -> None:
+    """As by a task left in a playbook: the later create made another record, and the DID would be edited under a wrong id."""
+    runner.did(did_number="1166")
+    said = {"did_number": "1166", "record_id": 13}
+    assert _resolve(runner, "forgotten", said)["changed"]
+    runner.simulator.fault("drop_after")
+    assert runner.did(did_number="1166")["error"]["kind"] == "unknown_outcome"
+    refused = _resolve(runner, "recorded", said)
+    assert refused["error"]["kind"] == "conflict"
+    for words in ("record 13 was forgotten", "overwrite: true", "Look"):
+        assert words in refused["msg"]
+    assert runner.both(did_number="1166")["error"]["kind"] == "unknown_outcome"
+    assert _resolve(runner, "recorded", {"did_number": "1166", "record_id": 14})["changed"]
+    # What is settled is protected as ever.
+    assert "14" in _resolve(runner, "recorded", said)["msg"]
+
+
+def test_a_recorded_number_does_not_undo_a_renumbering(runner: Runner) -> None:
+    """As by a task left in a playbook: the new number would look new, though the record may bear it by now."""
+    runner.did(did_number="1")
+    said = {"did_number": "1", "record_id": 13}
+    assert not _resolve(runner, "recorded", said)["changed"]
+    runner.simulator.fault("drop_after")
+    renumbering = {"did_number": "2", "record_id": 13, "renumber": True}
+    assert runner.did(**renumbering)["error"]["kind"] == "unknown_outcome"
+    refused = _resolve(runner, "recorded", said)
+    assert refused["error"]["kind"] == "conflict"
+    for words in ("1 and 2", "not settled", "overwrite: true"):
+        assert words in refused["msg"]
+    assert runner.did(check=True, did_number="2")["action"] == "update"
+    assert runner.both(**renumbering)["action"] == "update"
+    assert "overwrite" in _resolve(runner, "recorded", said)["msg"]
+    assert list(runner.simulator.dids()) == [12, 13]
+    # Whoever has looked says so.
+    runner.simulator.fault("drop_before")
+    runner.did(did_number="3", record_id=13, renumber=True)
+    assert _resolve(runner, "recorded", {"did_number": "2", "record_id": 13}, overwrite=True)[
+        "changed"
+    ]
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+    """Lets something happen once, when a statement has been decided about and is not written yet."""
+    revise = SqlRegistry.revise
+
+    def set_up(happening: Callable[[], Any]) -> None:
+        def late_revise(*arguments: Any) -> bool:
+            monkeypatch.setattr(SqlRegistry, "revise", revise)
+            happening()
+            return revise(*arguments)
+
+        monkeypatch.setattr(SqlRegistry, "revise", late_revise)
+
+    return set_up
+
+
+def _open_create(runner: Runner) -> dict[str, Any]:
+    """Leave a create open that was not applied; return what somebody says who has looked."""
+    runner.simulator.fault("drop_before")
+    runner.did(did_number="1166")
+    return {"did_number": "1166", "attempt": runner.attempt("1166")}
+
+
+def test_two_people_forget_at_once(runner: Runner, meanwhile: Callable[..., None]) -> None:
+    said = _open_create(runner)
+    first: list[Result] = []
+    meanwhile(lambda: first.append(runner.did_registry(state="forgotten", dids=[said])))
+    second = runner.did_registry(state="forgotten", dids=[said])
+    assert (first[0]["changed"], second["changed"], second.get("failed")) == (True, False, None)
+    assert runner.rows("SELECT COUNT(*) FROM history") == [(1,)]
+
+
+@pytest.mark.parametrize("how", ["adopts it", "is about to adopt it"])
+def test_a_run_that_takes_up_what_is_about_to_be_forgotten(
+    runner: Runner, meanwhile: Callable[..., None], how: str
+) -> None:
+    said = _open_create(runner)
+    if how == "adopts it":
+        meanwhile(lambda: runner.did(did_number="1166", record_id=12))
+    else:
+        meanwhile(lambda: _held_by_another_run(runner).close())
+    refused = runner.did_registry(state="forgotten", dids=[said])
+    kind = "conflict" if how == "adopts it" else "registry_busy"
+    assert (refused["error"]["kind"], refused["changed"]) == (kind, False)
+    assert runner.rows("SELECT * FROM history") == []
+
+
+def test_another_create_in_place_of_the_one_that_is_about_to_be_forgotten(
+    runner: Runner, meanwhile: Callable[..., None]
+) -> None:
+    said = _open_create(runner)
+
+    def forget_and_create() -> None:
+        assert runner.forget("1166")["changed"]
+        runner.simulator.fault("drop_after")
+        assert runner.did(did_number="1166")["error"]["kind"] == "unknown_outcome"
+
+    meanwhile(forget_and_create)
+    assert not runner.did_registry(state="forgotten", dids=[said])["changed"]
+    assert runner.attempt("1166") != said["attempt"]
+    assert runner.both(did_number="1166")["error"]["kind"] == "unknown_outcome"
+    assert runner.simulator.duplicates() == {}

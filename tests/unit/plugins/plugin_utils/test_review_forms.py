@@ -131,6 +131,20 @@ def lines_of(items: list[Item]) -> list[str]:
     return [" – ".join(names(line, WORDS)) for line in fold(review.entries)]
 
 
+def test_creates_of_unknown_outcome_share_a_line_though_each_is_another_attempt() -> None:
+    def unknown(number: str, attempt: str) -> Item:
+        words = f"DID {number}: outcome not known. forgotten, attempt: {attempt}"
+        return failing(number, "unknown", words, kind="unknown_outcome", attempt=attempt)
+
+    attempts = ["18a1" + "0" * 27 + digit for digit in "123"]
+    items = [unknown(f"113000100{n}", attempt) for n, attempt in enumerate(attempts)]
+    assert lines_of(items) == ["1130001000 – 1130001002"]
+    assert lines_of([items[0], {**items[1], "error": {**items[1]["error"], "msg": "other"}}]) == [
+        "1130001000",
+        "1130001001",
+    ]
+
+
 def test_what_needs_a_decision_comes_first_and_what_moves_calls_before_the_rest() -> None:
     items = [
         item("5", changes={"description": {"before": "a", "after": "b"}}),

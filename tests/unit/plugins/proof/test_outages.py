@@ -90,7 +90,7 @@ def test_gone_before_the_request(
     if statement == LAST_LOOK and action == "create":
         # The intent is there, and nobody could take it back.
         assert far.both(**TASK)["error"]["kind"] == "unknown_outcome"
-        assert far.did_registry(state="forgotten", dids=[{"did_number": "1166"}])["changed"]
+        assert far.forget("1166")["changed"]
     assert far.both(**TASK)["action"] == action
     _as_declared(far)
 
@@ -184,7 +184,7 @@ def test_gone_before_a_repetition(
     if statement == LAST_LOOK and action == "create":
         assert "forgotten" in result["msg"]
         assert far.both(**TASK)["error"]["kind"] == "unknown_outcome"
-        assert far.did_registry(state="forgotten", dids=[{"did_number": "1166"}])["changed"]
+        assert far.forget("1166")["changed"]
     assert far.both(**TASK)["action"] == action
     _as_declared(far)
 
@@ -239,9 +239,11 @@ def test_a_server_that_stops_in_the_middle_of_many(far: Runner, line: Proxy) -> 
     for did in far.did_info(outcome="unknown")["dids"]:
         number = did["did_number"]
         state, entry = (
-            ("recorded", {"record_id": held[number]}) if number in held else ("forgotten", {})
+            ("recorded", {"record_id": held[number]})
+            if number in held
+            else ("forgotten", {"attempt": did["attempt"]})
         )
-        far.did_registry(state=state, dids=[{"did_number": number, **entry}])
+        assert far.did_registry(state=state, dids=[{"did_number": number, **entry}])["changed"]
     assert not far.dids(dids=wanted).get("failed")
     assert len(far.simulator.created()) == len(wanted)
     assert far.simulator.duplicates() == {}

@@ -64,7 +64,7 @@ def test_a_kill(
             task["record_id"] = runner.simulator.created()[0]["record_id"]
             assert runner.both(**task)["action"] == "adopt"
         else:
-            runner.did_registry(state="forgotten", dids=[{"did_number": "1166"}])
+            runner.forget("1166")
             assert runner.both(**task)["action"] == "create"
     else:
         assert runner.both(**task)["action"] == "update"
@@ -125,7 +125,7 @@ def test_a_runner_stopped_before_the_last_look_sends_nothing_beyond_its_lease(
     process.stopped()
     end_leases(runner)
     assert runner.did(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"
-    runner.did_registry(state="forgotten", dids=[{"did_number": "1166"}])
+    runner.forget("1166")
     assert runner.did(did_number="1166", port=5060)["action"] == "create"
     process.go_on()
     late = process.result()
@@ -172,7 +172,7 @@ def test_a_late_answer_to_a_did_that_is_another_record_by_now(
         runner.did_registry(state="recorded", dids=[{"did_number": "1166", "record_id": known}])
     else:
         # Another run has begun to create it.
-        runner.did_registry(state="forgotten", dids=[{"did_number": "1166"}])
+        runner.forget("1166")
         runner.simulator.fault("drop_before")
         assert runner.did(did_number="1166")["error"]["kind"] == "unknown_outcome"
     process.go_on()
@@ -226,7 +226,7 @@ def test_a_late_answer_to_a_did_that_was_forgotten_meanwhile(
     process = start("stop at confirm", did_number="1166", port=5060)
     process.stopped()
     end_leases(runner)
-    runner.did_registry(state="forgotten", dids=[{"did_number": "1166"}])
+    runner.forget("1166")
     process.go_on()
     assert process.result()["record_id"] == 13
     assert runner.both(did_number="1166", port=5060)["action"] == "none"

@@ -224,7 +224,7 @@ def test_a_claim_that_cannot_be_taken_back_is_told(
     assert len(runner.requests("PUT")) == 1
     end_leases(runner)
     assert outcomes(runner.both_dids(dids=listed(2, 3))) == {"2": "unknown", "3": "applied"}
-    assert runner.did_registry(state="forgotten", dids=[{"did_number": "2"}])["changed"]
+    assert runner.forget("2")["changed"]
     assert runner.both_dids(dids=listed(2, 3))["summary"]["create"] == 1
     assert runner.simulator.duplicates() == {}
 
@@ -269,7 +269,7 @@ def test_a_refusal_that_cannot_be_recorded(runner: Runner, start: Callable[..., 
         assert words in result["msg"]
     end_leases(runner)
     assert runner.both(**TASK)["error"]["kind"] == "unknown_outcome"
-    assert runner.did_registry(state="forgotten", dids=[{"did_number": "1166"}])["changed"]
+    assert runner.forget("1166")["changed"]
     assert runner.both(**TASK)["action"] == "create"
     assert runner.simulator.duplicates() == {}
 

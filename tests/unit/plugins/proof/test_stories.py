@@ -91,6 +91,8 @@ class Story(RuleBasedStateMachine):
         super().__init__()
         self.simulator.reset()
         self.world = World(self.simulator, type(self).empty_store())
+        # What was seen of open DIDs: number, state, and the record id or the attempt.
+        self.kept: list[tuple[str, str, int | None, str | None]] = []
 
     def teardown(self) -> None:
         self.world.reset_clock()
@@ -171,6 +173,27 @@ class Story(RuleBasedStateMachine):
     def look_up(self, number: str) -> None:
         """A person looks at the platform, and tells the registry what is there."""
         self._settle_if_open(number)
+
+    @rule(number=NUMBERS)
+    def look_for_later(self, number: str) -> None:
+        """A person looks at an open DID, and keeps what is to be said of it: in a playbook, or in mind."""
+        record = self.world.record(number)
+        if record is not None and record.shown_outcome == UNKNOWN:
+            held = self.world.held(number)
+            said = ("recorded", held[0], None) if held else ("forgotten", None, record.attempt)
+            self.kept.append((number, *said))
+
+    @rule(data=st.data())
+    def speak_late(self, data: st.DataObject) -> None:
+        """A person says what was seen at any time before, once more, and perhaps without the attempt."""
+        if self.kept:
+            number, state, record_id, attempt = data.draw(st.sampled_from(self.kept))
+            before = self.world.record(number)
+            if state == "forgotten" and data.draw(st.booleans()):
+                attempt = None
+            self.world.resolve(state, number, record_id, attempt)
+            if before is not None and (before.attempt != attempt or attempt is None):
+                assert state == "recorded" or self.world.record(number) is not None
 
     @rule(number=NUMBERS, declared=fields())
     def adopt(self, number: str, declared: dict[str, Any]) -> None:
@@ -256,7 +279,7 @@ class Story(RuleBasedStateMachine):
         if held:
             self.world.resolve("recorded", number, held[0])
         else:
-            self.world.resolve("forgotten", number)
+            self.world.resolve("forgotten", number, attempt=record.attempt)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._outcome import Ou
 from ansible_collections.nextbilling.did.plugins.module_utils._plan import Desired, Plan, Policy
 from ansible_collections.nextbilling.did.plugins.module_utils._platform import Platform
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import _making, _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Revision
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._postgresql import (
     PostgresqlDatabase,
 )
@@ -35,6 +36,7 @@ from ansible_collections.nextbilling.did.tests.unit.plugins.stores import Store
 
 _CLOCKS = {kind: kind.now for kind in (SqliteDatabase, PostgresqlDatabase)}
 # Moments of an attempt at which a run may be killed, or another may come in between.
+BEFORE_INTENT = "before the intent"
 BEFORE_REQUEST = "before the request"
 AFTER_ANSWER = "between answer and commit"
 
@@ -50,16 +52,29 @@ class Killed(BaseException):
     """The run is dead: from here on it does nothing any more, not even clean up."""
 
 
-class _Watched:
-    """Passes everything on to an object until the run is dead."""
+Moments = dict[str, Callable[[], None]]
 
-    def __init__(self, target: Any, life: _Life) -> None:
+
+class _Watched:
+    """Passes everything on to a registry until the run is dead."""
+
+    def __init__(self, target: Any, life: _Life, moments: Moments) -> None:
         self._target = target
         self._life = life
+        self._moments = moments
 
     def __getattr__(self, name: str) -> Any:
         self._life.check()
+        if name == "claim":
+            _come(self._moments, BEFORE_INTENT)
         return getattr(self._target, name)
+
+
+def _come(moments: Moments, name: str) -> None:
+    """Let happen what is to happen at a moment, once."""
+    happening = moments.pop(name, None)
+    if happening is not None:
+        happening()
 
 
 class _Life:
@@ -78,7 +93,7 @@ class _Life:
 class _Client:
     """A client during whose requests something happens."""
 
-    def __init__(self, client: Platform, moments: dict[str, Callable[[], None]]) -> None:
+    def __init__(self, client: Platform, moments: Moments) -> None:
         self._client = client
         self._moments = moments
 
@@ -99,15 +114,10 @@ class _Client:
         return self._around(lambda: self._client.edit(record_id, payload, permit))
 
     def _around(self, request: Callable[[], Outcome]) -> Outcome:
-        self._moment(BEFORE_REQUEST)
+        _come(self._moments, BEFORE_REQUEST)
         outcome = request()
-        self._moment(AFTER_ANSWER)
+        _come(self._moments, AFTER_ANSWER)
         return outcome
-
-    def _moment(self, name: str) -> None:
-        happening = self._moments.pop(name, None)
-        if happening is not None:
-            happening()
 
 
 class World:
@@ -132,7 +142,7 @@ class World:
         timeout: float = 5.0,
         api_url: str | None = None,
         policy: Policy | None = None,
-        moments: dict[str, Callable[[], None]] | None = None,
+        moments: Moments | None = None,
         kill: str | None = None,
     ) -> Plan | Converged | DidError | Killed:
         """Run one task: return what it did, what it would do, or what stopped it.
@@ -148,12 +158,13 @@ class World:
         life = _Life()
         happenings = dict(moments or {})
         if kill is not None:
-            happenings[kill] = life.end
+            before = happenings.get(kill, lambda: None)
+            happenings[kill] = lambda: (before(), life.end())  # type: ignore[func-returns-value]
         with self.registry(write=not check) as registry:
             fingerprints = Fingerprints(self.api_key, registry.registry_id)
             with contextlib.closing(Platform(connection)) as client:
                 converger = Converger(
-                    _Watched(registry, life),
+                    _Watched(registry, life, happenings),
                     settings,
                     fingerprints,
                     lambda: _Client(client, happenings),  # type: ignore[arg-type,return-value]  # it has all that is used
@@ -174,14 +185,22 @@ class World:
         return Converged(job.plan, job.record)
 
     def resolve(
-        self, state: str, number: str, record_id: int | None = None, **fields: Any
-    ) -> DidError | None:
-        """Tell the registry what a person knows of the platform."""
-        statement = Statement("dids[0]", number, record_id, {"did_number": number, **fields})
-        with self.registry(write=True) as registry:
+        self,
+        state: str,
+        number: str,
+        record_id: int | None = None,
+        attempt: str | None = None,
+        registry: SqlRegistry | None = None,
+    ) -> list[Revision] | DidError:
+        """Tell the registry what a person knows of the platform. Returns what that has changed, or why it was refused.
+
+        C(registry): the registry, if the person has it open already.
+        """
+        statement = Statement("dids[0]", number, record_id, {"did_number": number}, attempt=attempt)
+        with contextlib.ExitStack() as stack:
             try:
-                resolve(
-                    registry,
+                return resolve(
+                    registry or stack.enter_context(self.registry(write=True)),
                     self.platform,
                     state,
                     [statement],
@@ -191,7 +210,6 @@ class World:
                 )
             except DidError as error:
                 return error
-        return None
 
     @contextlib.contextmanager
     def registry(self, *, write: bool = False) -> Iterator[SqlRegistry]:
