@@ -13,12 +13,13 @@ import array
 import threading
 import typing as t
 import unicodedata
+from functools import partial
 
 from ._decoding import readings
 from ._secrets import DISTINCT
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 REASON_LIMIT = 500
 # So many characters are read for the limit: what is invisible is left out.
@@ -47,16 +48,20 @@ class SecretIndex:
 
     def _holds(self, text: str) -> bool:
         buckets = self._build()
-        for reading in readings(text):
-            if reading is None:
-                return True
-            for form in _forms(reading):
-                for length in self._lengths:
-                    for at in range(len(form) - length + 1):
-                        number = hash(form[at : at + length])
-                        if number in buckets.get(number % _BUCKETS, ()):
-                            return True
-        return False
+        return any(
+            reading is None or any(map(partial(self._knows, buckets), self._windows(reading)))
+            for reading in readings(text)
+        )
+
+    def _windows(self, text: str) -> Iterator[str]:
+        for form in _forms(text):
+            for length in self._lengths:
+                yield from (form[at : at + length] for at in range(len(form) - length + 1))
+
+    @staticmethod
+    def _knows(buckets: Mapping[int, array.array[int]], run: str) -> bool:
+        number = hash(run)
+        return number in buckets.get(number % _BUCKETS, ())
 
     def _build(self) -> dict[int, array.array[int]]:
         with self._lock:

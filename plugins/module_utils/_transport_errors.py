@@ -36,6 +36,7 @@ class NotQuiet(Exception):
 
 
 # X509_V_ERR_… of OpenSSL.
+_OTHER_HOST = 62
 _UNTRUSTED = {
     9: "it is not valid yet",
     10: "it has expired",
@@ -44,7 +45,7 @@ _UNTRUSTED = {
     20: "its authority is not known here",
     21: "its authority is not known here",
     23: "it has been revoked",
-    62: "it is for another host name",
+    _OTHER_HOST: "it is for another host name",
     64: "it is for another IP address",
 }
 # ERR_reason of OpenSSL, as ssl.SSLError.reason names it.
@@ -99,9 +100,15 @@ def _cause(chain: Sequence[BaseException], connection: Connection, began: bool) 
             "a proxy on another machine is set for http://, so token and key would leave this machine readable",
             False,
         )
-    tls = find(ssl.SSLError)
-    if tls is not None:
-        return _tls_cause(tls)
+    untrusted = find(ssl.SSLCertVerificationError)
+    if untrusted is not None:
+        return _untrusted(untrusted.verify_code), False
+    if any(type(link).__name__ == "CertificateError" for link in chain):
+        return _untrusted(_OTHER_HOST), False  # as urllib3 1 has it, which compares names itself
+    failed_tls = find(ssl.SSLError)
+    if failed_tls is not None:
+        reason = _TLS.get(failed_tls.reason or "")
+        return f"TLS failed{f': {reason}' if reason else ''}", True
     if find(socket.gaierror):
         return "the host name could not be resolved", True
     if find(socket.timeout, TimeoutError) or any(
@@ -122,16 +129,11 @@ def _cause(chain: Sequence[BaseException], connection: Connection, began: bool) 
     return _system_cause(chain, began)
 
 
-def _tls_cause(failure: ssl.SSLError) -> tuple[str, bool]:
-    if isinstance(failure, ssl.SSLCertVerificationError):
-        code = failure.verify_code
-        return (
-            f"the platform's certificate is not trusted: {_UNTRUSTED.get(code, f'OpenSSL calls it code {code:d}')}. If it comes from"
-            " an authority of your own, name that authority's certificate with ca_path",
-            False,
-        )
-    reason = _TLS.get(failure.reason or "")
-    return f"TLS failed{f': {reason}' if reason else ''}", True
+def _untrusted(code: int) -> str:
+    return (
+        f"the platform's certificate is not trusted: {_UNTRUSTED.get(code, f'OpenSSL calls it code {code:d}')}. If it comes from"
+        " an authority of your own, name that authority's certificate with ca_path"
+    )
 
 
 def _system_cause(chain: Sequence[BaseException], began: bool) -> tuple[str, bool]:
