@@ -13,54 +13,50 @@ C(requests) carry the URL, and with it the API token and key: none of them leave
 
 from __future__ import annotations
 
-import email.utils
 import http.client
 import io
-import json
-import os
-import re
 import socket
 import ssl
 import time
 import typing as t
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
-from ._exchange import Connection, authority, is_loopback, path
-from ._fields import SECRETS
-from ._outcome import APPLIED, NOT_APPLIED, UNKNOWN, NotPermitted, Outcome, encode
-from ._redaction import Redactor
+from ._exchange import Connection, is_loopback, path
+from ._outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome, encode
+from ._redaction import SecretIndex
+from ._responses import ANSWER_LIMIT, FOLLOWED, Answer, Asked, judge, read_answer
+from ._transport_errors import ForeignProxy, NotQuiet, explain
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
-_ANSWER_LIMIT = 1_000_000
 _IDLE_LIMIT = 1.0
-_ID_LIMIT = 2**63 - 1
 
-# The vendor's error page.
-_STATUS_WORDS = {
-    400: "the platform calls the request incomplete",
-    403: "the token or the key is wrong, or their level does not allow this",
-    404: "the platform has no such option: is api_url the platform's address?",
-    413: "the body is too large",
-    422: "a required parameter is missing or not valid",
-    429: "too many requests at the same time",
-}
+
+class Shared:
+    """What all clients of a run share.
+
+    C(keeps_connections): whether a connection may serve more than one request. It may not once a request was lost on one that
+    had, or something came on one that was no answer: where that happens once, it happens again.
+
+    :param secrets: all of the run. What the platform says of one DID must not hold another's.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self.secrets = SecretIndex(secrets)
+        self.keeps_connections = True
 
 
 class Platform:
-    """A client of one platform, for one thread. It keeps its connection between requests.
+    """A client of one platform, for one thread. It keeps its connection between requests, where that is safe."""
 
-    :param secrets: those of all DIDs of the run; what the platform says of one of them must not hold another's.
-    """
-
-    def __init__(self, connection: Connection, secrets: Collection[str] = ()) -> None:
+    def __init__(self, connection: Connection, shared: Shared | None = None) -> None:
         self._connection = connection
-        self._secrets = secrets
+        self._shared = shared or Shared((connection.api_token, connection.api_key))
         self._wire = _Wire()
         self._session: t.Any = None
         self._route: _Route | None = None
-        self._last_used = 0.0
+        self._keep_until = 0.0
 
     def create(self, payload: Mapping[str, t.Any], permit: Callable[[float], None]) -> Outcome:
         """Send a PUT. C(permit) as in C(edit)."""
@@ -71,8 +67,8 @@ class Platform:
     ) -> Outcome:
         """Send a POST.
 
-        :param permit: called once, when the connection stands and before the first byte of the request, with the seconds that
-            the exchange may still take; it raises C(NotPermitted) to stop it.
+        :param permit: called when the connection stands, directly before the first byte of the request, with the seconds that
+            the exchange may still take; it raises C(NotPermitted) to stop it. Called again if another connection must be made.
         """
         return self._send("POST", record_id, payload, permit)
 
@@ -94,53 +90,82 @@ class Platform:
         permit: Callable[[float], None],
     ) -> Outcome:
         connection = self._connection
-        self._wire.start(connection.timeout, connection.connect_timeout, permit)
+        self._wire.start(connection.timeout, permit)
         body = encode(payload)
         self._open_session()
+        answer = None
         try:
             answer = self._exchange(method, record_id, body)
-            outcome = _Judge(
-                answer, record_id, self._redactor(payload), connection.api_url
-            ).outcome()
+            asked = Asked(connection.api_url, self._path(record_id), record_id)
+            outcome = judge(answer, asked, self._shared.secrets.shown)
         except Exception as error:  # pylint: disable=broad-exception-caught  # it may hold the URL
             outcome = self._failed(error)
-        self._last_used = time.monotonic()
-        if outcome.state != APPLIED:
-            # What still comes on this connection must not be taken for the answer to the next request.
-            self._session.close()
+        self._end_exchange(answer, outcome)
         return outcome
 
     def _open_session(self) -> None:
         # A connection that lay idle may have been closed by the server just now: a request lost to that would be an unknown one.
-        if self._session is not None and time.monotonic() - self._last_used > _IDLE_LIMIT:
+        unsafe = time.monotonic() > self._keep_until or not self._shared.keeps_connections
+        if self._session is not None and unsafe:
             self._session.close()
         if self._session is None:
             self._session = _make_session(self._wire)
 
-    def _exchange(self, method: str, record_id: int | None, body: bytes) -> _Answer:
+    def _end_exchange(self, answer: Answer | None, outcome: Outcome) -> None:
+        """Keep the connection if that is safe. What still comes on it must not be taken for the answer to the next request."""
+        wire = self._wire
+        lost = wire.began and (answer is None or answer.flaw != "")
+        followed = answer is not None and answer.flaw == FOLLOWED
+        if wire.heard or followed or (lost and wire.served):
+            self._shared.keeps_connections = False
+        if outcome.state == APPLIED and answer is not None:
+            wire.served += 1
+            seconds, requests = answer.keeps
+            if wire.served == 1:
+                wire.most = requests
+            if requests != 0 and (wire.most is None or wire.served < wire.most):
+                # Half of what the server says: its clock started before ours.
+                idle = _IDLE_LIMIT if seconds is None else min(_IDLE_LIMIT, seconds / 2)
+                self._keep_until = time.monotonic() + idle
+                return
+        self._session.close()
+
+    def _exchange(self, method: str, record_id: int | None, body: bytes) -> Answer:
         connection = self._connection
         if self._route is None:
             self._route = _Route(self._session, connection)
         request = self._route.request(method, record_id, body)
+        try:
+            return self._attempt(request)
+        except NotQuiet:
+            # Nothing was written, so a new connection takes its place.
+            self._session.close()
+            self._wire.restart()
+            return self._attempt(request)
+
+    def _attempt(self, request: t.Any) -> Answer:
+        connection, route = self._connection, t.cast("_Route", self._route)
         # Past the session: its cookies and redirects are not wanted, and what it looks up for each request does not change.
-        response = self._route.adapter.send(
+        response = route.adapter.send(
             request,
             stream=True,
             timeout=(min(connection.connect_timeout, connection.timeout), connection.timeout),
-            **self._route.settings,
+            **route.settings,
         )
-        whole = False
+        answer = None
         try:
-            content = response.read(_ANSWER_LIMIT + 1, decode_content=True)
-            whole = len(content) <= _ANSWER_LIMIT and _is_whole(response, content)
+            response.read(ANSWER_LIMIT + 1, decode_content=False)
+            answer = read_answer(bytes(self._wire.received))
         finally:
-            if not whole:
+            if answer is None or answer.flaw:
                 response.close()
-        asked = self._route.path(record_id)
-        return _Answer(response.status, response.headers, content, whole, asked)
+        return answer
+
+    def _path(self, record_id: int | None) -> str:
+        return t.cast("_Route", self._route).path(record_id)
 
     def _failed(self, failure: Exception) -> Outcome:
-        words, retryable = _explain(failure, self._connection, self._wire.began)
+        words, retryable = explain(failure, self._connection, self._wire.began)
         if not self._wire.began:
             return Outcome(NOT_APPLIED, words, kind="unreachable", retryable=retryable)
         return Outcome(
@@ -149,11 +174,6 @@ class Platform:
             kind="unknown_outcome",
             retryable=True,
         )
-
-    def _redactor(self, payload: Mapping[str, t.Any]) -> Redactor:
-        login = self._connection.api_token, self._connection.api_key
-        own = (payload[name] for name in SECRETS if name in payload)
-        return Redactor([*login, *own], self._secrets)
 
 
 class _Route:
@@ -197,338 +217,40 @@ class _Route:
         return request
 
 
-class _Answer(t.NamedTuple):
-    """What the platform answered. C(headers): by name, in any case. C(path): of the request."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-    whole: bool
-    path: str
-
-    def header(self, name: str) -> str | None:
-        return self.headers.get(name)
-
-
-class _Judge:
-    """Turns an answer into an outcome, by the vendor's page and its error page."""
-
-    def __init__(
-        self, answer: _Answer, record_id: int | None, redactor: Redactor, api_url: str
-    ) -> None:
-        self._answer = answer
-        self._api_url = api_url
-        self._record_id = record_id
-        self._redactor = redactor
-        self._document = _parse(answer.content) if answer.whole else None
-
-    def outcome(self) -> Outcome:
-        status = self._answer.status
-        if not self._answer.whole:
-            return self._unknown(f"the answer (HTTP {status}) broke off before its end")
-        if 200 <= status < 300:
-            return self._success()
-        if 300 <= status < 400:
-            return self._redirect()
-        if status == 429 and self._told_id() is None:
-            pause = _retry_after(self._answer.header("retry-after"))
-            return self._refused("throttled", _STATUS_WORDS[429], retry_after=pause, retryable=True)
-        if 400 <= status < 500 and status != 408 and self._told_id() is None:
-            return self._refused(
-                "refused", _STATUS_WORDS.get(status, "the platform refused the request")
-            )
-        return self._unknown(
-            f"the platform answered HTTP {status}, which does not tell whether it had applied the request"
-        )
-
-    def _told_id(self) -> int | None:
-        return None if self._document is None else _usable_id(self._document.get("new_record"))
-
-    def _success(self) -> Outcome:
-        document = self._document
-        if document is None:
-            return self._unknown("the answer is not the documented JSON")
-        error = document.get("error")
-        answered = document.get("new_record")
-        if _is_failure(error) and _is_empty(answered):
-            return self._refused("refused", "the platform refused the request")
-        if not _is_zero(error):
-            return self._unknown(
-                "the answer's 'error' does not say whether the request was applied"
-            )
-        number = _usable_id(answered)
-        if self._record_id is None:
-            if number is None:
-                return self._unknown(
-                    "the answer says that it was created, without a usable new_record"
-                )
-            return Outcome(APPLIED, record_id=number, http_status=self._answer.status)
-        if _is_empty(answered) or number == self._record_id:
-            return Outcome(APPLIED, record_id=self._record_id, http_status=self._answer.status)
-        # Sent again, it might make a third one of them.
-        named = "another record" if number is None else f"record {number}"
-        words = f"the edit of record {self._record_id} was answered with {named}"
-        return self._unknown(words, record_id=number, retryable=False)
-
-    def _redirect(self) -> Outcome:
-        target = _same_path_elsewhere(self._answer, self._api_url)
-        if target is not None:
-            return self._refused(
-                "refused",
-                f"the platform redirects to {self._redactor.clean(target)}: correct api_url",
-            )
-        return self._unknown(
-            f"the platform answered with a redirect (HTTP {self._answer.status}), which is never followed"
-        )
-
-    def _refused(
-        self, kind: str, words: str, *, retry_after: float | None = None, retryable: bool = False
-    ) -> Outcome:
-        return Outcome(
-            NOT_APPLIED,
-            words,
-            kind=kind,
-            http_status=self._answer.status,
-            reason=self._reason(),
-            retry_after=retry_after,
-            retryable=retryable,
-        )
-
-    def _unknown(
-        self, words: str, *, record_id: int | None = None, retryable: bool = True
-    ) -> Outcome:
-        return Outcome(
-            UNKNOWN,
-            words,
-            kind="unknown_outcome",
-            record_id=self._told_id() if record_id is None else record_id,
-            http_status=self._answer.status,
-            reason=self._reason(),
-            retry_after=_retry_after(self._answer.header("retry-after")),
-            retryable=retryable,
-        )
-
-    def _reason(self) -> str | None:
-        """Return the platform's own words: its C(reason), or else the beginning of whatever it answered."""
-        reason = self._document.get("reason") if self._document is not None else None
-        if reason is None:
-            reason = _decoded(self._answer.content)
-        text = reason if isinstance(reason, str) else json.dumps(reason, ensure_ascii=False)
-        return self._redactor.clean(text) or None
-
-
-# Strings, which are to stay as they are, and commas before the end of an object or array.
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|,(?=\s*[}\]])', re.DOTALL)
-
-
-def _parse(content: bytes) -> dict[str, t.Any] | None:
-    """Read the documented JSON object; trailing commas, as in the vendor's samples, and a byte-order mark are allowed."""
-    text = _decoded(content)
-    try:
-        document = _READER.decode(text)
-    except (ValueError, RecursionError):
-        try:
-            document = _READER.decode(_without_trailing_commas(text))
-        except (ValueError, RecursionError):
-            return None
-    return document if isinstance(document, dict) else None
-
-
-def _without_trailing_commas(text: str) -> str:
-    return _TOKENS.sub(lambda match: "" if match[0] == "," else match[0], text)
-
-
-def _decoded(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
-
-
-def _unambiguous(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("a key stands twice")
-    return document
-
-
-def _no_number(name: str) -> t.Any:
-    raise ValueError(name)
-
-
-_READER = json.JSONDecoder(object_pairs_hook=_unambiguous, parse_constant=_no_number)
-
-
-def _is_zero(value: t.Any) -> bool:
-    return not isinstance(value, bool) and (
-        value == 0 if isinstance(value, int) else _stripped(value) == "0"
-    )
-
-
-def _is_failure(value: t.Any) -> bool:
-    """Tell whether C(error) certainly says that it failed: true, or a whole number other than 0."""
-    if isinstance(value, str):
-        return re.fullmatch(r"[+-]?0*[1-9][0-9]*", value.strip()) is not None
-    return value is True or (isinstance(value, int) and value != 0)
-
-
-def _is_empty(value: t.Any) -> bool:
-    return value is None or value is False or _is_zero(value) or _stripped(value) == ""
-
-
-def _stripped(value: t.Any) -> str | None:
-    return value.strip() if isinstance(value, str) else None
-
-
-def _usable_id(value: t.Any) -> int | None:
-    """Return a record id: a whole number of at least 1, or its digits as a string, as sibling endpoints answer."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value.strip()):
-        value = int(value)
-    usable = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _ID_LIMIT
-    return value if usable else None
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Return the pause that the platform asks for in seconds (RFC 9110, 10.2.3: seconds or a date)."""
-    if header is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}", header.strip()):
-        return float(header)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _same_path_elsewhere(answer: _Answer, api_url: str) -> str | None:
-    """Return scheme and host of a redirect that changes these and nothing else, or None.
-
-    Not for 303: by RFC 9110, 15.4.4, that is how a server answers after it has done what was asked.
-    """
-    location = answer.header("location")
-    if answer.status not in (301, 302, 307, 308) or location is None:
-        return None
-    try:
-        parts = urlsplit(location)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-        return None
-    if unquote(parts.path) != unquote(answer.path):
-        return None
-    asked = urlsplit(api_url)
-    if (parts.scheme, authority(parts)) == (asked.scheme, authority(asked)):
-        return None  # to itself: that may also be how a server answers after it has done what was asked
-    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
-
-
-def _is_whole(response: t.Any, content: bytes) -> bool:
-    """Tell whether the answer came to its end. Older versions of urllib3 do not compare with the length announced.
-
-    A connection that closes inside the headers looks like an answer without a body: one that announces no length and has none
-    is not taken for whole.
-    """
-    if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
-        return True
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdigit():
-        return bool(response.tell() >= int(announced))
-    return content != b""
-
-
-class _ForeignProxy(Exception):
-    """Plain HTTP for this machine would leave it through a proxy."""
-
-
 def _refuse_foreign_proxy(url: str, proxies: t.Any) -> None:
     from requests.utils import select_proxy
 
     proxy = select_proxy(url, proxies)
     if proxy and not is_loopback(urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""):
-        raise _ForeignProxy
-
-
-def _explain(failure: BaseException, connection: Connection, began: bool) -> tuple[str, bool]:
-    """Return what went wrong in words of our own, and whether it may go better a little later."""
-    chain = list(_chain(failure))
-    words, retryable = _cause(chain, connection, began)
-    if any(type(link).__name__ == "ProxyError" for link in chain):
-        words = f"no connection through the proxy: {words}"
-    return words, retryable
-
-
-def _cause(chain: Sequence[BaseException], connection: Connection, began: bool) -> tuple[str, bool]:
-
-    def find(*kinds: type[BaseException]) -> t.Any:
-        return next((link for link in chain if isinstance(link, kinds)), None)
-
-    if find(NotPermitted):
-        return "the claim on this DID had ended", True
-    if find(_ForeignProxy):
-        return (
-            "a proxy on another machine is set for http://, so token and key would leave this machine readable",
-            False,
-        )
-    untrusted = find(ssl.SSLCertVerificationError)
-    if untrusted is not None:
-        return (
-            f"the platform's certificate is not trusted: {untrusted.verify_message}. If it comes from an authority of your own, name"
-            " that authority's certificate with ca_path",
-            False,
-        )
-    failed_tls = find(ssl.SSLError)
-    if failed_tls is not None:
-        return f"TLS failed ({failed_tls.reason or 'no reason given'})", True
-    if find(socket.gaierror):
-        return "the host name could not be resolved", True
-    if find(socket.timeout, TimeoutError) or any(
-        "Timeout" in type(link).__name__ for link in chain
-    ):
-        limit = (
-            f"timeout: {connection.timeout:g} s"
-            if began
-            else f"connect_timeout: {connection.connect_timeout:g} s"
-        )
-        return f"the time ran out ({limit})", True
-    if find(http.client.RemoteDisconnected):
-        return "the connection was closed without an answer", True
-    numbers = [
-        link.errno for link in chain if isinstance(link, OSError) and isinstance(link.errno, int)
-    ]
-    if numbers:
-        return f"the connection failed ({os.strerror(numbers[-1])})", True
-    return f"the connection failed ({type(chain[-1]).__name__})", True
-
-
-def _chain(failure: BaseException) -> t.Iterator[BaseException]:
-    """Walk to the cause: through __cause__ and __context__, and the exceptions that requests and urllib3 keep inside theirs."""
-    seen: set[int] = set()
-    queue: list[t.Any] = [failure]
-    while queue:
-        link = queue.pop(0)
-        if not isinstance(link, BaseException) or id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        queue.extend([link.__cause__, link.__context__, getattr(link, "reason", None), *link.args])
+        raise ForeignProxy
 
 
 class _Wire:
-    """Watches one exchange at a time: when it must be over, and whether a byte of the request has been written."""
+    """Watches one exchange at a time.
+
+    C(began): whether a byte of the request has been written. C(received): all that has come since then. C(heard): whether
+    something came before that. C(served): how many requests this connection has answered; C(most): how many the server lets it.
+    """
 
     def __init__(self) -> None:
-        self.began = False
+        self.began = self.heard = False
+        self.received = bytearray()
+        self.served = 0
+        self.most: int | None = None
+        self._sock: t.Any = None
         self._deadline = 0.0
-        self._permit: Callable[[float], None] | None = None
+        self._permit: Callable[[float], None] = lambda seconds: None
         self._head: bytes | None = None
 
-    def start(
-        self, timeout: float, connect_timeout: float, permit: Callable[[float], None]
-    ) -> None:
-        self.began = False
+    def start(self, timeout: float, permit: Callable[[float], None]) -> None:
+        """Begin an exchange. C(timeout): the seconds until its deadline."""
+        self.began = self.heard = False
+        self._head = None
         self._deadline = time.monotonic() + timeout
         self._permit = permit
+
+    def restart(self) -> None:
+        """Begin the request anew, of which nothing was written, on another connection."""
         self._head = None
 
     def remaining(self) -> float:
@@ -548,20 +270,41 @@ class _Wire:
             self._head = bytes(data)
             return
         data, self._head = self._head + data, b""
-        if self._permit is not None:
-            permit, self._permit = self._permit, None
-            permit(self.remaining())
+        if not self.began:
+            self._look(sock)
         rest = memoryview(data)
         while rest:
             sock.settimeout(self.remaining())
             first, self.began = not self.began, True
             try:
                 sent = sock.send(rest)
-            except OSError:
+            except OSError as error:
                 # Nothing was taken, if this was the first write; but a part of a TLS record may be out.
                 self.began = not first or not _is_plain(sock)
+                if not self.began and isinstance(error, ConnectionError):
+                    raise NotQuiet from None
                 raise
             rest = rest[sent:]
+
+    def _look(self, sock: t.Any) -> None:
+        """Look for the last time whether the request may be sent, and whether the connection is quiet.
+
+        What comes before a request is the answer to none, or to the one before it. Raises C(NotQuiet).
+        """
+        if sock is not self._sock:
+            self._sock, self.served, self.most = sock, 0, None
+        self._permit(self.remaining())
+        self.received.clear()
+        sock.settimeout(0)
+        try:
+            found = sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            # With TLS there may be something to read on the socket that is no data, such as tickets for a next session.
+            return
+        except OSError:
+            raise NotQuiet from None
+        self.heard = found != b""
+        raise NotQuiet
 
 
 def _is_plain(sock: t.Any) -> bool:
@@ -581,7 +324,10 @@ class _DeadlineReader(io.RawIOBase):
 
     def readinto(self, buffer: t.Any) -> int | None:
         self._sock.settimeout(self._wire.remaining())
-        return t.cast("int | None", self._raw.readinto(buffer))
+        count = self._raw.readinto(buffer)
+        if count:
+            self._wire.received += buffer[:count]
+        return t.cast("int | None", count)
 
     def close(self) -> None:
         self._raw.close()
@@ -604,6 +350,24 @@ class _WatchedSocket:
         )
 
 
+class _Response(http.client.HTTPResponse):
+    """An answer after all interim ones (RFC 9110, 15.2), of which C(http.client) passes over 100 alone."""
+
+    def begin(self) -> None:
+        from urllib3.util.response import assert_header_parsing
+
+        super().begin()
+        # urllib3 only logs what is wrong with a head, with the URL beside it.
+        assert_header_parsing(self.msg)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # not in its stubs
+        while 102 <= status < 200:
+            http.client.parse_headers(self.fp)
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, status, reason
+
+
 def _make_session(wire: _Wire) -> t.Any:
     """Return a C(requests.Session) whose connections are watched, and which takes no passwords from .netrc."""
     import requests
@@ -619,7 +383,14 @@ def _make_session(wire: _Wire) -> t.Any:
     def watched(plain: t.Any) -> t.Any:
         class Watched(plain):  # type: ignore[misc]  # which class it is, is known at run time only
             sock: t.Any
+            response_class = _Response
             _connecting = False
+
+            @property
+            def is_connected(self) -> bool:
+                # Whether it is quiet is looked at directly before the first byte. urllib3 2 looks here too, and takes tickets of
+                # TLS for an end.
+                return self.sock is not None
 
             def connect(self) -> None:
                 self._connecting = True

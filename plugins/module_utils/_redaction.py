@@ -5,100 +5,113 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Takes secrets out of text that others wrote."""
+"""Decides whether a text that others wrote may be shown: not where a part of a secret is in it, however it is encoded."""
 
 from __future__ import annotations
 
-import re
+import array
+import threading
 import typing as t
 import unicodedata
-from urllib.parse import unquote
+from functools import partial
 
-from ._secrets import DISTINCT, MASK
+from ._decoding import readings
+from ._secrets import DISTINCT
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 REASON_LIMIT = 500
-_DEPTH = 4
-# How often what was escaped may have been escaped again. Without a bound, a long row of backslashes would take for ever.
-_AGAIN = "{0,7}"
-# The path of every request holds the token and the key, which an answer may cut short. Its slash may be escaped too.
-_LOGIN = "|".join(
-    rf"(?<=manageDID{slash})" for slash in ("/", r"\\/", r"\\{2}/", r"\\{3}/", "%2F", "%252F")
-)
+# So many characters are read for the limit: what is invisible is left out.
+_READ = 4 * REASON_LIMIT
+_SHORTEST = 3
+_BUCKETS = 1 << 16
 
 
-class Redactor:
-    """Takes secrets out of text that others wrote, in each spelling in which an answer may echo them."""
+class SecretIndex:
+    """All runs of six characters in a row of a run's secrets, and the secrets of three to five as wholes.
 
-    def __init__(self, secrets: Iterable[str], others: Iterable[str] = ()) -> None:
-        """C(secrets): what the answer may well echo. C(others): what is looked for as it is, and only if it is distinct."""
-        self._secrets = [secret for secret in secrets if secret]
-        self._others = others
-
-    def _expression(self, text: str) -> re.Pattern[str]:
-        # Made where an answer is cleaned, which is seldom: thousands of other DIDs' passwords would slow every request.
-        found = [other for other in self._others if len(other) >= DISTINCT and other in text]
-        # The longest first: where one secret is part of another, nothing of the longer one may stay.
-        ordered = sorted(filter(_readable, {*self._secrets, *found}), key=len, reverse=True)
-        parts = [rf"(?:{_LOGIN})\S+", *map(_pattern, ordered)]
-        return re.compile("|".join(parts), re.IGNORECASE)
-
-    def clean(self, text: str, limit: int = REASON_LIMIT) -> str:
-        """Return the text on one line, without secrets or control characters, and no longer than the limit in characters.
-
-        What is invisible goes first, as it may stand inside a secret; the cut comes last, as it could leave a part of one.
-        """
-        import html  # only where an answer is cleaned: it brings a table of thousands of entities
-
-        visible = _readable(text)
-        expression = self._expression(visible)
-        candidate = visible
-        for _depth in range(_DEPTH):
-            if expression.search(candidate):
-                visible = candidate = expression.sub(MASK, candidate)
-            candidate = _readable(html.unescape(unquote(candidate)))
-        visible = " ".join(visible.split())
-        return visible if len(visible) <= limit else visible[: limit - 1] + "…"
-
-
-def _pattern(secret: str) -> str:
-    """Match a secret however its characters were escaped on the way, each by its own rule, and however often.
-
-    An answer may hold a body in JSON that was put into JSON, or into a URL, or into a quotation of SQL, once more.
+    It is built when the first text is looked at, as most runs never do. A run takes 8 bytes: a set of strings would take ten
+    times that, and a list may hold 100,000 passwords.
     """
-    return "".join(_run(found[0]) for found in re.finditer(r"\s+|\\+|'+|.", secret, re.DOTALL))
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = secrets
+        self._lock = threading.Lock()
+        self._buckets: dict[int, array.array[int]] | None = None
+        self._lengths: set[int] = set()
+
+    def shown(self, text: str) -> str | None:
+        """Return a text on one line, without control characters and cut at the limit; or None if a part of a secret is in that."""
+        line = _visible_line(text)
+        return None if self._holds(line) else line
+
+    def _holds(self, text: str) -> bool:
+        buckets = self._build()
+        return any(
+            reading is None or any(map(partial(self._knows, buckets), self._windows(reading)))
+            for reading in readings(text)
+        )
+
+    def _windows(self, text: str) -> Iterator[str]:
+        for form in _forms(text):
+            for length in self._lengths:
+                yield from (form[at : at + length] for at in range(len(form) - length + 1))
+
+    @staticmethod
+    def _knows(buckets: Mapping[int, array.array[int]], run: str) -> bool:
+        number = hash(run)
+        return number in buckets.get(number % _BUCKETS, ())
+
+    def _build(self) -> dict[int, array.array[int]]:
+        with self._lock:
+            if self._buckets is not None:
+                return self._buckets
+            buckets: dict[int, array.array[int]] = {}
+            for run in _runs(self._secrets):
+                number = hash(run)
+                place = number % _BUCKETS
+                if place in buckets:
+                    buckets[place].append(number)
+                else:
+                    buckets[place] = array.array("q", (number,))
+                self._lengths.add(len(run))
+            self._buckets = buckets
+            return buckets
 
 
-def _run(run: str) -> str:
-    """Match one character; or several of a kind, whose number may have changed."""
-    character, length = run[0], len(run)
-    if run.isspace():
-        escaped = "|".join(map(_escaped, {" ", *run}))
-        return rf"(?:\s|\+|\\{{1,7}}[nrtfv]|{escaped}){{1,64}}"
-    if character == "\\":
-        return rf"(?:\\|{_escaped(character)}){{{length},{8 * length}}}"
-    before = "" if character.isalnum() else rf"\\{_AGAIN}"
-    literal = rf"(?:{before}{re.escape(character)}|{_escaped(character)})"
-    if character == "'":
-        return literal + f"{{{length},{8 * length}}}"
-    # What is invisible is taken out of the text before, unless it is escaped.
-    return literal if _visible(character) else f"(?:{literal})?"
+def _runs(secrets: Iterable[str]) -> Iterator[str]:
+    for secret in secrets:
+        if len(secret) < _SHORTEST:
+            continue
+        for form in _forms(secret):
+            if len(form) >= DISTINCT:
+                yield from (form[at : at + DISTINCT] for at in range(len(form) - DISTINCT + 1))
+            elif len(form) >= _SHORTEST and form.isascii() == secret.isascii():
+                yield form
 
 
-def _escaped(character: str) -> str:
-    """Match a character as JSON, a URL and HTML write it by its number."""
-    units = character.encode("utf-16-be", "surrogatepass").hex()
-    in_json = "".join(rf"\\{{1,7}}u{units[at : at + 4]}" for at in range(0, len(units), 4))
-    octets = character.encode("utf-8", "surrogatepass")
-    in_url = "".join(rf"%(?:25){_AGAIN}{octet:02x}" for octet in octets)
-    code = ord(character)
-    return rf"{in_json}|{in_url}|&(?:amp;){_AGAIN}#(?:0{_AGAIN}{code}|x0{_AGAIN}{code:x});"
+def _forms(text: str) -> Collection[str]:
+    """Return a text in the forms in which it is compared, none of which knows case.
+
+    With its punctuation, and without. Where it is not ASCII, also without what is not, as a wrong character set changes that
+    alone, and without accents.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    printable = folded if folded.isprintable() else "".join(filter(str.isprintable, folded))
+    bare = folded if folded.isalnum() else "".join(filter(str.isalnum, folded))
+    if folded.isascii():
+        return {printable, bare}
+    plain = "".join(filter(str.isascii, bare))
+    unaccented = "".join(filter(str.isascii, unicodedata.normalize("NFKD", bare)))
+    return {printable, bare, plain, unaccented}
 
 
-def _readable(text: str) -> str:
-    return "".join(map(_visible, text))
+def _visible_line(text: str) -> str:
+    visible = "".join(map(_visible, text[:_READ]))
+    line = " ".join(visible.split())
+    cut = len(line) > REASON_LIMIT or len(text) > _READ
+    return line[: REASON_LIMIT - 1] + "…" if cut else line
 
 
 def _visible(character: str) -> str:

@@ -207,7 +207,9 @@ error:
       description: The status of the platform's answer, if there was one.
       type: int
     reason:
-      description: What the platform said, without secrets and cut at 500 characters.
+      description:
+        - The C(reason) that the platform gave, cut at 500 characters.
+        - Null where it gave none, and where a part of a secret is in it. RV(ignore:msg) then says that it is withheld.
       type: str
     did_number:
       description: The number that the task is about.

@@ -93,7 +93,7 @@ class Exchange:
         response.headers.update(answer.headers)
         return response
 
-    async def send_raw(self, data: bytes, status: int, pause: float | None = None) -> bool:
+    async def send_raw(self, data: bytes, status: int | None, pause: float | None = None) -> bool:
         """Write bytes as they are; with ``pause``, one at a time and so many seconds between them.
 
         Returns False if the client did not stay for all of it.

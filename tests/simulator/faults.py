@@ -178,6 +178,24 @@ async def _garbage(exchange: Exchange, params: Params) -> web.StreamResponse:
     return exchange.abort()
 
 
+async def _raw_answer(exchange: Exchange, params: Params) -> web.StreamResponse:
+    if params["process"]:
+        exchange.process()
+    answer = params["answer"].replace("{path}", exchange.path)
+    await exchange.send_raw(answer.encode("utf-8"), None)
+    return exchange.close(done=None)
+
+
+async def _late_answer(exchange: Exchange, params: Params) -> web.StreamResponse:
+    answer = exchange.process()
+    late = Answer(params["status"], params["body"].encode("utf-8"))
+    if await exchange.send_raw(answer.raw(), answer.status):
+        await exchange.wait(params["seconds"])
+        await exchange.send_raw(late.raw(), answer.status)
+        await exchange.wait(params["open"])
+    return exchange.close(done=None)
+
+
 async def _close_idle(exchange: Exchange, params: Params) -> web.StreamResponse:
     answer = exchange.process()
     if await exchange.send_raw(answer.raw(), answer.status):
@@ -252,6 +270,7 @@ def _process(default: bool) -> Param:
 
 
 _BODY = Param(_is_text, "a string")
+_BODY_OF_ANOTHER = Param(_is_text, "a string", '{"error":0,"reason":"OK","new_record":999}')
 _HEADERS = Param(_is_headers, "an object of strings, without Content-Length")
 
 FAULTS: Mapping[str, Kind] = {
@@ -263,7 +282,7 @@ FAULTS: Mapping[str, Kind] = {
     "error_body": Kind(
         _error_body,
         {
-            "reason": Param(_is_text, "a string", "Error"),
+            "reason": Param(lambda value: True, "any JSON value", "Error"),
             "new_record": Param(lambda value: True, "any JSON value"),
             "error": Param(lambda value: True, "any JSON value", 1),
         },
@@ -313,6 +332,19 @@ FAULTS: Mapping[str, Kind] = {
         },
     ),
     "garbage": Kind(_garbage, {"process": _process(True)}),
+    "raw_answer": Kind(
+        _raw_answer,
+        {"answer": Param(_is_text, "a string", required=True), "process": _process(True)},
+    ),
+    "late_answer": Kind(
+        _late_answer,
+        {
+            "seconds": _seconds(0),
+            "status": _status_param(200),
+            "body": _BODY_OF_ANOTHER,
+            "open": _seconds(1),
+        },
+    ),
     "close_idle": Kind(_close_idle, {"seconds": _seconds(0)}),
 }
 

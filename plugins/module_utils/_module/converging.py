@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
     from .._converge import Job, Settings
     from .._plan import Desired, Plan
-    from .._platform import Platform
+    from .._platform import Platform, Shared
     from .._registry._protocols import Registry
     from .._registry._records import Record
     from .base import Module, Result, Spec
@@ -117,13 +117,14 @@ def converging(
         module.warn(
             "validate_certs is false: whoever answers for the platform's name receives the API token and key"
         )
+    password = option(module, "registry_password")
     registry = open_registry(
         location,
         settings.platform,
         registry_id=option(module, "registry_id"),
         write=not module.check_mode,
         timeout=settings.registry_timeout,
-        password=option(module, "registry_password"),
+        password=password,
     )
     stop = _Stop()
     with contextlib.closing(registry), stop.listening():
@@ -131,21 +132,34 @@ def converging(
             registry,
             settings,
             Fingerprints(settings.connection.api_key, registry.registry_id),
-            _client_maker(settings.connection, wanted),
+            _client_maker(settings.connection, _secrets(settings.connection, password, wanted)),
             sleep=stop.wait,
             stopping=stop.reason,
         )
 
 
-def _client_maker(connection: Connection, wanted: Sequence[Desired]) -> Callable[[], Platform]:
+def _client_maker(connection: Connection, secrets: set[str]) -> Callable[[], Platform]:
+    shared: list[Shared] = []
+
     def client() -> Platform:
         # A run with nothing to do does not pay for what a request needs.
-        from .._platform import Platform
+        from .._platform import Platform, Shared
 
-        return Platform(connection, secrets)
+        if not shared:
+            shared.append(Shared(secrets))
+        return Platform(connection, shared[0])
 
-    secrets = {did.values[name] for did in wanted for name in _fields.SECRETS if name in did.values}
     return client
+
+
+def _secrets(
+    connection: Connection, registry_password: str | None, wanted: Sequence[Desired]
+) -> set[str]:
+    """Return all secrets of a run: nothing that holds a part of one is shown of what the platform says."""
+    login = {connection.api_token, connection.api_key, registry_password or ""}
+    return login | {
+        did.values[name] for did in wanted for name in _fields.SECRETS if name in did.values
+    }
 
 
 def warn(module: Module, converger: Converger, jobs: Sequence[Job]) -> None:

@@ -247,6 +247,26 @@ def test_garbage_beneath_tls(tls_sim: Simulator, caller: Callable[[Any], Caller]
     assert last(tls_sim)["done"] == "aborted"
 
 
+@pytest.mark.parametrize("process", [True, False])
+def test_raw_answer(any_call: Caller, process: bool) -> None:
+    sim = any_call.simulator
+    sim.fault("raw_answer", answer="HTTP/1.1 299 {path}\r\n\r\nx", process=process)
+    assert any_call.raw(DID) == f"HTTP/1.1 299 {sim.path()}\r\n\r\nx".encode()
+    assert len(sim.created()) == int(process)
+
+
+def test_late_answer(any_call: Caller) -> None:
+    sim = any_call.simulator
+    sim.fault("late_answer", seconds=0.05, status=422, open=0.05)
+    before = time.monotonic()
+    received = any_call.raw(DID)
+    assert time.monotonic() - before >= 0.1
+    first, second = received.split(ANSWER)
+    assert first.startswith(b"HTTP/1.1 200 OK") and second.startswith(b"HTTP/1.1 422 ")
+    assert second.endswith(b'"new_record":999}')
+    assert len(sim.created()) == 1
+
+
 def test_close_idle(any_call: Caller) -> None:
     sim = any_call.simulator
     sim.fault("close_idle")

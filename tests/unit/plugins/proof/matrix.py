@@ -52,12 +52,19 @@ class Fault:
 FAULTS = (
     Fault("none", SUCCESS),
     Fault("slow answer, within the timeout", SUCCESS, "latency", {"seconds": 0.05}),
+    Fault("right answer, and another one a little later", SUCCESS, "late_answer", {"seconds": 2}),
     Fault("no connection", NO_CONNECTION),
     Fault("400", REFUSAL, "status", {"status": 400}),
     Fault("403", REFUSAL, "status", {"status": 403}),
     Fault("404", REFUSAL, "status", {"status": 404}),
     Fault("413", REFUSAL, "status", {"status": 413}),
     Fault("422", REFUSAL, "status", {"status": 422}),
+    Fault(
+        "401, 405, 409 and others that HTTP defines as refusals",
+        REFUSAL,
+        "status",
+        {"status": 409, "body": "<h1>No</h1>"},
+    ),
     Fault("``error: 1`` in a 200", REFUSAL, "error_body", {"reason": "no"}),
     Fault(
         "redirect to another host, same path",
@@ -67,7 +74,46 @@ FAULTS = (
     ),
     Fault("429", THROTTLING, "throttle"),
     Fault("429 with Retry-After", THROTTLING, "throttle", {"retry_after": 1}),
-    Fault("408", NOTHING_CLEAR, "status", {"status": 408}),
+    Fault(
+        "408, and others that HTTP does not define as refusals",
+        NOTHING_CLEAR,
+        "status",
+        {"status": 408},
+    ),
+    Fault("460 or 499 of a gateway, applied", NOTHING_CLEAR, "status_after", {"status": 499}),
+    Fault(
+        "422 with a ``new_record`` of any kind",
+        NOTHING_CLEAR,
+        "raw_body",
+        {"status": 422, "body": '{"error":0,"new_record":77.0}'},
+    ),
+    Fault(
+        "400 with a ``new_record`` that is an object",
+        NOTHING_CLEAR,
+        "raw_body",
+        {"status": 400, "body": '{"new_record":{"id":77}}'},
+    ),
+    Fault(
+        "403 with ``error: 0``", NOTHING_CLEAR, "raw_body", {"status": 403, "body": '{"error":0}'}
+    ),
+    Fault(
+        "429 with ``error: 0``, in another envelope",
+        NOTHING_CLEAR,
+        "raw_body",
+        {"status": 429, "body": '{"data":[{"Error":"0"}]}'},
+    ),
+    Fault(
+        "409 whose page names a ``new_record``",
+        NOTHING_CLEAR,
+        "raw_body",
+        {"status": 409, "body": "<pre>{&quot;new_record&quot;:77}</pre>"},
+    ),
+    Fault(
+        "``error: 1`` with a ``new_record`` elsewhere",
+        NOTHING_CLEAR,
+        "raw_body",
+        {"body": '{"error":1,"data":{"new_record":77}}'},
+    ),
     Fault("500, not applied", NOTHING_CLEAR, "status", {"status": 500}),
     Fault("500, applied", NOTHING_CLEAR, "status_after", {"status": 500}),
     Fault("502, applied", NOTHING_CLEAR, "status_after", {"status": 502}),
@@ -89,6 +135,32 @@ FAULTS = (
     Fault("unusable new_record", NOTHING_CLEAR, "reply", {"json": {"error": 0, "new_record": -1}}),
     Fault(
         "redirect to another path", NOTHING_CLEAR, "redirect", {"status": 302, "location": "/login"}
+    ),
+    Fault(
+        "redirect to another host, whose page names a ``new_record``",
+        NOTHING_CLEAR,
+        "raw_answer",
+        {
+            "answer": "HTTP/1.1 307 X\r\nLocation: https://other.example{path}\r\nContent-Length: 17\r\n\r\n"
+            '{"new_record":77}'
+        },
+    ),
+    Fault(
+        "refusal with two lengths",
+        NOTHING_CLEAR,
+        "raw_answer",
+        {
+            "answer": "HTTP/1.1 422 X\r\nContent-Length: 0\r\nContent-Length: 9\r\n\r\n",
+        },
+    ),
+    Fault(
+        "refusal with another answer behind it",
+        NOTHING_CLEAR,
+        "raw_answer",
+        {
+            "answer": "HTTP/1.1 422 X\r\nContent-Length: 0\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        },
     ),
     Fault("bytes that are no HTTP", NOTHING_CLEAR, "garbage"),
 )

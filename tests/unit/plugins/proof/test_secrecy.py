@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,19 @@ FAULTS: list[dict[str, Any]] = [
     {"fault": "status", "status": 422},
     {"fault": "status", "status": 500, "body": f"at /api/manageDID/{TOKEN}/{KEY} with {PASSWORD}"},
     {"fault": "error_body", "reason": f"no {TOKEN} {KEY} {PASSWORD}"},
+    # As a stack trace cuts arguments, and as other programs quote them.
+    {"fault": "error_body", "reason": f"#0 api.php(12): did('{TOKEN:.15}...', '{KEY:.15}...')"},
+    {"fault": "error_body", "reason": base64.b64encode(f"{TOKEN}:{KEY}".encode()).decode()},
+    {"fault": "error_body", "reason": PASSWORD.encode().hex(" ") + KEY[::-1]},
+    {"fault": "error_body", "reason": "".join(f"\\x{ord(each):02x}" for each in TOKEN)},
+    {"fault": "error_body", "reason": "<b></b>".join(PASSWORD)},
+    {"fault": "error_body", "reason": [TOKEN, {"key": KEY}]},
+    {
+        "fault": "raw_answer",
+        "answer": f"HTTP/1.1 422 {TOKEN}\r\nX-{KEY}: {PASSWORD}\r\nbad\r\n\r\n",
+    },
+    {"fault": "raw_answer", "answer": f"{TOKEN} {KEY} {PASSWORD}\r\n\r\n"},
+    {"fault": "redirect", "status": 301, "location": f"https://{TOKEN}.example{{path}}"},
     {"fault": "drop_before"},
     {"fault": "drop_after"},
     {"fault": "reset_before"},
@@ -173,7 +188,7 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             check=False,
-            timeout=300,
+            timeout=600,
         )
         seen = len(simulator.requests())
     assert done.returncode == 0, (done.stdout + done.stderr).decode()[-3000:]
@@ -182,16 +197,27 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
     assert b"unknown_outcome" in printed and b"throttled" in printed and b"unreachable" in printed
     stored = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     assert any(path.name == "registry.db" for path in stored) and (home / "log") in stored
+    assert b"withheld" in printed
+    for secret in map(str.encode, _spellings()):
+        for place, content in [("printed", printed), *stored.items()]:
+            assert secret not in content, (place, _around(content, secret))
+
+
+def _spellings() -> Iterator[str]:
+    """Yield parts of the secrets, and these as the faults encode them. The first characters stand in the names of other things."""
     for secret in (TOKEN, KEY, PASSWORD):
-        assert secret.encode() not in printed, _around(printed, secret)
-        for path, content in stored.items():
-            assert secret.encode() not in content, (path, _around(content, secret))
+        yield secret[4:10]
+        yield secret[6:12][::-1]
+        yield secret.encode().hex(" ")
+        yield base64.b64encode(secret.encode()).decode()[:16]
+        yield "".join(f"\\x{ord(each):02x}" for each in secret[:6])
+        yield "<b></b>".join(secret[:6])
 
 
 def _rest(fault: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fault.items() if name != "fault"}
 
 
-def _around(content: bytes, secret: str) -> bytes:
-    place = content.index(secret.encode())
+def _around(content: bytes, secret: bytes) -> bytes:
+    place = content.index(secret)
     return content[max(0, place - 200) : place + 100]

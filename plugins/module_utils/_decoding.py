@@ -1,0 +1,159 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What a text says once what encodes it is taken off: escapes, HTML, base64, hexadecimal and other numbers. Pure functions."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import typing as t
+from urllib.parse import unquote
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable, Iterator
+
+_DEPTH = 4
+_MOST = 1000
+
+# An escape may have been escaped again, which doubles its backslashes each time.
+_BACKSLASH = re.compile(
+    r"\\+(?:x\{([0-9a-f]{1,6})\}|x([0-9a-f]{2})|(?-i:U)([0-9a-f]{8})|u\{([0-9a-f]{1,6})\}|u([0-9a-f]{4})|([0-7]{1,3})|([abefnrtv])"
+    r"|(.)|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+_PERCENT = re.compile(r"%(?:25)+(?=[0-9a-f]{2})", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:amp;)+(?=#|[a-z])", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}")
+_URL_SAFE = str.maketrans("-_", "+/")
+_HEXADECIMAL = re.compile(
+    r"(?:(?:0x|\\+x|[xX%=]|U\+0{0,4}|\\+u00)?[0-9a-f]{2}[\s:;,._|-]*){3,}", re.IGNORECASE
+)
+_PREFIX = re.compile(r"0x|U\+(?:00){0,2}|\\+u00|[^0-9a-f]", re.IGNORECASE)
+_NUMBERS = re.compile(r"(?<!\d)\d{1,3}(?:[^\w]{1,4}\d{1,3}){2,}(?!\d)")
+
+
+def unescaped(text: str) -> Iterator[str]:
+    """Yield a text, and what is left of it each time when one layer of escapes is taken off. Linear in its length."""
+    for _layer in range(_DEPTH):
+        yield text
+        bare = _TAG.sub("", text)
+        if bare != text:
+            yield bare
+        inner = _without_entities(_without_percents(_without_backslashes(text)))
+        if inner == text:
+            return
+        text = inner
+
+
+def readings(text: str) -> Iterator[str | None]:
+    """Yield a short text as it stands, and as each row of several decoders reads it. Ends with None where there are too many."""
+    seen = {text}
+    layer = [text]
+    yield text
+    for _layer in range(_DEPTH):
+        below: list[str] = []
+        for new in (new for known in layer for decode in _DECODERS for new in decode(known)):
+            if new in seen:
+                continue
+            if len(seen) == _MOST:
+                yield None
+                return
+            seen.add(new)
+            below.append(new)
+            yield new
+        layer = below
+
+
+def _without_backslashes(text: str) -> str:
+    return _BACKSLASH.sub(_character, text) if "\\" in text else text
+
+
+def _character(escape: re.Match[str]) -> str:
+    *hexadecimals, octal, control, other = escape.groups()
+    digits = next(filter(None, hexadecimals), None)
+    if digits is not None:
+        code = int(digits, 16)
+        return chr(code) if code <= 0x10FFFF else ""
+    if octal is not None:
+        return chr(int(octal, 8))
+    return " " if control else other or ""
+
+
+def _without_percents(text: str) -> str:
+    return unquote(_PERCENT.sub("%", text), errors="replace") if "%" in text else text
+
+
+def _without_entities(text: str) -> str:
+    return html.unescape(_ENTITY.sub("&", text)) if "&" in text else text
+
+
+def _one(decode: Callable[[str], str]) -> Callable[[str], Iterator[str]]:
+    return lambda text: iter((decode(text),))
+
+
+def _from_base64(text: str) -> Iterator[str]:
+    """Yield what the base64 in a text says. Where it begins within a word is not known, so each of four places is tried."""
+    for whole in dict.fromkeys((text, "".join(text.split()))):
+        words = _BASE64.findall(whole.translate(_URL_SAFE))
+        for start in range(4):
+            decoded = " ".join(filter(None, (_bits(word[start:]) for word in words)))
+            if decoded:
+                yield decoded
+
+
+def _bits(word: str) -> str:
+    # One character alone is less than a byte.
+    usable = word[: len(word) - (len(word) % 4 == 1)]
+    return _text(base64.b64decode(usable + "=" * (-len(usable) % 4)))
+
+
+def _from_hexadecimal(text: str) -> Iterator[str]:
+    runs = [_PREFIX.sub("", run) for run in _HEXADECIMAL.findall(text)]
+    # Where a pair begins in a run of digits is not known.
+    for start in range(2):
+        pairs = (digits[start:] for digits in runs)
+        decoded = " ".join(_text(bytes.fromhex(pair[: len(pair) // 2 * 2])) for pair in pairs)
+        if decoded:
+            yield decoded
+
+
+def _from_numbers(text: str) -> Iterator[str]:
+    """Yield what lists of characters' codes say, in decimal and in octal, as some languages print bytes."""
+    lists = [re.findall(r"\d+", run) for run in _NUMBERS.findall(text)]
+    for base in (10, 8):
+        decoded = " ".join("".join(_coded(number, base) for number in numbers) for numbers in lists)
+        if decoded.strip():
+            yield decoded
+
+
+def _coded(number: str, base: int) -> str:
+    try:
+        return chr(int(number, base))
+    except ValueError:
+        return ""
+
+
+def _text(octets: bytes) -> str:
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
+
+
+_DECODERS: tuple[Callable[[str], Iterator[str]], ...] = (
+    _one(_without_backslashes),
+    _one(_without_percents),
+    _one(_without_entities),
+    _one(lambda text: _TAG.sub("", text)),
+    _one(lambda text: text[::-1]),
+    _from_hexadecimal,
+    _from_numbers,
+    _from_base64,
+)
