@@ -84,6 +84,15 @@ options:
       - Entries of one list that would change the same record are refused all the same, as their order would matter.
     type: bool
     default: false
+  another_platform:
+    description:
+      - With O(state=present), whether the platform may be added to a registry that holds records of other platforms, or that knows one whose name
+        differs in case, a trailing dot or a default port alone.
+      - Without it such a task is refused. A second name for a platform that the registry knows would let every DID be created again, so first see
+        whether O(platform) should be one of the names that the message lists.
+    type: bool
+    default: false
+    version_added: 2.0.0
   copy_from:
     description:
       - The registry to move to O(registry), with O(state=copied). A path or a URL, as O(registry).
@@ -130,6 +139,11 @@ EXAMPLES = r"""
     state: recorded
     api_url: https://sip.nextbilling.com.br
     src: "{{ playbook_dir }}/dids.csv"
+
+- name: A second platform, with DIDs of its own, shares the registry
+  nextbilling.did.did_registry:
+    platform: sip.other.example.com:443
+    another_platform: true
 
 - name: A create had an unknown outcome, and the DID is not on the platform
   nextbilling.did.did_registry:

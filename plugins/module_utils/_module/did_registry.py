@@ -40,6 +40,7 @@ def registry_module_spec() -> Spec:
         "dids": {"type": "list", "elements": "dict"},
         "src": {"type": "path"},
         "overwrite": {"type": "bool", "default": False},
+        "another_platform": {"type": "bool", "default": False},
         "copy_from": {"type": "str"},
         "copy_from_password": {"type": "str", "no_log": True},
     }
@@ -57,6 +58,8 @@ def keep_registry(module: Module) -> Result:
     given = [name for name, value in (("dids", declared), ("src", src)) if value is not None]
     if option(module, "copy_from") is not None and state != _COPIED:
         problems.append("copy_from: goes with state copied")
+    if module.params["another_platform"] and state != "present":
+        problems.append("another_platform: goes with state present")
     if state in ("present", _COPIED):
         if given:
             problems.append(f"{given[0]}: goes with state recorded or forgotten")
@@ -143,6 +146,7 @@ def _make_present(module: Module, location: str, platform: str) -> Result:
         apply=not module.check_mode,
         password=option(module, "registry_password"),
         overwrite=module.params["overwrite"],
+        another_platform=module.params["another_platform"],
     )
     result = _kept(module, made["changes"], made["registry_id"], location)
     return {**result, "platform": platform}

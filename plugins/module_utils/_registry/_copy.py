@@ -188,7 +188,7 @@ class _Mover:
             )
         if ARRIVING in ends.source:
             raise RegistryMismatch(
-                f"The registry {self._source.location} has itself not arrived from {t.cast('Move', mark(ends.source, ARRIVING)).source}."
+                f"The registry {self._source.location} has itself not arrived from {t.cast('Move', mark(ends.source, ARRIVING)).shown_source}."
                 " Nothing was written. Complete that move first"
             )
         if not self._overwrite:
@@ -209,14 +209,14 @@ class _Mover:
         if gone is None:
             return
         if not self._leads_here(gone):
-            where = gone.target if gone.host is None else f"{gone.target} on {gone.host}"
+            where = gone.shown_target + ("" if gone.host is None else f" on {gone.host}")
             raise RegistryMismatch(
                 f"The registry {self._source.location} was moved to {where} on {gone.at}, or is on its way. Nothing was written, as two"
                 " copies in use would create DIDs twice. Only if that one is not in use and never will be, set 'overwrite: true'"
             )
         if MOVED in ends.source and ends.target is None:
             raise RegistryMismatch(
-                f"The registry {self._source.location} was moved to {gone.target} on {gone.at}, where it is not any more. Nothing was"
+                f"The registry {self._source.location} was moved to {gone.shown_target} on {gone.at}, where it is not any more. Nothing was"
                 " written, as the source does not know what was done since. Restore the target from its newest backup. If there is none,"
                 " 'overwrite: true' brings back what was known then: look up every DID of a later date before anything is applied"
             )
@@ -328,7 +328,7 @@ def _remark(database: Database, before: str, after: str, move: Move) -> None:
         if found is None or found.token != move.token:
             raise RegistryMismatch(
                 f"The registry {database.location} was given another turn while it was moved. Neither place was lost, but the move from"
-                f" {move.source} to {move.target} is not complete. See what both hold, and begin again"
+                f" {move.shown_source} to {move.shown_target} is not complete. See what both hold, and begin again"
             )
         if before in meta:
             _put_mark(transaction, after, move)

@@ -13,6 +13,7 @@ import typing as t
 
 from .._errors import RegistryUnavailable
 from ._changes import Forgotten
+from ._place import RESTORE
 from ._records import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN
 from ._store import chunks, marks
 
@@ -67,7 +68,7 @@ class Inventory:
         if damage:
             raise RegistryUnavailable(
                 f"The registry {self._access.database.location} is damaged ({damage}). Nothing was sent: a record that cannot be read would look like"
-                " a DID that does not exist. Restore the registry from its newest backup"
+                f" a DID that does not exist. To go on, {RESTORE}"
             )
 
     def _lost_numbers(self) -> str | None:

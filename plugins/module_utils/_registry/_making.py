@@ -13,7 +13,7 @@ import typing as t
 
 from .._errors import RegistryMismatch, RegistryUnavailable
 from ._open import check_id, place_of
-from ._place import ARRIVING, not_in_use
+from ._place import ARRIVING, RESTORE, not_in_use
 from ._schema import CURRENT
 from ._store import read_meta, schema_version
 
@@ -30,10 +30,12 @@ def make_present(
     apply: bool,
     password: str | None = None,
     overwrite: bool = False,
+    another_platform: bool = False,
 ) -> dict[str, t.Any]:
     """Make the registry exist, have the current schema and know the platform; or tell what that would take.
 
     :param overwrite: whether one that was moved is taken into use again.
+    :param another_platform: whether the platform may be added to a registry that holds records of others.
 
     Returns C({"changes": [sentences], "registry_id": str or None where it would be created}).
     """
@@ -50,7 +52,13 @@ def make_present(
     database = place.open(write=apply, timeout=timeout)
     try:
         found = _bring_up_to_date(
-            database, platform, changes, registry_id=registry_id, apply=apply, overwrite=overwrite
+            database,
+            platform,
+            changes,
+            registry_id=registry_id,
+            apply=apply,
+            overwrite=overwrite,
+            another_platform=another_platform,
         )
     finally:
         database.close()
@@ -62,8 +70,8 @@ def make_present(
 def _check_creatable(place: Place, registry_id: str | None, timeout: float) -> None:
     if registry_id is not None:
         raise RegistryMismatch(
-            f"There is no registry at {place.location}, and registry_id demands {registry_id}: a new one would have another id. Restore"
-            " that one from a backup, or leave registry_id out to create a new one"
+            f"There is no registry at {place.location}, and registry_id demands {registry_id}: a new one would have another id."
+            f" Correct 'registry', or leave registry_id out to create a new one. If that registry is lost: {RESTORE}"
         )
     reason = place.uncreatable(timeout=timeout)
     if reason:
@@ -78,6 +86,7 @@ def _bring_up_to_date(
     registry_id: str | None,
     apply: bool,
     overwrite: bool,
+    another_platform: bool,
 ) -> str:
     """Do what a registry that exists lacks, and add that to the changes. Returns its id."""
     from ._writing import add_platform, migrate, take_into_use
@@ -94,6 +103,10 @@ def _bring_up_to_date(
         changes.append(f"migrate the registry from schema {version} to {CURRENT}")
     known = database.look("SELECT 1 FROM platforms WHERE name = ?", platform)
     if not known:
+        if not another_platform:
+            from ._platforms import refuse_second_name
+
+            refuse_second_name(database, platform)
         changes.append(f"add the platform {platform}")
     reason = database.unwritable(keeping=True) if changes else None
     if reason:

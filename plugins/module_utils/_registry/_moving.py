@@ -29,6 +29,16 @@ class Move(t.NamedTuple):
     host: str | None
     at: str
 
+    @property
+    def shown_source(self) -> str:
+        """Return where it comes from, as it may be shown: an older release took locations that hold secrets."""
+        return _shown(self.source)
+
+    @property
+    def shown_target(self) -> str:
+        """Return where it goes, as it may be shown."""
+        return _shown(self.target)
+
     def dump(self) -> str:
         fields = {
             "token": self.token,
@@ -40,6 +50,12 @@ class Move(t.NamedTuple):
         return json.dumps(fields, separators=(",", ":"))
 
 
+def _shown(location: str) -> str:
+    from ._open import may_be_shown
+
+    return location if may_be_shown(location) else "a database whose URL may hold a secret"
+
+
 def mark(meta: Mapping[str, str], *names: str) -> Move | None:
     """Return the move that one of these marks tells of."""
     texts = (meta[name] for name in names if name in meta)
@@ -49,7 +65,7 @@ def mark(meta: Mapping[str, str], *names: str) -> Move | None:
 def moved_to(meta: Mapping[str, str]) -> str | None:
     """Return where a registry was moved, or is being moved, from here; or None."""
     move = mark(meta, MOVING, MOVED)
-    return None if move is None else move.target
+    return None if move is None else move.shown_target
 
 
 def reason(meta: Mapping[str, str], location: str) -> RegistryMismatch:
@@ -57,12 +73,12 @@ def reason(meta: Mapping[str, str], location: str) -> RegistryMismatch:
     moved = mark(meta, MOVED)
     if moved is not None:
         return RegistryMismatch(
-            f"The registry {location} was moved to {moved.target} on {moved.at} and is no longer in use. Nothing was sent, as what is done"
-            f" here is not known there. Set 'registry' to {moved.target}"
+            f"The registry {location} was moved to {moved.shown_target} on {moved.at} and is no longer in use. Nothing was sent, as what is done"
+            f" here is not known there. Set 'registry' to {moved.shown_target}"
         )
     move = t.cast("Move", mark(meta, MOVING, ARRIVING))
     return RegistryMismatch(
-        f"The registry {location} is not in use until its move from {move.source} to {move.target}, begun on {move.at}, is complete."
+        f"The registry {location} is not in use until its move from {move.shown_source} to {move.shown_target}, begun on {move.at}, is complete."
         f" Nothing was sent. If that was interrupted, complete it:\n{_moving_task(move)}"
     )
 
@@ -71,5 +87,5 @@ def _moving_task(move: Move) -> str:
     return pasteable_task(
         "Complete the move of the registry of DIDs",
         "did_registry",
-        {"state": "copied", "registry": move.target, "copy_from": move.source},
+        {"state": "copied", "registry": move.shown_target, "copy_from": move.shown_source},
     )

@@ -12,10 +12,9 @@ from __future__ import annotations
 import os
 import re
 import typing as t
-from urllib.parse import unquote
 
 from .._errors import InvalidParameter, RegistryMismatch, RegistryUnavailable
-from ._place import ARRIVING, NoRegistry, check_in_use
+from ._place import ARRIVING, RESTORE, NoRegistry, check_in_use
 from ._schema import CURRENT
 from ._store import SqlRegistry, read_meta, schema_version
 
@@ -24,17 +23,17 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 DEFAULT_LOCATION = "~/.local/state/nextbilling-did/registry.db"
 _DATABASE = "postgresql://"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-# libpq takes passwords as user:password@ and as the parameters password and sslpassword.
-_PASSWORD = re.compile(r"//[^@]*:[^@]*@|password[^&=]*=", re.IGNORECASE)
+# A path in which nothing can be taken for a URL, or for a parameter of a connection.
+_PATH = re.compile(r"[/~](?!/)[\w ./+-]*")
 
 
 def may_be_shown(location: str) -> bool:
-    """Tell whether a location certainly holds no password: a path, or a URL with nothing in it that may be one."""
-    plain = unquote(location)
-    if plain.startswith(("/", "~")):
-        return "://" not in plain and "password=" not in plain.lower()
-    return location.startswith(_DATABASE) and _PASSWORD.search(plain) is None
+    """Tell whether a location certainly holds no secret: C(locate) accepts no other."""
+    try:
+        locate(location)
+    except InvalidParameter:
+        return False
+    return True
 
 
 def locate(location: str, option: str = "registry") -> str:
@@ -42,24 +41,14 @@ def locate(location: str, option: str = "registry") -> str:
 
     :param option: how the message calls it; the option for its password is called after it.
     """
-    if _SCHEME.match(location) and _PASSWORD.search(unquote(location)):
-        raise InvalidParameter(
-            f"{option}: a URL that holds a password is refused, as Ansible shows module arguments at -vvv. Give the password by"
-            f" {option}_password, by the environment variable PGPASSWORD or in ~/.pgpass"
-        )
-    if location.startswith(_DATABASE) and "\0" not in location:
-        return location
-    if _SCHEME.match(location):
-        raise InvalidParameter(
-            f"{option}: {location.split(':', maxsplit=1)[0]}: is no kind of registry. Give a path, absolute or from '~', or postgresql://…"
-        )
+    if _PATH.fullmatch(location) is None:
+        from ._location import checked
+
+        if checked(location, option).startswith(_DATABASE):
+            return location
     path = os.path.expanduser(location)
-    if not os.path.isabs(path) or "\0" in path:
-        # It may be a connection string of any form, with a password in it: not a word of it is shown.
-        raise InvalidParameter(
-            f"{option}: is a relative path, which would be another registry in every folder, or no path at all. Give an absolute path,"
-            " or one from '~'"
-        )
+    if not os.path.isabs(path):
+        raise InvalidParameter(f"{option}: there is no home of the user that it begins with")
     return os.path.normpath(path)
 
 
@@ -108,11 +97,9 @@ def open_registry(
             check_in_use(meta, location)
         registry = SqlRegistry(database, meta)
         if platform is not None and platform not in registry.platforms():
-            raise RegistryMismatch(
-                f"The registry {location} does not know the platform {platform}. Nothing was sent: every DID would look new. If this"
-                " platform was known under another name (api_url changed?), set 'platform' to that name. If it is new to this"
-                f" registry, add it once:\n{creating_task(location, platform)}"
-            )
+            from ._platforms import unknown
+
+            raise unknown(database, platform)
     except BaseException:
         database.close()
         raise
@@ -120,8 +107,8 @@ def open_registry(
 
 
 _NEVER_BY_ACCIDENT = (
-    "Nothing was sent: without the registry every DID would look new. If one was there before, restore it from a backup or correct"
-    " where it is. If this is the first run, create it once, then pin the registry_id that this returns:\n"
+    "Nothing was sent: without the registry every DID would look new. If there is one, correct 'registry', or mount what holds it. If it is"
+    f" lost, {RESTORE}. If this is the first run, create it once, then pin the registry_id that this returns:\n"
 )
 
 
@@ -142,12 +129,11 @@ def check_current(database: Database, meta: dict[str, str], platform: str | None
     if version < CURRENT:
         raise RegistryMismatch(
             f"The registry {database.location} has schema {version}; this release of nextbilling.did needs schema {CURRENT}. Nothing was"
-            f" sent. Make a backup, then bring it up to date:\n{creating_task(database.location, platform)}"
+            f" sent. Make a backup, then bring it up to date:\n{creating_task(database.location, platform or _first_platform(database))}"
         )
     if database.strange_tables():
         raise RegistryUnavailable(
-            f"The registry {database.location} is damaged: its tables are not those of a registry. Nothing was sent. Restore it from"
-            " its newest backup"
+            f"The registry {database.location} is damaged: its tables are not those of a registry. Nothing was sent. To go on, {RESTORE}"
         )
 
 
@@ -156,12 +142,17 @@ def check_id(found: str, wanted: str | None, location: str) -> None:
     if wanted is not None and found != wanted:
         raise RegistryMismatch(
             f"The registry {location} has the id {found}, and registry_id demands {wanted}. Nothing was sent: another registry knows"
-            " other DIDs. Correct 'registry', restore the right one from a backup, or correct 'registry_id'"
+            " other DIDs. Correct 'registry' or 'registry_id'"
         )
 
 
-def creating_task(location: str, platform: str | None) -> str:
-    """Return the task that creates a registry or brings it up to date."""
+def _first_platform(database: Database) -> str | None:
+    rows = database.look("SELECT name FROM platforms ORDER BY name LIMIT 1")
+    return next((name for (name,) in rows), None)
+
+
+def creating_task(location: str, platform: str | None, *, another: bool = False) -> str:
+    """Return the play that creates a registry or brings it up to date. C(another): it knows other platforms."""
     from .._pasting import PLATFORM, pasteable_task
 
     return pasteable_task(
@@ -171,5 +162,6 @@ def creating_task(location: str, platform: str | None) -> str:
             "state": "present",
             "platform": platform or PLATFORM,
             "registry": location,
+            **({"another_platform": True} if another else {}),
         },
     )

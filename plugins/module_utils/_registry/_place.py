@@ -20,6 +20,11 @@ from .._errors import RegistryMismatch
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Mapping
 
+# What to do where a registry is damaged or lost, and nowhere else.
+RESTORE = (
+    "restore it from its newest backup, as 'Backup and restore' in the guide 'From one machine to many' says: an older copy does not know"
+    " the DIDs that were created since, and they would be created again"
+)
 MOVING, MOVED, ARRIVING, ARRIVED = MARKS = ("moving", "moved", "arriving", "arrived")
 
 

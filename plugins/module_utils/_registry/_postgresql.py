@@ -19,11 +19,11 @@ import time
 import typing as t
 
 from .._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
-from ._place import NoRegistry
+from ._place import RESTORE, NoRegistry
 from ._store import Collision, CommitUnknown
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import psycopg
 
@@ -50,9 +50,21 @@ _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = (
     "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', '{milliseconds}', true),"
     " set_config('idle_in_transaction_session_timeout', '60000', true),"
-    " CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END"
+    " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
+    " THEN set_config('synchronous_commit', 'on', true) END"
 )
-_META = "SELECT name, value FROM meta"
+# The registry's description, and beside it which tables the names lead to. With another search_path, or with temporary tables of a session that
+# a pooler shares, they may not be those that were checked.
+_META = (
+    "SELECT name, value FROM meta UNION ALL SELECT NULL, concat_ws(' ', to_regclass('meta')::oid, to_regclass('platforms')::oid,"
+    " to_regclass('records')::oid, to_regclass('numbers')::oid, to_regclass('history')::oid)"
+)
+# And what these tables are: an ordinary permanent one is 'rp'. This takes longer, so it is asked once.
+_META_AND_KINDS = (
+    f"{_META} UNION ALL SELECT '', string_agg(DISTINCT concat(c.relkind, c.relpersistence, c.relnamespace), ' ')"
+    " FROM (VALUES ('meta'), ('platforms'), ('records'), ('numbers'), ('history')) t (name)"
+    " JOIN pg_catalog.pg_class c ON c.oid = to_regclass(t.name)"
+)
 # One writer at a time, as with SQLite: each statement after this one sees all that was written before. The lock is on rows of a
 # table that runs never change, so reading and the checks of foreign keys do not wait for it.
 _ONE_WRITER = "; SELECT 1 FROM platforms ORDER BY name FOR NO KEY UPDATE; " + _META
@@ -60,6 +72,10 @@ _ONE_WRITER = "; SELECT 1 FROM platforms ORDER BY name FOR NO KEY UPDATE; " + _M
 
 class Interrupted(RegistryUnavailable):
     """The connection broke, or could not be made: the same may work a moment later."""
+
+
+class Crowded(RegistryBusy):
+    """The server has no connection to give: it may have one a moment later."""
 
 
 class NoSuchTable(RegistryUnavailable):
@@ -80,20 +96,25 @@ class PostgresqlDatabase:
         self._timeout = timeout
         self._connection: psycopg.Connection[t.Any] | None = None
         self._registry_id: str | None = None
+        self._tables: str | None = None
         self._may_write = False
         self._outage_since: float | None = None
+        self._crowded: tuple[float, Crowded] | None = None
 
     @functools.cached_property
     def catalogue(self) -> Catalogue:
-        # A run with nothing to do does not pay for what is looked at before a write.
-        from ._postgresql_catalogue import CATALOGUE, Catalogue
-
-        return Catalogue(self.look(CATALOGUE))
+        return _catalogue(self.look)
 
     def bind(self) -> None:
         """From here on, accept no other registry than the one that is there now, wherever a new connection leads."""
-        meta: dict[str, str] = dict(self.look(_META))
-        self._registry_id = meta.get("registry_id")
+        meta, tables = _described(self.look(_META_AND_KINDS))
+        kinds = meta.pop("").split()
+        # What only a write could meet is looked at before one.
+        if len(kinds) != 1 or not kinds[0].startswith("rp"):
+            raise RegistryUnavailable(
+                f"The registry {self.location} cannot be used: {self.catalogue.not_ordinary()}. Nothing was sent"
+            )
+        self._registry_id, self._tables = meta.get("registry_id"), tables
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_PostgresqlTransaction]:
@@ -110,17 +131,25 @@ class PostgresqlDatabase:
 
     @contextlib.contextmanager
     def writing(self, *, patiently: bool = False) -> Iterator[_PostgresqlTransaction]:
-        if self._registry_id is not None and not self._may_write:
-            reason = self.unwritable()
-            if reason:
-                raise RegistryUnavailable(
-                    f"The registry {self.location} cannot be written ({reason})"
-                )
-            self._may_write = True
+        if self._is_to_be_checked():
+            self._check_writable(self.catalogue)
         timeout = max(self._timeout, _PATIENCE) if patiently else self._timeout
         with self._transaction(_for_writing(timeout) + _ONE_WRITER) as transaction:
-            self._check_registry(transaction.meta())
+            if self._is_to_be_checked():
+                # The connection was made anew, and may lead to another server.
+                self._check_writable(_catalogue(transaction.rows))
             yield transaction
+
+    def _is_to_be_checked(self) -> bool:
+        return self._registry_id is not None and not self._may_write
+
+    def _check_writable(self, catalogue: Catalogue) -> None:
+        reason = catalogue.unwritable()
+        if reason:
+            # A server that is read-only may be one that another one is about to replace.
+            kind = Interrupted if catalogue.read_only() else RegistryUnavailable
+            raise kind(f"The registry {self.location} cannot be written ({reason})")
+        self._may_write = True
 
     @contextlib.contextmanager
     def building(self) -> Iterator[_PostgresqlTransaction]:
@@ -135,7 +164,7 @@ class PostgresqlDatabase:
                 done = work()
                 self._outage_since = None
                 return done
-            except (Interrupted, CommitUnknown, Collision) as failure:
+            except (Interrupted, Crowded, CommitUnknown, Collision) as failure:
                 # An outage is waited for once, not again for each answer that comes in meanwhile.
                 self._outage_since = self._outage_since or time.monotonic()
                 if time.monotonic() + pause > self._outage_since + _PATIENCE:
@@ -157,8 +186,10 @@ class PostgresqlDatabase:
         connection, rows = self._at_rest(
             lambda connection: (connection, _last_rows(connection, begin))
         )
-        meta: dict[str, str] | None = dict(rows) if begin.endswith(_META) else None
+        meta: dict[str, str] | None = None
         try:
+            if begin.endswith(_META):
+                meta = self._check_registry(rows)
             yield _PostgresqlTransaction(self, connection, meta)
             if begin != _READ:
                 self._commit(connection)
@@ -208,25 +239,55 @@ class PostgresqlDatabase:
                 self._roll_back(kept)
                 if not _is_broken(kept, error):
                     raise self.translated(error) from None
-        self.close()
+        return self._on_new_connection(ask)
+
+    def _on_new_connection(self, ask: Callable[[psycopg.Connection[t.Any]], T]) -> T:
+        """Ask on a new connection. A server that has none to give is waited for once, not again in each transaction."""
+        pause = _FIRST_PAUSE
+        while True:
+            self.close()
+            try:
+                answer = self._ask_anew(ask)
+            except (Crowded, Interrupted) as failure:
+                if isinstance(failure, Crowded):
+                    self._crowded = self._crowded or (time.monotonic(), failure)
+                if self._crowded is None:
+                    raise
+                # A pooler that was refused may say nothing more for a while.
+                since, crowded = self._crowded
+                if time.monotonic() + pause > since + self._timeout:
+                    raise crowded from None
+                time.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                self._crowded = None
+                return answer
+
+    def _ask_anew(self, ask: Callable[[psycopg.Connection[t.Any]], T]) -> T:
         connection = self._connection = _connect(self.location, self._password)
         try:
             if self._registry_id is not None:
-                self._check_registry(dict(_last_rows(connection, _META)))
+                self._check_registry(_last_rows(connection, _META))
             return ask(connection)
         except _psycopg(self.location).Error as error:
             self._roll_back(connection)
             raise self.translated(error) from None
 
-    def _check_registry(self, meta: Mapping[str, str]) -> None:
-        if self._registry_id not in (None, meta.get("registry_id")):
+    def _check_registry(self, rows: Sequence[Row]) -> dict[str, str]:
+        """Return the registry's own description, from what C(_META) has found, if it is the registry that was opened."""
+        meta, tables = _described(rows)
+        if self._registry_id is not None and (self._registry_id, self._tables) != (
+            meta.get("registry_id"),
+            tables,
+        ):
             from ._postgresql_catalogue import GUIDE
 
             self.close()
             raise RegistryMismatch(
-                f"The registry {self.location} is another one than a moment ago: its address, a pooler or search_path leads elsewhere."
-                f" It had the id {self._registry_id}. {GUIDE}"
+                f"The registry {self.location} is another one than a moment ago, or in other tables: its address, a pooler or search_path"
+                f" leads elsewhere. It had the id {self._registry_id}. {GUIDE}"
             )
+        return meta
 
     def translated(self, error: psycopg.Error) -> Exception:
         """Return what a failure of psycopg is to the registry."""
@@ -247,6 +308,9 @@ class PostgresqlDatabase:
         return self.catalogue.unkeepable() if keeping else self.catalogue.unwritable()
 
     def close(self) -> None:
+        # What the next connection leads to is looked at anew before anything is written there.
+        self._may_write = False
+        self.__dict__.pop("catalogue", None)
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -271,7 +335,7 @@ class _PostgresqlTransaction:
 
     def meta(self) -> dict[str, str]:
         if self._meta is None:
-            self._meta = dict(self.rows(_META))
+            self._meta, _tables = _described(self.rows(_META))
         return self._meta
 
     def _execute(self, sql: str, values: Sequence[t.Any]) -> psycopg.Cursor[t.Any]:
@@ -281,6 +345,20 @@ class _PostgresqlTransaction:
             return self._connection.execute(_for_psycopg(sql), values)
         except psycopg.Error as error:
             raise self._database.translated(error) from None
+
+
+def _catalogue(look: Callable[[str], Sequence[Row]]) -> Catalogue:
+    # A run with nothing to do does not pay for what is looked at before a write.
+    from ._postgresql_catalogue import CATALOGUE, Catalogue
+
+    return Catalogue(look(CATALOGUE))
+
+
+def _described(rows: Sequence[Row]) -> tuple[dict[str, str], str | None]:
+    """Part what C(_META) finds into the registry's description and the tables that the names lead to."""
+    meta: dict[str | None, str] = dict(rows)
+    tables = meta.pop(None, None)
+    return t.cast("dict[str, str]", meta), tables
 
 
 @functools.cache
@@ -330,10 +408,9 @@ def _connect(location: str, password: str | None) -> psycopg.Connection[t.Any]:
             autocommit=True, prepare_threshold=None, **parameters
         )
     except library.Error as error:
-        from ._postgresql_failures import password_of, reason
+        from ._postgresql_failures import unreachable
 
-        words = reason(str(error), [password, password_of(error)])
-        raise Interrupted(f"The registry {location} cannot be reached ({words})") from None
+        raise unreachable(location, error) from None
     return connection
 
 
@@ -372,7 +449,7 @@ class PostgresqlPlace:
             return NoRegistry(f"There is no registry at {self.location}")
         return RegistryUnavailable(
             f"{self.location} is not a registry of nextbilling.did, or it is damaged. Nothing was written and nothing was sent."
-            " Restore the registry from its newest backup, or name another database or schema"
+            f" Name the right database, and see that search_path leads to the registry's schema. If it is damaged: {RESTORE}"
         )
 
     def is_missing(self, *, timeout: float) -> bool:

@@ -17,8 +17,8 @@ import threading
 import typing as t
 from pathlib import Path
 
-from .._errors import RegistryBusy, RegistryUnavailable
-from ._place import NoRegistry
+from .._errors import RegistryUnavailable
+from ._place import RESTORE, NoRegistry
 from ._schema import VERSIONS
 from ._store import Collision
 
@@ -93,19 +93,27 @@ class SqliteDatabase:
 
         return traces(self._path) != self._copied
 
-    def _check_place(self) -> None:
+    def _check_place(self, *, answer: bool = False) -> None:
         """Refuse to go on with a file that is no longer at its path: the next run would know nothing of what is written there.
 
-        With a write-ahead log, SQLite itself does not notice.
+        With a write-ahead log, SQLite itself does not notice. C(answer): whether what is written may be one to a request that was sent:
+        that is not refused for a second name of the file.
         """
-        if self._write and _file(self._path) != self._file:
+        found = _file(self._path)
+        if not self._write or found == self._file:
+            return
+        if found is None or self._file is None or found[:2] != self._file[:2]:
             raise RegistryUnavailable(
                 f"The registry {self.location} was removed, moved or replaced by another file while this run was at work"
             )
+        if not answer:
+            from ._sqlite_failures import check_links
+
+            check_links(self._path, self.location)
 
     @contextlib.contextmanager
     def writing(self, *, patiently: bool = False) -> Iterator[_SqliteTransaction]:
-        self._check_place()
+        self._check_place(answer=patiently)
         self._wait_for_others(max(self._timeout, _PATIENCE) if patiently else self._timeout)
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             yield transaction
@@ -157,8 +165,8 @@ class SqliteDatabase:
 
     def damage(self) -> str | None:
         with self.reading() as transaction:
-            found = [str(row[0]) for row in transaction.rows("PRAGMA integrity_check(1)")]
-        return None if found == ["ok"] else "; ".join(found)
+            found = transaction.rows("PRAGMA integrity_check(1)")
+        return None if found == [("ok",)] else "its parts do not fit together"
 
     def unwritable(self, *, keeping: bool = False) -> str | None:
         for path in (self._path, os.path.dirname(self._path)):
@@ -234,13 +242,13 @@ def _open_file(path: str, *, write: bool, timeout: float) -> sqlite3.Connection:
     return connection
 
 
-def _file(path: str) -> tuple[int, int] | None:
-    """Return what tells a file from another one at the same path, or None where there is none."""
+def _file(path: str) -> tuple[int, int, int] | None:
+    """Return what tells a file from another one at the same path, and how many names it has; or None where there is none."""
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_nlink
 
 
 def _needs_recovery(path: str) -> bool:
@@ -279,9 +287,7 @@ def _has_content(path: str) -> bool:
 
 def _check_file(path: str, location: str) -> None:
     try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            raise RegistryUnavailable(f"The registry {location} is not a file")
+        _check_path(path, location)
         with open(path, "rb") as handle:
             header = handle.read(_HEADER)
     except (FileNotFoundError, NotADirectoryError):
@@ -298,6 +304,55 @@ def _check_file(path: str, location: str) -> None:
         raise _not_a_registry(location)
 
 
+def _check_path(path: str, location: str) -> None:
+    """Refuse a file that could be reached by two paths, and what is no file: before it is opened, as a FIFO would block."""
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        from ._sqlite_failures import check_kind, check_links
+
+        check_kind(found.st_mode, location)
+        check_links(path, location)
+    folder = _mount(os.path.dirname(path))
+    if _is_mount(path, folder):
+        from ._sqlite_failures import mounted_alone
+
+        raise mounted_alone(location)
+    for name in (path + "-journal", path + "-wal", path + "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            found = os.lstat(name)
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or _is_mount(name, folder):
+                from ._sqlite_failures import beside
+
+                raise beside(location, name)
+
+
+def _is_mount(path: str, folder: bytes | None) -> bool:
+    """Tell whether a file is itself a mount point. C(folder): the mount that its folder is on, None where the kernel does not tell."""
+    if folder is not None:
+        return _mount(path) != folder
+    from ._sqlite_failures import is_listed_mount
+
+    return is_listed_mount(path)
+
+
+def _mount(path: str) -> bytes | None:
+    """Return the kernel's id of the mount that a path is on, or None where it does not tell.
+
+    A device's number says less: files of one disk have the same one wherever they are mounted, and on an overlay (the root of a container)
+    a file and its folder may differ in it. C(O_PATH) opens nothing: closing it releases no lock that SQLite holds on the file.
+    """
+    if not hasattr(os, "O_PATH"):
+        return None
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}", "rb") as told:
+            return next((line for line in told if line.startswith(b"mnt_id:")), None)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
 def _check_identity(database: SqliteDatabase) -> None:
     with database.reading() as transaction:
         ((application_id,),) = transaction.rows("PRAGMA application_id")
@@ -311,8 +366,8 @@ def _check_identity(database: SqliteDatabase) -> None:
 
 def _not_a_registry(path: str) -> RegistryUnavailable:
     return RegistryUnavailable(
-        f"{path} is not a registry of nextbilling.did, or it is damaged. Nothing was written and nothing was sent."
-        " Restore the registry from its newest backup, or name another path"
+        f"{path} is not a registry of nextbilling.did, or it is damaged. Nothing was written and nothing was sent. Name the right path. If"
+        f" it is damaged: {RESTORE}"
     )
 
 
@@ -330,23 +385,13 @@ def _schema_of(rows: Sequence[tuple[t.Any, ...]]) -> frozenset[tuple[str, str, s
 
 @contextlib.contextmanager
 def _translated(location: str) -> Iterator[None]:
-    """Raise SQLite's own errors as the registry's. Their texts hold no values, so they may be shown."""
+    """Raise SQLite's own errors, and the system's, as the registry's."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise RegistryBusy(
-                f"The registry {location} is locked by another process for too long. Try again later"
-            ) from None
-        raise RegistryUnavailable(f"The registry {location} cannot be used ({error})") from None
-    except sqlite3.Error as error:
-        raise RegistryUnavailable(
-            f"The registry {location} is damaged or cannot be used ({error}). Restore it from its newest backup"
-        ) from None
-    except OSError as error:
-        raise RegistryUnavailable(
-            f"The registry {location} cannot be read ({error.strerror})"
-        ) from None
+    except (sqlite3.Error, OSError) as error:
+        from ._sqlite_failures import translated
+
+        raise translated(location, error) from None
 
 
 class SqlitePlace:

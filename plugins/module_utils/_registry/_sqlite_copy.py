@@ -9,14 +9,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import sqlite3
 import tempfile
 import time
+from pathlib import Path
 
 from .._errors import RegistryBusy
+from ._sqlite_recovery import recover
 
 COMPANIONS = ("-journal", "-wal")
 _ATTEMPTS, _PAUSE = 40, 0.05
@@ -29,21 +29,36 @@ Traces = tuple[object, ...]
 
 
 def private_copy(path: str) -> tuple[sqlite3.Connection, Traces]:
-    """Return a copy in memory of a registry that cannot be read where it lies without writing there, as it is after recovery.
+    """Return a copy of a registry that cannot be read where it lies without writing there, as it is after recovery.
 
-    Beside it, what C(traces) said of the original.
+    Beside it, what C(traces) said of the original. The copy is in memory. Before Python 3.11, it is in a file that has no name: it is gone
+    when this process is, whatever ends it.
     """
+    contents, found = _read_at_rest(path)
+    recovered = recover(*contents)
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    try:
-        with tempfile.TemporaryDirectory(prefix="nextbilling-did-") as folder:
-            copy = os.path.join(folder, "registry.db")
-            found = _copy_at_rest(path, copy)
-            with contextlib.closing(sqlite3.connect(copy)) as recovered:
-                recovered.backup(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection, found
+    if hasattr(connection, "deserialize"):
+        connection.deserialize(recovered)
+        return connection, found
+    connection.close()
+    return _in_a_file(recovered), found
+
+
+def _in_a_file(content: bytes) -> sqlite3.Connection:
+    """Return a database with this content, in a temporary file. Its name goes before anything is written to it."""
+    handle, name = tempfile.mkstemp(prefix="nextbilling-did-")
+    with os.fdopen(handle, "wb") as file:
+        try:
+            connection = sqlite3.connect(
+                f"{Path(name).as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        finally:
+            os.unlink(name)
+        file.write(content)
+    return connection
 
 
 def traces(path: str) -> Traces:
@@ -51,8 +66,8 @@ def traces(path: str) -> Traces:
     return tuple(_stat(path + suffix) for suffix in ("", *COMPANIONS))
 
 
-def _copy_at_rest(original: str, copy: str) -> Traces:
-    """Copy a database and its journals, again if what was copied changed meanwhile. Read locks are not taken.
+def _read_at_rest(original: str) -> tuple[list[bytes], Traces]:
+    """Return the contents of a database and its journals, read again if they changed meanwhile. Read locks are not taken.
 
     A write-ahead log only grows until the database itself is written, and a part of a transaction at its end does not count
     (https://www.sqlite.org/fileformat.html#the_write_ahead_log): while another run appends to it, any copy is a state that was.
@@ -61,10 +76,9 @@ def _copy_at_rest(original: str, copy: str) -> Traces:
         before = _basis(original)
         if _at_rest(original):
             found = traces(original)
-            for suffix in ("", *COMPANIONS):
-                _copy_if_there(original + suffix, copy + suffix)
+            contents = [_read(original + suffix) for suffix in ("", *COMPANIONS)]
             if before == _basis(original):
-                return found
+                return contents, found
         time.sleep(_PAUSE)
     raise RegistryBusy(
         f"The registry {original} is being written all the time: no copy of it could be read. Try again later"
@@ -93,8 +107,9 @@ def _stat(path: str) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _copy_if_there(source: str, target: str) -> None:
-    if os.path.exists(source):
-        shutil.copyfile(source, target)
-    elif os.path.exists(target):
-        os.unlink(target)
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as handle:
+            return handle.read()
+    except FileNotFoundError:
+        return b""

@@ -19,6 +19,7 @@ import threading
 import typing as t
 
 from .._errors import RegistryMismatch, RegistryUnavailable
+from ._place import RESTORE
 from ._records import Claim, Record
 from ._schema import CURRENT
 
@@ -134,7 +135,7 @@ class Rows:
             value = None
         if not isinstance(value, dict):
             raise RegistryUnavailable(
-                f"The registry {self._database.location} is damaged (a record's values cannot be read). Restore it from its newest backup"
+                f"The registry {self._database.location} is damaged (a record's values cannot be read). To go on, {RESTORE}"
             )
         return value
 
@@ -276,7 +277,7 @@ def read_meta(database: Database) -> dict[str, str]:
     meta: dict[str, str] = dict(database.look("SELECT name, value FROM meta"))
     if not meta.get("registry_id") or not meta.get("schema", "").isdigit():
         raise RegistryUnavailable(
-            f"The registry {database.location} is damaged: it has lost its id or its schema version"
+            f"The registry {database.location} is damaged: it has lost its id or its schema version. To go on, {RESTORE}"
         )
     return meta
 

@@ -18,6 +18,7 @@ TYPED = ("console", COMMAND)
 RUN = (
     r"ansible-(doc|playbook|runner|vault) ",
     r"cat ",
+    r"(cp|mv) ",
     r"export \w+",
     r"pg_dump ",
     r"python3? -c ",

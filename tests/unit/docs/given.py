@@ -305,6 +305,12 @@ SCENES = (
     ),
     Scene(
         f"{GUIDES}shared_registry.rst",
+        ("One file, one path",),
+        registry="/var/lib/nextbilling-did/registry.db",
+        records=TWO_RECORDS,
+    ),
+    Scene(
+        f"{GUIDES}shared_registry.rst",
         ("Moving a registry", "Backup and restore"),
         registry="/var/lib/nextbilling-did/registry.db",
         records=TWO_RECORDS,

@@ -16,6 +16,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.nextbilling.did.plugins.module_utils import _errors, _fields, _ranges
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import _location
 from ansible_collections.nextbilling.did.tests.unit.docs.examples import (
     COLLECTION,
     DOCUMENTS,
@@ -27,7 +28,8 @@ from ansible_collections.nextbilling.did.tests.unit.docs.test_examples import SP
 # What is not the collection's.
 OTHERS = {
     *("loop_control", "log_path", "module_defaults", "no_log", "playbook_dir"),  # Ansible's
-    *("pg_dump", "search_path"),  # PostgreSQL's
+    *("pg_dump", "search_path", "remote_write", "synchronous_commit"),  # PostgreSQL's
+    *(*_location.PARAMETERS, "oauth_client_secret", "scram_client_key"),  # its library's
     "suppress_env_files",  # ansible-runner's
 }
 _ERRORS: list[type[_errors.DidError]] = [_errors.DidError, *_errors.DidError.__subclasses__()]

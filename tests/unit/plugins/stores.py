@@ -237,7 +237,14 @@ class Server:
 class Pooler:
     """PgBouncer in transaction mode, before a server. It gets no more server connections than there are transactions at once."""
 
-    def __init__(self, server: Server, folder: Path, certificate: bytes = b"") -> None:
+    def __init__(
+        self,
+        server: Server,
+        folder: Path,
+        certificate: bytes = b"",
+        login: str = "user=postgres",
+        clients: int = 500,
+    ) -> None:
         program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH')}:/usr/sbin")
         if program is None:
             pytest.skip(
@@ -248,9 +255,9 @@ class Pooler:
         pem.write_bytes(certificate)
         tls = f"client_tls_sslmode = require\nclient_tls_key_file = {pem}\nclient_tls_cert_file = {pem}\n"
         file.write_text(
-            f"[databases]\n* = host=127.0.0.1 port={server.port} user=postgres\n"
+            f"[databases]\n* = host=127.0.0.1 port={server.port} {login}\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
-            "pool_mode = transaction\nauth_type = any\ndefault_pool_size = 4\nmax_client_conn = 500\nserver_round_robin = 1\n"
+            f"pool_mode = transaction\nauth_type = any\ndefault_pool_size = 4\nmax_client_conn = {clients}\nserver_round_robin = 1\n"
             f"log_connections = 0\nlog_disconnections = 0\n{tls if certificate else ''}"
         )
         os.chmod(folder, 0o755)
@@ -420,10 +427,15 @@ def running_server() -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def running_pooler(server: Server, certificate: bytes = b"") -> Iterator[Pooler]:
-    """A pooler before a server. C(certificate): PEM with its key, if it is to ask for TLS."""
+def running_pooler(
+    server: Server,
+    certificate: bytes = b"",
+    login: str = "user=postgres",
+    clients: int = 500,
+) -> Iterator[Pooler]:
+    """A pooler before a server. C(certificate): PEM with its key, if it is to ask for TLS. C(login): how it logs in to the server."""
     with tempfile.TemporaryDirectory(prefix="nextbilling-did-") as folder:
-        pooler = Pooler(server, Path(folder), certificate)
+        pooler = Pooler(server, Path(folder), certificate, login, clients)
         try:
             yield pooler
         finally:

@@ -75,8 +75,7 @@ def test_a_missing_library(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> N
         (("postgres@", "nobody@"), "password"),
         (("127.0.0.1", "host.invalid"), "resolved"),
         (("registry", "registry?sslmode=verify-full"), "TLS"),
-        (("registry", "registry?no_such_parameter=1"), "URL"),
-        ((":", ":1"), ""),
+        (("127.0.0.1", "127.0.0.1:1,127.0.0.2"), ""),
     ],
 )
 def test_a_database_that_cannot_be_reached(
@@ -90,36 +89,44 @@ def test_a_database_that_cannot_be_reached(
 
 
 @pytest.mark.parametrize(
-    ("password", "words"),
-    [(None, "not currently accepting connections"), ("not-currently", "the connection failed")],
+    ("statements", "database", "words"),
+    [
+        (
+            ["CREATE DATABASE refusing ALLOW_CONNECTIONS false"],
+            "refusing",
+            "accepts no connections",
+        ),
+        (["ALTER ROLE keeper NOLOGIN"], "registry", "may not log in"),
+        (["REVOKE CONNECT ON DATABASE registry FROM public"], "registry", "may not connect"),
+    ],
 )
-@pytest.mark.parametrize("kept", ["option", "file"])
-def test_a_refusal_that_nothing_here_explains(
-    runner: Runner,
-    server: Server,
-    password: str | None,
-    words: str,
-    kept: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+def test_a_refusal_is_told_in_words_of_our_own(
+    runner: Runner, server: Server, statements: list[str], database: str, words: str
 ) -> None:
-    """It is told in the server's own words, unless the password is among them, wherever that comes from."""
-    name = "registry" if password is None else password
-    if kept == "file":
-        passfile = tmp_path / ".pgpass"
-        passfile.write_text(f"*:*:*:*:{password}\n")
-        passfile.chmod(0o600)
-        monkeypatch.setenv("PGPASSFILE", str(passfile))
-        password = None
-    server.run(f'CREATE DATABASE "{name}-2" ALLOW_CONNECTIONS false')
+    """The server's words hold names, and may hold anything."""
+    server.run(f"CREATE ROLE keeper LOGIN PASSWORD '{PASSWORD}'", *statements)
     try:
-        location = server.url(f"{name}-2")
-        result = runner.both(**VENDOR_CREATE, registry=location, registry_password=password)
+        location = server.url(database, user="keeper")
+        result = runner.both(**VENDOR_CREATE, registry=location, registry_password=PASSWORD)
     finally:
-        server.run(f'DROP DATABASE "{name}-2"')
+        server.run(
+            "GRANT CONNECT ON DATABASE registry TO public",
+            "DROP ROLE keeper",
+            "DROP DATABASE IF EXISTS refusing",
+        )
     assert result["error"]["kind"] == "registry_unavailable"
     assert words in result["msg"], result["msg"]
+    assert "FATAL" not in result["msg"] and '"' not in result["msg"]
     assert runner.requests() == []
+
+
+def test_several_hosts(runner: Runner, server: Server) -> None:
+    """The first that answers holds the registry, as after a failover."""
+    location = runner.store.location.replace("127.0.0.1:", "127.0.0.1:1,127.0.0.1:")
+    result = runner.both(**VENDOR_CREATE, registry=location)
+    assert result["action"] == "create"
+    assert result["registry"]["location"] == location
+    assert result["invocation"]["module_args"]["registry"] == location
 
 
 def test_a_server_that_does_not_answer(runner: Runner) -> None:
@@ -332,16 +339,308 @@ def test_a_database_that_is_read_only(roles: Roles) -> None:
     assert runner.requests() == []
 
 
-def test_a_commit_is_on_disk_whatever_the_default_is(roles: Roles) -> None:
-    """An intent that is lost with the server's memory would not be durable."""
-    roles.admin("ALTER ROLE nextbilling_runner SET synchronous_commit = off")
+@pytest.mark.parametrize(
+    ("default", "used"),
+    [
+        ("off", "on"),
+        ("local", "on"),
+        ("remote_write", "on"),
+        ("on", "on"),
+        ("remote_apply", "remote_apply"),
+    ],
+)
+def test_a_commit_is_on_disk_whatever_the_default_is(roles: Roles, default: str, used: str) -> None:
+    """An intent that is lost with a server's memory, or by a failover to its standby, would not be durable."""
+    roles.admin(f"ALTER ROLE nextbilling_runner SET synchronous_commit = {default}")
     url, password = roles.runner("runner").store.location, roles.passwords["nextbilling_runner"]
     place = _postgresql.PostgresqlPlace(url, password)
     with contextlib.closing(place.open(write=True, timeout=5)) as database:
-        assert database.look("SHOW synchronous_commit") == [("off",)]
-        with database.writing() as transaction:
-            assert transaction.rows("SHOW synchronous_commit") == [("on",)]
-        assert database.look("SHOW synchronous_commit") == [("off",)]
+        assert database.look("SHOW synchronous_commit") == [(default,)]
+        for begin in (database.writing, database.building):
+            with begin() as transaction:
+                assert transaction.rows("SHOW synchronous_commit") == [(used,)]
+        assert database.look("SHOW synchronous_commit") == [(default,)]
+
+
+# Tables that are not what they seem
+
+SECOND_SCHEMA = [
+    "CREATE SCHEMA IF NOT EXISTS nextbilling",
+    "CREATE TABLE nextbilling.records (LIKE records INCLUDING ALL)",
+    "CREATE TABLE nextbilling.numbers (LIKE numbers INCLUDING ALL)",
+]
+FUNCTION = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN {} ; END $$"
+
+
+@pytest.mark.parametrize(
+    ("statements", "words"),
+    [
+        (["ALTER TABLE history SET UNLOGGED"], "ALTER TABLE history SET LOGGED"),
+        (
+            ["ALTER TABLE numbers SET UNLOGGED", "ALTER TABLE records SET UNLOGGED"],
+            "UNLOGGED",
+        ),
+        (["CREATE RULE r AS ON INSERT TO numbers DO INSTEAD NOTHING"], "rule r"),
+        (["CREATE RULE r AS ON DELETE TO records DO ALSO SELECT 1"], "rule r"),
+        (["ALTER TABLE records ENABLE ROW LEVEL SECURITY"], "row security"),
+        (["ALTER TABLE numbers FORCE ROW LEVEL SECURITY"], "row security"),
+        (
+            [
+                FUNCTION.format("NULL"),
+                "CREATE TRIGGER t BEFORE INSERT ON numbers FOR EACH ROW EXECUTE FUNCTION f()",
+            ],
+            "AFTER trigger",
+        ),
+        (
+            [
+                FUNCTION.format("NEW"),
+                "CREATE TRIGGER t BEFORE UPDATE ON records FOR EACH ROW EXECUTE FUNCTION f()",
+                "ALTER TABLE records ENABLE ALWAYS TRIGGER t",
+            ],
+            "trigger t",
+        ),
+        (["CREATE TABLE child () INHERITS (records)"], "inherits"),
+        (
+            ["ALTER TABLE history RENAME TO h", "CREATE VIEW history AS SELECT * FROM h"],
+            "history is a view",
+        ),
+        (["ALTER TABLE records ALTER confirmed_at SET DEFAULT 'x'"], "not those of a registry"),
+        (
+            [
+                "ALTER TABLE records DROP claim_before",
+                "ALTER TABLE records ADD claim_before TEXT GENERATED ALWAYS AS (platform) STORED",
+            ],
+            "not those of a registry",
+        ),
+        (["ALTER TABLE records ADD CHECK (record_id < 50)"], "not those of a registry"),
+        (["CREATE UNIQUE INDEX u ON numbers (platform) WHERE number > ''"], "not those"),
+        (["CREATE UNIQUE INDEX u ON numbers (length(number))"], "not those"),
+        (
+            [
+                "ALTER TABLE numbers DROP CONSTRAINT numbers_pkey",
+                "ALTER TABLE numbers ADD PRIMARY KEY (platform, number) DEFERRABLE INITIALLY DEFERRED",
+            ],
+            "not those of a registry",
+        ),
+        (
+            [
+                "ALTER TABLE numbers DROP CONSTRAINT numbers_pkey",
+                "ALTER TABLE numbers ADD PRIMARY KEY (platform) INCLUDE (number)",
+            ],
+            "not those of a registry",
+        ),
+        (
+            [
+                "ALTER TABLE records DROP CONSTRAINT records_platform_record_id_key",
+                "ALTER TABLE records ADD UNIQUE NULLS NOT DISTINCT (platform, record_id)",
+            ],
+            "not those of a registry",
+        ),
+        (
+            ["UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'numbers_pkey'::regclass"],
+            "not those of a registry",
+        ),
+        (
+            [
+                "CREATE DOMAIN number AS TEXT",
+                "ALTER TABLE numbers ALTER number TYPE number",
+            ],
+            "not those of a registry",
+        ),
+        (
+            [
+                "CREATE DOMAIN text AS pg_catalog.text",
+                "ALTER TABLE numbers ALTER number TYPE public.text",
+            ],
+            "not those of a registry",
+        ),
+    ],
+    ids=lambda value: value[-1][:60] if isinstance(value, list) else "",
+)
+def test_tables_that_are_not_what_they_seem(
+    runner: Runner, statements: list[str], words: str
+) -> None:
+    """What is written there could be lost, changed or hidden, and the DID be created again."""
+    assert runner.did(did_number="1")["action"] == "create"
+    runner.write(*statements)
+    for result in (
+        runner.both(**VENDOR_CREATE),
+        runner.dids(check=True, dids=[VENDOR_CREATE]),
+        runner.dids(dids=[VENDOR_CREATE]),
+    ):
+        assert result["error"]["kind"] == "registry_unavailable", result
+        assert words in result["msg"], result["msg"]
+    recorded: dict[str, Any] = {
+        "state": "recorded",
+        "dids": [{"did_number": "2", "record_id": 9}],
+    }
+    for check in (True, False):
+        result = runner.did_registry(check=check, **recorded)
+        assert result["error"]["kind"] == "registry_unavailable", result
+    assert len(runner.requests()) == 1
+
+
+@pytest.mark.parametrize("schemas", ["nextbilling, public", "public, nextbilling"])
+def test_tables_of_two_schemas(bare: Runner, server: Server, schemas: str) -> None:
+    """Rows are looked for where search_path leads, and not where the registry's description is."""
+    assert bare.did_registry()["changed"]
+    assert bare.did(**VENDOR_CREATE)["action"] == "create"
+    bare.write(*SECOND_SCHEMA)
+    location = f"{bare.store.location}?options=-csearch_path%3D{schemas.replace(' ', '')}"
+    location = location.replace(",", "%2C")
+    tasks: list[Callable[[], dict[str, Any]]] = [
+        lambda: bare.both(**VENDOR_CREATE, registry=location),
+        lambda: bare.did_info(registry=location),
+        lambda: bare.did_registry(registry=location, check=True),
+        lambda: bare.did_registry(registry=location, platform="other:443"),
+    ]
+    for task in tasks:
+        result = task()
+        if schemas.startswith("public"):
+            assert not result.get("failed") or "another_platform" in result["msg"], result
+        else:
+            assert result["error"]["kind"] == "registry_unavailable", result
+            assert "search_path" in result["msg"] and "nextbilling" in result["msg"]
+    assert len(bare.requests()) == 1
+
+
+def test_a_temporary_table_in_the_way(registry: SqlRegistry, store: DatabaseStore) -> None:
+    """A session that a pooler hands on may still have one of somebody else's."""
+    other = Intent("create", None, "77", None, {}, 60)
+    assert registry.claim(PLATFORM, other) is not None
+    connection = registry._database._connection  # type: ignore[attr-defined]
+    connection.execute("CREATE TEMPORARY TABLE numbers (LIKE public.numbers INCLUDING ALL)")
+    with pytest.raises(RegistryMismatch, match="in other tables"):
+        registry.claim(PLATFORM, INTENT)
+    assert store.rows("SELECT number FROM numbers") == [("77",)]
+
+
+def test_an_audit_may_look_on(runner: Runner) -> None:
+    runner.write(
+        "CREATE TABLE audit (x TEXT)",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit VALUES (TG_OP); RETURN NULL; END $$",
+        "CREATE TRIGGER t AFTER INSERT OR UPDATE OR DELETE ON records FOR EACH ROW EXECUTE FUNCTION f()",
+        "CREATE TRIGGER off BEFORE INSERT ON records FOR EACH ROW EXECUTE FUNCTION f()",
+        "ALTER TABLE records DISABLE TRIGGER off",
+    )
+    assert runner.both(**VENDOR_CREATE)["action"] == "create"
+    assert runner.rows("SELECT * FROM audit") == [("INSERT",), ("UPDATE",)]
+
+
+def test_a_platform_is_not_added_to_tables_that_are_not_what_they_seem(runner: Runner) -> None:
+    runner.write("CREATE RULE r AS ON INSERT TO platforms DO INSTEAD NOTHING")
+    for check in (True, False):
+        result = runner.did_registry(check=check, platform="other:443")
+        assert result["error"]["kind"] == "registry_unavailable"
+        assert "rule r" in result["msg"]
+
+
+def test_the_tables_are_looked_at_anew_after_a_reconnection(
+    registry: SqlRegistry, store: DatabaseStore, line: Proxy
+) -> None:
+    token = registry.claim(PLATFORM, INTENT)
+    assert token is not None
+    store.write("CREATE RULE r AS ON INSERT TO numbers DO INSTEAD NOTHING")
+    line.cut()
+    with pytest.raises(RegistryUnavailable, match="rule r"):
+        registry.claim(PLATFORM, Intent("create", None, "77", None, {}, 60))
+
+
+# A server that has no connection to give
+
+
+@pytest.fixture
+def few(runner: Runner, server: Server) -> Iterator[Runner]:
+    """A runner whose role may have one connection at a time."""
+    server.run(f"CREATE ROLE keeper LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 1")
+    server.run(
+        "GRANT USAGE ON SCHEMA public TO keeper",
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO keeper",
+        database="registry",
+    )
+    location = server.url("registry", user="keeper")
+    yield Runner(
+        runner.simulator,
+        DatabaseStore(location, server.url("registry")),
+        {"registry_password": PASSWORD},
+    )
+    server.run("DROP OWNED BY keeper", database="registry")
+    server.run("DROP OWNED BY keeper", "DROP ROLE keeper")
+
+
+def _occupy(runner: Runner) -> Any:
+    import psycopg
+
+    return psycopg.connect(runner.store.location, password=PASSWORD)
+
+
+def test_too_many_connections_are_waited_for(few: Runner) -> None:
+    occupied = _occupy(few)
+    threading.Timer(1, occupied.close).start()
+    result = few.did(**VENDOR_CREATE)
+    assert result.get("action") == "create", result["msg"]
+
+
+def test_too_many_connections_for_too_long(few: Runner) -> None:
+    with _occupy(few):
+        began = time.monotonic()
+        results = [
+            few.both(**VENDOR_CREATE, registry_timeout=0.5),
+            few.did_info(registry_timeout=0.5),
+            few.dids(dids=[VENDOR_CREATE], registry_timeout=0.5),
+        ]
+        took = time.monotonic() - began
+    for result in results:
+        assert result["error"]["kind"] == "registry_busy", result["msg"]
+        assert "max_connections" in result["msg"] and "FATAL" not in result["msg"]
+    assert took < 15
+    assert few.requests() == []
+
+
+def test_a_pooler_that_has_no_place(runner: Runner, server: Server) -> None:
+    import psycopg
+
+    with running_pooler(server, clients=1) as pooler:
+        location = server.url("registry", port=pooler.port)
+        with psycopg.connect(location):
+            result = runner.both(**VENDOR_CREATE, registry=location, registry_timeout=0.5)
+    assert result["error"]["kind"] == "registry_busy", result["msg"]
+    assert runner.requests() == []
+
+
+def test_a_pooler_whose_server_has_no_connection_to_give(few: Runner, server: Server) -> None:
+    with running_pooler(server, login=f"user=keeper password={PASSWORD}") as pooler:
+        location = server.url("registry", port=pooler.port) + "?connect_timeout=2"
+        with _occupy(few):
+            result = few.both(**VENDOR_CREATE, registry=location, registry_timeout=0.5)
+    assert result["error"]["kind"] == "registry_busy", result["msg"]
+    assert few.requests() == []
+
+
+def test_a_wait_for_a_connection_is_not_repeated_in_each_transaction(
+    registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for each of a hundred DIDs: the time that a run waits is its own."""
+    tries: list[float] = []
+    now = [1000.0]
+
+    def refuse(location: str, _password: str | None) -> Any:
+        tries.append(now[0])
+        raise _postgresql.Crowded(f"{location} is full")
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    registry._database.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(_postgresql, "_connect", refuse)
+        for _transaction in range(100):
+            with pytest.raises(RegistryBusy):
+                registry.claim(PLATFORM, INTENT)
+    assert 3 < now[0] - 1000 <= 5
+    assert registry.claim(PLATFORM, INTENT) is not None
 
 
 # What is no registry, or is damaged
@@ -571,7 +870,7 @@ def refusing(store: DatabaseStore) -> Callable[..., None]:
         deferred = f"CREATE CONSTRAINT TRIGGER refuse AFTER {event} DEFERRABLE INITIALLY DEFERRED"
         store.write(
             f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING ERRCODE = '{code}'; END $$",
-            f"{deferred if when else f'CREATE TRIGGER refuse BEFORE {event}'} FOR EACH ROW EXECUTE FUNCTION refuse()",
+            f"{deferred if when else f'CREATE TRIGGER refuse AFTER {event}'} FOR EACH ROW EXECUTE FUNCTION refuse()",
         )
 
     return refuse

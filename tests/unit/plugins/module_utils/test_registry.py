@@ -109,11 +109,71 @@ def test_present_creates_and_then_has_nothing_to_do(bare: Runner) -> None:
 
 def test_present_adds_a_platform_and_keeps_what_is_known(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
-    assert runner.did_registry(check=True, platform="other:443")["changed"]
-    assert runner.did_registry(platform="other:443")["changed"]
+    another: dict[str, Any] = {"platform": "other:443", "another_platform": True}
+    assert runner.did_registry(check=True, **another)["changed"]
+    assert runner.did_registry(**another)["changed"]
+    assert not runner.did_registry(**another)["changed"]
     assert not runner.did_registry(platform="other:443")["changed"]
     assert runner.did(**VENDOR_CREATE)["action"] == "none"
     assert runner.did(check=True, **VENDOR_CREATE, platform="other:443")["action"] == "create"
+
+
+def test_a_second_name_for_a_platform_is_asked_about(runner: Runner) -> None:
+    """Under a second name every DID would be created again: so the message asks, and its task alone does not add it."""
+    assert runner.did(**VENDOR_CREATE)["action"] == "create"
+    known = runner.did_registry()["platform"]
+    stopped = runner.both(**VENDOR_CREATE, platform="10.0.0.1:443")
+    assert stopped["error"]["kind"] == "registry_mismatch"
+    question, task = stopped["msg"].index(f"platform: {known}"), stopped["msg"].index(
+        "state: present"
+    )
+    assert question < task and "another_platform: true" in stopped["msg"][task:]
+    before = runner.traces()
+    for check in (True, False):
+        refused = runner.did_registry(check=check, platform="10.0.0.1:443")
+        assert refused["error"]["kind"] == "registry_mismatch"
+        for words in (f"platform: {known}", "created again", "another_platform: true"):
+            assert words in refused["msg"], refused["msg"]
+        recorded = [{"did_number": "5", "record_id": 99}]
+        for state in ("recorded", "forgotten"):
+            refused = runner.did_registry(
+                check=check, platform="10.0.0.1:443", state=state, dids=recorded
+            )
+            assert refused["error"]["kind"] == "registry_mismatch"
+    assert runner.traces() == before
+    assert len(runner.requests()) == 1
+    assert runner.did_info()["registry"]["platforms"] == [known]
+
+
+@pytest.mark.parametrize(
+    "name", ["SIP.NextBilling.com.br:443", "sip.nextbilling.com.br", "sip.nextbilling.com.br.:443"]
+)
+def test_a_name_that_is_only_written_otherwise(runner: Runner, name: str) -> None:
+    """It is asked about even where no platform has a record yet."""
+    assert runner.did_registry(platform=PLATFORM)["changed"]
+    runner.did_registry(platform="a.other:443")
+    stopped = runner.both(**VENDOR_CREATE, platform=name)
+    refused = runner.did_registry(platform=name)
+    for result in (stopped, refused):
+        assert result["error"]["kind"] == "registry_mismatch"
+        # The one that it is like comes first.
+        assert f"'platform: {PLATFORM}'" in result["msg"], result["msg"]
+        assert "another_platform: true" in result["msg"]
+    assert runner.did_registry(platform=name, another_platform=True)["changed"]
+
+
+def test_a_further_name_in_a_registry_without_records_needs_no_consent(runner: Runner) -> None:
+    stopped = runner.both(**VENDOR_CREATE, platform="other:443")
+    assert stopped["error"]["kind"] == "registry_mismatch"
+    assert "another_platform" not in stopped["msg"]
+    assert runner.did_registry(platform="other:443")["changed"]
+
+
+def test_consent_to_a_further_platform_goes_with_present_alone(runner: Runner) -> None:
+    refused = runner.did_registry(
+        state="forgotten", dids=[{"did_number": "1"}], another_platform=True
+    )
+    assert refused["error"]["kind"] == "invalid_parameter" and "another_platform" in refused["msg"]
 
 
 @in_a_file
@@ -384,30 +444,15 @@ def test_a_look_after_a_crash_reads_a_private_copy(
     _crash_while_writing(runner)
     journal = runner.registry.with_name("registry.db-journal")
     assert journal.stat().st_size > 0
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    # In memory: there is not even a place for a file.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     before = runner.traces()
     assert runner.did(check=True, **VENDOR_CREATE)["action"] == "none"
     assert runner.did(check=True, **{**VENDOR_CREATE, "port": 1})["action"] == "update"
     assert runner.traces() == before
-    assert list(scratch.iterdir()) == []
     # A run in earnest recovers the registry itself.
     assert runner.did(**VENDOR_CREATE)["action"] == "none"
     assert not journal.exists()
-
-
-@in_a_file
-def test_a_look_that_finds_no_room_for_its_copy(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    runner.did(**VENDOR_CREATE)
-    _crash_while_writing(runner)
-    before = runner.traces()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    result = runner.did(check=True, **VENDOR_CREATE)
-    assert result["error"]["kind"] == "registry_unavailable"
-    assert runner.traces() == before
 
 
 @in_a_file
@@ -439,18 +484,19 @@ def test_a_registry_that_is_recovered_and_written_while_it_is_copied(
     runner.did(**VENDOR_CREATE)
     _crash_while_writing(runner)
     journal = runner.registry.with_name("registry.db-journal")
-    copied = shutil.copyfile
+    read = _sqlite_copy._read
 
-    def copy(source: str, target: str) -> None:
-        copied(source, target)
-        if source.endswith("-journal"):
+    def read_and_write(path: str) -> bytes:
+        content = read(path)
+        if path.endswith("-journal"):
             monkeypatch.undo()
             runner.write("UPDATE records SET record_id = 99")
             assert not journal.exists()
+        return content
 
-    monkeypatch.setattr(shutil, "copyfile", copy)
+    monkeypatch.setattr(_sqlite_copy, "_read", read_and_write)
     connection, _traces = _sqlite_copy.private_copy(str(runner.registry))
-    assert shutil.copyfile is copied
+    assert _sqlite_copy._read is read
     with contextlib.closing(connection):
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("SELECT record_id FROM records").fetchall() == [(99,)]
@@ -521,7 +567,7 @@ def test_a_registry_in_a_folder_that_cannot_be_written(runner: Runner) -> None:
         assert task(check, 5060)["action"] == "none"
         result = task(check, 1)
         assert result["error"]["kind"] == "registry_unavailable", result
-        assert "Nothing was sent" in result["msg"] or "readonly" in result["msg"]
+        assert "Nothing was sent" in result["msg"] or "no permission" in result["msg"]
     assert len(runner.requests()) == 1
 
 
