@@ -52,13 +52,13 @@ WAYS = {
         (
             *("+55 (Ax) xxxx-xxxx", "+55 Ax xxxxx-xxxx", "+55(Ax)xxxx-xxxx", "+55-Ax-xxxx-xxxx"),
             *("+55 Ax xxxx xxxx", "+55 Ax xxxxxxxx", "+55 Axxxxxxxxx", "+55.Ax.xxxx.xxxx"),
-            *("+5511 xxxx-xxxx", "+5511 xxxxxxxx", "(+55) Ax xxxx-xxxx", "+55Ax xxxxx-xxxx"),
+            *("+5511 xxxx-xxxx", "+5511 30xx-35xx", "+5511 xxxxxxxx", "(+55) Ax xxxx-xxxx", "+55Ax xxxxx-xxxx"),
         ),
     ),
     "country code without +": Way(
         "55 (11) 3000-1000",
         (
-            *("55 (Ax) xxxx-xxxx", "55 Ax xxxx-xxxx", "55 Ax xxxxx xxxx", "55Ax xxxx-xxxx"),
+            *("55 (Ax) xxxx-xxxx", "55 Ax xxxx-xxxx", "55 Ax xxxxx xxxx", "55Ax xxxx-xxxx", "5511 30xx-35xx"),
             *("55 Ax xxxxxxxxx", "0055 Ax xxxx-xxxx", "00 55 Ax xxxx-xxxx"),
         ),
     ),
@@ -233,7 +233,12 @@ def _strange(draw: st.DrawFn) -> str:
 def _cells_in_one(draw: st.DrawFn) -> str:
     other = draw(st.integers(2, 999).filter(lambda number: number != 55))
     if draw(st.booleans()):
-        return draw(_texts("1x Ax Axxxxxxx", "1x-Ax-Axxxxxxx", "Axx 9 Axxxxxxx", "Axxxx Axxxxxxx"))
+        return draw(
+            _texts(
+                *("1x Ax Axxxxxxx", "1x-Ax-Axxxxxxx", "Axx 9 Axxxxxxx", "Axxxx Axxxxxxx"),
+                *("Ax 3 xxxx-xxxx", "(Ax) 4 xxxx-xxxx", "1x 9 xxx xxxx"),
+            )
+        )
     if draw(st.booleans()):
         return f"{other}{draw(_one_of(' ', '-', ';'))}{draw(_texts('Axxxxxxxxx', 'Axxxxxxxxxx'))}"
     return f"{other} {draw(_texts('(Ax) xxxx-xxxx', '(Ax) xxxxx-xxxx'))}"
