@@ -26,7 +26,11 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry._records
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
-from ansible_collections.nextbilling.did.tests.unit.plugins.proof.relay import Relay, relaying
+from ansible_collections.nextbilling.did.tests.unit.plugins.proof.relay import (
+    Happening,
+    Relay,
+    relaying,
+)
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.world import (
     AFTER_ANSWER,
     BEFORE_INTENT,
@@ -175,7 +179,7 @@ class Schedule:
         relay.after_bytes = lambda: come_to(AFTER_BYTES)
         relay.after_work = lambda: come_to(AFTER_WORK)
         relay.drops_request, relay.drops_answer = ending.drops_request, ending.drops_answer
-        moments = {
+        moments: dict[str, Happening] = {
             step: functools.partial(come_to, step)
             for step in (BEFORE_INTENT, BEFORE_REQUEST, AFTER_ANSWER)
         }
