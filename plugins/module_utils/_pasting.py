@@ -31,7 +31,11 @@ class Target(t.NamedTuple):
 
     def options(self) -> dict[str, str]:
         """Return the options of a module that name it."""
-        return self._asdict()
+        return {
+            "platform": self.platform,
+            "registry": self.registry,
+            "registry_id": self.registry_id,
+        }
 
 
 def pasteable_task(name: str, module: str, options: t.Mapping[str, t.Any]) -> str:

@@ -28,7 +28,7 @@ class _Loader(yaml.SafeLoader):
     """Reads as Ansible does: what is marked is text, too."""
 
 
-_Loader.add_constructor("!unsafe", lambda loader, node: _Unsafe(loader.construct_scalar(node)))
+_Loader.add_constructor("!unsafe", lambda loader, node: _Unsafe(node.value))
 
 
 def read(text: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -218,7 +218,7 @@ def test_a_live_claim_is_waited_for_to_record(runner: Runner) -> None:
         runner.store.location, platform, registry_id=None, write=True, timeout=5
     )
     registry.claim(platform, Intent("create", None, "1", None, {"did_number": "1"}, 1.0))
-    recorded = {"state": "recorded", "dids": [{"did_number": "1", "record_id": 13}]}
+    recorded: dict[str, Any] = {"state": "recorded", "dids": [{"did_number": "1", "record_id": 13}]}
     busy = runner.did_registry(**recorded, registry_timeout=0.1)
     assert busy["error"]["kind"] == "registry_busy"
     assert runner.did_registry(**recorded)["changed"]
@@ -676,7 +676,7 @@ def test_an_edit_that_is_under_way(runner: Runner) -> None:
 def test_an_adoption_never_overtakes_a_create_that_is_under_way(runner: Runner) -> None:
     registry = _held_by_another_run(runner)
     for run in (runner.did, lambda **did: runner.dids(dids=[did], registry_timeout=0.1)):
-        more = {"registry_timeout": 0.1} if run == runner.did else {}
+        more: dict[str, Any] = {"registry_timeout": 0.1} if run == runner.did else {}
         busy = run(did_number="1166", record_id=13, port=1, **more)
         assert busy["error"]["kind"] == "registry_busy", busy
     assert runner.requests() == []
@@ -706,7 +706,7 @@ def test_a_recorded_number_does_not_undo_a_renumbering(runner: Runner) -> None:
     said = {"did_number": "1", "record_id": 13}
     assert not _resolve(runner, "recorded", said)["changed"]
     runner.simulator.fault("drop_after")
-    renumbering = {"did_number": "2", "record_id": 13, "renumber": True}
+    renumbering: dict[str, Any] = {"did_number": "2", "record_id": 13, "renumber": True}
     assert runner.did(**renumbering)["error"]["kind"] == "unknown_outcome"
     refused = _resolve(runner, "recorded", said)
     assert refused["error"]["kind"] == "conflict"

@@ -11,6 +11,7 @@ lost. All of them are run; C(INTERLEAVINGS) says how many there are.
 from __future__ import annotations
 
 import collections
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,11 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry._records
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
-from ansible_collections.nextbilling.did.tests.unit.plugins.proof.relay import Relay, relaying
+from ansible_collections.nextbilling.did.tests.unit.plugins.proof.relay import (
+    Happening,
+    Relay,
+    relaying,
+)
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.world import (
     AFTER_ANSWER,
     BEFORE_INTENT,
@@ -150,7 +155,7 @@ class Schedule:
         world, ending, steps = self.world, self.ending, self.ending.steps
         if ending.refused:
             world.simulator.fault("status", status=422, match={"did_number": self.number})
-        self._create(lambda step: self._come_to(step), ending)
+        self._create(self._come_to, ending)
         for step in (AFTER_COMMIT, LEASE_OVER):
             if step == LEASE_OVER:
                 world.pass_time(LEASE_AND_MORE)
@@ -174,8 +179,8 @@ class Schedule:
         relay.after_bytes = lambda: come_to(AFTER_BYTES)
         relay.after_work = lambda: come_to(AFTER_WORK)
         relay.drops_request, relay.drops_answer = ending.drops_request, ending.drops_answer
-        moments = {
-            step: lambda step=step: come_to(step)
+        moments: dict[str, Happening] = {
+            step: functools.partial(come_to, step)
             for step in (BEFORE_INTENT, BEFORE_REQUEST, AFTER_ANSWER)
         }
         self.world.converge(
@@ -264,7 +269,7 @@ def test_a_statement_at_every_step_of_a_create(
     print(f"{ending}: {dict(ran)}, {len(untrue)} of them untrue")
     # Nothing but an untruth about that very attempt lets a DID be created twice, and that does.
     assert set(running.duplicates()) == untrue
-    assert Ran(*(ran[said] for said in STATEMENTS), len(untrue)) == INTERLEAVINGS[ending]
+    assert (*(ran[said] for said in STATEMENTS), len(untrue)) == INTERLEAVINGS[ending]
 
 
 def test_how_many_interleavings_there_are() -> None:

@@ -159,7 +159,12 @@ class World:
         happenings = dict(moments or {})
         if kill is not None:
             before = happenings.get(kill, lambda: None)
-            happenings[kill] = lambda: (before(), life.end())  # type: ignore[func-returns-value]
+
+            def die() -> None:
+                before()
+                life.end()
+
+            happenings[kill] = die
         with self.registry(write=not check) as registry:
             fingerprints = Fingerprints(self.api_key, registry.registry_id)
             with contextlib.closing(Platform(connection)) as client:
