@@ -100,7 +100,12 @@ def test_what_another_run_has_not_brought_to_rest_is_created_twice_under_another
     registry.confirm(token, platform, intent, 13, AT)
     link = tmp_path / "link.db"
     os.link(runner.registry, link)
-    result = runner.did(did_number="1166", registry=str(link))
+    # Within one process, SQLite would notice.
+    tasks = [_task(runner, "did", link, did_number="1166")]
+    done = subprocess.run(
+        [sys.executable, "-c", TASKS, json.dumps(tasks)], check=True, capture_output=True, text=True
+    )
+    result = json.loads(done.stdout)
     assert result.get("action") != "create"
     assert result["error"]["kind"] == "registry_unavailable"
     assert runner.requests() == []
@@ -200,7 +205,7 @@ def test_a_journal_that_is_somewhere_else(
 
 # Mounts
 
-MOUNTED = """
+TASKS = """
 import json, sys
 from ansible_collections.nextbilling.did.plugins.modules import did, did_info, did_registry
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import run_module
@@ -229,7 +234,7 @@ def _in_a_namespace(mounts: list[tuple[Path, Path]], tasks: list[Any]) -> list[R
     done = subprocess.run(
         [
             *("unshare", "-m", "sh", "-c", script, "sh", *paths),
-            *(sys.executable, "-c", MOUNTED, json.dumps(tasks)),
+            *(sys.executable, "-c", TASKS, json.dumps(tasks)),
         ],
         check=True,
         capture_output=True,
