@@ -50,7 +50,8 @@ _CELLS = (
     Damage(
         "is a spreadsheet's error value",
         "Correct the formula, or enter the value as text",
-        r"#(?:N/?[AD]|(?:REF|VALUE|NUM|DIV/0|NULL|SPILL|CALC|FIELD|VALOR|N[UÚ]M|NULO|DESPEJAR)!|(?:NAME|NOME)\?|##+)|Err:[0-9]{3}",
+        r"#(?:N/?[AD]|¡?(?:REF|VALUE|NUM|DIV/0|NULL|SPILL|CALC|FIELD|VALOR|N[UÚ]M|NULO|DESPEJAR)!|¿?(?:NAME|NOME|NOMBRE)\?|GETTING_DATA|##+)"
+        r"|Err:[0-9]{3}",
     ),
     Damage(
         "is what a spreadsheet makes of a long number (scientific notation), and its last digits are lost",
@@ -69,6 +70,7 @@ _CELLS = (
         r"'[+(]?[0-9][0-9 .()-]*|=\"[^\"]*\"",
     ),
 )
+_ERROR_VALUE = re.compile(str(_CELLS[0].pattern), re.IGNORECASE)
 _CELL = re.compile("|".join(str(damage.pattern) for damage in _CELLS), re.IGNORECASE)
 
 _OBJECTIONS = {
@@ -158,6 +160,11 @@ def explain(text: str) -> str:
     holds = f"holds {_named(strange)}" if strange else ""
     what = holds if holds and damage in (_STRANGE, _UNKNOWN) else damage.what
     return f"{shown} {what}{f' ({holds})' if holds and what != holds else ''}. {damage.advice}"
+
+
+def is_error_value(text: str) -> bool:
+    """Tell whether a text is what a spreadsheet shows where a formula has failed."""
+    return _ERROR_VALUE.fullmatch(text) is not None
 
 
 def explain_cell(text: str) -> str | None:

@@ -28,11 +28,6 @@ _OTHERS = (
     ("{", "JSON; name it .json"),
     ("---", "YAML; name it .yml"),
 )
-# What stands in a cell whose formula has failed, in English, Portuguese and Spanish.
-_ERRORS = frozenset(
-    "#N/A #N/D #REF! #VALUE! #VALOR! #¡VALOR! #NAME? #NOME? #¿NOMBRE? #DIV/0! #¡DIV/0! #NUM! #NÚM! #¡NUM! #NULL! #NULO! #¡NULO! #GETTING_DATA"
-    " #SPILL! #CALC! #DESPEJAR! #####".split()
-)
 _INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
 
 
@@ -127,10 +122,19 @@ def _check_quotes(path: str, row: list[str], line: int) -> None:
 
 
 def _failed_formulas(declared: dict[str, t.Any]) -> tuple[str, ...]:
-    return tuple(
-        f"{name}: {cell.strip()} is what a spreadsheet shows where a formula has failed"
+    suspects = {
+        name: cell.strip()
         for name, cell in declared.items()
-        if isinstance(cell, str) and "#" in cell and cell.strip() in _ERRORS
+        if isinstance(cell, str) and cell.lstrip().startswith("#")
+    }
+    if not suspects:
+        return ()
+    from ._damage import is_error_value
+
+    return tuple(
+        f"{name}: {cell} is what a spreadsheet shows where a formula has failed"
+        for name, cell in suspects.items()
+        if is_error_value(cell)
     )
 
 
