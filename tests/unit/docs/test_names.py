@@ -29,6 +29,7 @@ OTHERS = {
     *("loop_control", "log_path", "module_defaults", "no_log", "playbook_dir"),  # Ansible's
     *("pg_dump", "search_path"),  # PostgreSQL's
     "suppress_env_files",  # ansible-runner's
+    "new_record",  # in the platform's answer
 }
 _ERRORS: list[type[_errors.DidError]] = [_errors.DidError, *_errors.DidError.__subclasses__()]
 KINDS = {error.kind for error in _ERRORS}
