@@ -31,6 +31,7 @@ OTHERS = {
     *("pg_dump", "search_path", "remote_write", "synchronous_commit"),  # PostgreSQL's
     *(*_location.PARAMETERS, "oauth_client_secret", "scram_client_key"),  # its library's
     "suppress_env_files",  # ansible-runner's
+    "new_record",  # in the platform's answer
 }
 _ERRORS: list[type[_errors.DidError]] = [_errors.DidError, *_errors.DidError.__subclasses__()]
 KINDS = {error.kind for error in _ERRORS}
