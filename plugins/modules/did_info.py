@@ -109,8 +109,9 @@ dids:
       type: str
     attempt:
       description:
-        - Which create it is, where the outcome of a create is not known or it is under way; else null. Each create is another attempt.
+        - Which create it is, where the outcome of a create is not known; else null. Each create is another attempt.
           M(nextbilling.did.did_registry) takes it with C(state=forgotten).
+        - It is null while the create is under way, as what the platform holds then says nothing of what it will hold.
       type: str
       sample: 18ec00842ff4938e690a92f04fc7a01c
     claim:

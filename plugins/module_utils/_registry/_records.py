@@ -64,13 +64,22 @@ class Record(t.NamedTuple):
 
     @property
     def attempt(self) -> str | None:
-        """Return which create this record stands for while it is not known to exist, else None. Each create makes its own record."""
-        return self.key if self.outcome == UNKNOWN else None
+        """Return which create this record stands for, once that has ended and it is not known to exist; else None.
+
+        Each create makes its own record. While it is under way nobody is told which one it is: what a person sees of the platform then
+        may be otherwise when it ends, so nothing can be said of it before somebody has looked again.
+        """
+        return self.key if self.outcome == UNKNOWN and not self.is_held else None
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether a run may still be at work on it."""
+        return self.claim is not None and self.claim.live
 
     @property
     def shown_outcome(self) -> str:
         """Return the outcome as people see it: nothing is settled about a record that a run still holds."""
-        return UNDER_WAY if self.claim is not None and self.claim.live else self.outcome
+        return UNDER_WAY if self.is_held else self.outcome
 
 
 Found = tuple[t.Optional[Record], t.Optional[Record]]

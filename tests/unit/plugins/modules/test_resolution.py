@@ -469,7 +469,9 @@ def test_nothing_is_forgotten_while_a_run_is_at_work(runner: Runner, action: str
     other = {"did_number": "2", "attempt": runner.attempt("2")}
     registry = _held_by_another_run(runner)
     if action == "create":
-        entry["attempt"] = runner.attempt("1166")
+        ((entry["attempt"],),) = runner.rows(
+            "SELECT record_key FROM records WHERE claim_token = record_key"
+        )
     began = time.monotonic()
     refused = _resolve(runner, "forgotten", other, entry)
     assert time.monotonic() - began < 30, "it waited"
@@ -642,7 +644,9 @@ def test_a_record_that_a_run_holds_is_shown_as_under_way(runner: Runner) -> None
     _held_by_another_run(runner).close()
     (shown,) = runner.did_info(outcome="under_way")["dids"]
     assert (shown["did_number"], shown["outcome"]) == ("1166", "under_way")
-    assert len(shown["attempt"]) == 32
+    assert (
+        shown["attempt"] is None
+    ), "what is seen of the platform now may be otherwise when it ends"
     assert shown["claim"]["action"] == "create" and "@" in shown["claim"]["holder"]
     ends = datetime.fromisoformat(shown["claim"]["ends_at"])
     left = (ends - datetime.now(timezone.utc)).total_seconds()
@@ -657,7 +661,7 @@ def test_a_record_that_a_run_holds_is_shown_as_under_way(runner: Runner) -> None
     shown, other = runner.did_info(outcome="unknown")["dids"]
     assert (shown["did_number"], other["did_number"]) == ("1166", "3")
     assert shown["claim"] is other["claim"] is None
-    assert shown["attempt"] != other["attempt"]
+    assert shown["attempt"] != other["attempt"] and len(shown["attempt"]) == 32
     assert runner.did_info(outcome="under_way")["dids"] == []
 
 
