@@ -18,11 +18,13 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Collection
 
 _RESEMBLES = 0.75
+# Names that other lists and results have.
+_ELSEWHERE = frozenset({"attempt", "confirmed_at", "last_number", "outcome", "platform"})
 _LENGTH = 24
 
 
 def shown_name(name: object, fields: Collection[str]) -> str | None:
-    """Return a name that is a field's, but for a slip, or None.
+    """Return a name that is a field's, but for a slip, or one that has its place elsewhere in the collection; else None.
 
     Any other one may be a value, and the value may be a secret: of a table without a header, or of a list with a wrong indentation.
     For the same reason a digit is let through only where the field has one: C(Password1) is a password.
@@ -31,7 +33,7 @@ def shown_name(name: object, fields: Collection[str]) -> str | None:
         rf"(?=.{{1,{_LENGTH}}}\Z)[A-Za-z_]+[12]?", name
     ):
         return None
-    nearest = _nearest(name.lower(), frozenset(fields))
+    nearest = _nearest(name.lower(), _ELSEWHERE.union(fields))
     if nearest is None or (name[-1].isdigit() and not nearest[-1].isdigit()):
         return None
     return name

@@ -243,7 +243,7 @@ def test_info(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE, password="geheim")
     runner.did(record_id=12, port=1)
     _unknown(runner, "2")
-    runner.did_registry(platform="other:443")
+    runner.did_registry(platform="other:443", another_platform=True)
     runner.did_registry(
         platform="other:443", state="recorded", dids=[{"did_number": "1166", "record_id": 7}]
     )
@@ -469,9 +469,7 @@ def test_nothing_is_forgotten_while_a_run_is_at_work(runner: Runner, action: str
     other = {"did_number": "2", "attempt": runner.attempt("2")}
     registry = _held_by_another_run(runner)
     if action == "create":
-        ((entry["attempt"],),) = runner.rows(
-            "SELECT record_key FROM records WHERE claim_token = record_key"
-        )
+        ((entry["attempt"],),) = runner.rows("SELECT record_key FROM records WHERE claim_until > 0")
     began = time.monotonic()
     refused = _resolve(runner, "forgotten", other, entry)
     assert time.monotonic() - began < 30, "it waited"
@@ -574,7 +572,7 @@ def test_an_attempt_of_another_did_or_platform(runner: Runner) -> None:
     refused = _resolve(runner, "forgotten", *twice)
     assert refused["error"]["kind"] == "invalid_parameter"
     assert "dids[0] and dids[1]: have the same attempt" in refused["msg"]
-    runner.did_registry(platform="other:443")
+    runner.did_registry(platform="other:443", another_platform=True)
     refused = _resolve(
         runner, "forgotten", {"did_number": "1", "attempt": one}, platform="other:443"
     )
@@ -588,7 +586,7 @@ def test_an_attempt_of_another_did_or_platform(runner: Runner) -> None:
 
 def test_the_same_number_on_two_platforms_is_two_attempts(runner: Runner) -> None:
     _unknown(runner)
-    runner.did_registry(platform="other:443")
+    runner.did_registry(platform="other:443", another_platform=True)
     runner.simulator.fault("drop_before")
     there = runner.did(did_number="1166", platform="other:443")["error"]["attempt"]
     said = {"did_number": "1166", "attempt": there}
