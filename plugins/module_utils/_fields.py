@@ -64,6 +64,9 @@ class Unsupported:
         self.kind = kind
 
 
+FRACTION = Unsupported("a number with a decimal point")
+
+
 _QUOTE = (
     ": put it in quotes, as YAML reads unquoted text such as 0010, 1.10, 12:30 or yes as something else. Where a template gives the number"
     " that is meant, write '| string' behind it"
@@ -128,7 +131,7 @@ def _unquoted(value: object) -> str:
     words = f"must be a quoted string, not {kind_of(value)}"
     if isinstance(value, bool):
         return f"{words}: put it in quotes, as YAML reads unquoted words such as yes and no as truth values"
-    if isinstance(value, float):
+    if isinstance(value, float) or value is FRACTION:
         return (
             f"{words}: it was read as a decimal number, and digits may be lost. Put it in quotes where it is written. If it comes from a"
             " table, have its column read as text (in pandas: dtype=str). The filter 'string' comes too late"
