@@ -209,17 +209,26 @@ def _did_type(value: object) -> int:
     entry = _TYPES_BY_WORD.get(str(value).strip().lower()) if is_word else None
     if entry is None:
         known = ", ".join(f"{entry.name} ({entry.code})" for entry in DID_TYPES)
-        given = _cut(str(value)) if is_word else kind_of(value)
+        given = _cut(str(value)) if is_word and _is_word(str(value)) else kind_of(value)
         raise ValueError(f"must be one of {known}, not {given}")
     return entry.code
+
+
+def _is_word(text: str) -> bool:
+    """Tell whether a text is a short number or a word, and not what a password may be."""
+    return len(text) <= 2 or text.replace("_", "").replace(" ", "").isalpha()
 
 
 def _host(value: object) -> str:
     text = _text(value)
     if text == "" or _address(text) is not None or _is_host_name(text):
         return text
+    if text != text.strip():
+        raise ValueError("begins or ends with space: write the address or the name alone")
+    # With other signs it may be a password, as of a table whose cells stand in the wrong columns.
+    shown = f"{_cut(text)} " if re.fullmatch(r"[\w.:/,\s-]+", text) else ""
     raise ValueError(
-        f"{_cut(text)} is neither an IP address nor a host name (a port has a field of its own)"
+        f"{shown}is neither an IP address nor a host name (a port has a field of its own)"
     )
 
 

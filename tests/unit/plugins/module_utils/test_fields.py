@@ -262,6 +262,14 @@ def test_digits_alone_are_taken_as_they_are() -> None:
         assert _fields.normalise({"did_number": f" {text}\n"}) == ({"did_number": text}, [])
 
 
+@pytest.mark.parametrize("name", ["host", "ip_address1", "did_type"])
+def test_a_password_in_a_wrong_column_is_not_shown(name: str) -> None:
+    (problem,) = _fields.normalise({name: "Xk29$mQz77"})[1]
+    assert problem.startswith(f"{name}: ") and "Xk29" not in problem
+    (problem,) = _fields.normalise({"host": "10.0.0.1 "})[1]
+    assert problem.startswith("host: begins or ends with space")
+
+
 @pytest.mark.parametrize(
     "text",
     ["46.633309", "1130.001000", "+2.000", "+46.633309", "11 30001-30099", "(11) 30001 30099"],
