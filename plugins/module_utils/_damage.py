@@ -159,6 +159,9 @@ def explain(text: str) -> str:
         strange = [character for character in strange if not character.isascii()]
     holds = f"holds {_named(strange)}" if strange else ""
     what = holds if holds and damage in (_STRANGE, _UNKNOWN) else damage.what
+    if damage is _UNKNOWN and any(character.isascii() for character in strange):
+        # What resembles no number may be a secret, as of a table whose cells stand in the wrong columns.
+        return f"{what}, and is not shown. {damage.advice}"
     return f"{shown} {what}{f' ({holds})' if holds and what != holds else ''}. {damage.advice}"
 
 

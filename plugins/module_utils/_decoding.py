@@ -27,16 +27,23 @@ _BACKSLASH = re.compile(
     r"|(.)|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
-_PERCENT = re.compile(r"%(?:25)+(?=[0-9a-f]{2})", re.IGNORECASE)
+_PERCENT = re.compile(r"%(?:25)+(?=u?[0-9a-f]{2})", re.IGNORECASE)
+# As escape() of JavaScript and some servers write other characters.
+_PERCENT_UNICODE = re.compile(r"%u([0-9a-f]{4})", re.IGNORECASE)
+# RFC 2045, 6.7
+_QUOTED_PRINTABLE = re.compile(r"=([0-9a-f]{2})", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:amp;)+(?=#|[a-z])", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}")
 _URL_SAFE = str.maketrans("-_", "+/")
 _HEXADECIMAL = re.compile(
-    r"(?:(?:0x|\\+x|[xX%=]|U\+0{0,4}|\\+u00)?[0-9a-f]{2}[\s:;,._|-]*){3,}", re.IGNORECASE
+    r"(?:(?:0x|\\+x|[xX%=]|U\+0{0,4}|\\+u00)?[0-9a-f]{2}h?[^0-9A-Za-z\\%=]{0,4}){3,}", re.IGNORECASE
 )
 _PREFIX = re.compile(r"0x|U\+(?:00){0,2}|\\+u00|[^0-9a-f]", re.IGNORECASE)
-_NUMBERS = re.compile(r"(?<!\d)\d{1,3}(?:[^\w]{1,4}\d{1,3}){2,}(?!\d)")
+# Between them may stand a call: chr(88).chr(107)
+_NUMBERS = re.compile(
+    r"(?<!\d)\d{1,3}(?:\W{1,5}(?:[a-z]{1,5}\(\s*)?\d{1,3}){2,}(?!\d)", re.IGNORECASE
+)
 
 
 def unescaped(text: str) -> Iterator[str]:
@@ -87,7 +94,14 @@ def _character(escape: re.Match[str]) -> str:
 
 
 def _without_percents(text: str) -> str:
-    return unquote(_PERCENT.sub("%", text), errors="replace") if "%" in text else text
+    if "%" not in text:
+        return text
+    plain = _PERCENT_UNICODE.sub(lambda match: chr(int(match[1], 16)), _PERCENT.sub("%", text))
+    return unquote(plain, errors="replace")
+
+
+def _without_quoted_printable(text: str) -> str:
+    return _QUOTED_PRINTABLE.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def _without_entities(text: str) -> str:
@@ -112,6 +126,24 @@ def _bits(word: str) -> str:
     # One character alone is less than a byte.
     usable = word[: len(word) - (len(word) % 4 == 1)]
     return _text(base64.b64decode(usable + "=" * (-len(usable) % 4)))
+
+
+_BASE32 = re.compile(r"[A-Z2-7]{8,}", re.IGNORECASE)
+
+
+def _from_base32(text: str) -> Iterator[str]:
+    """Yield what the base32 in a text says. Groups of eight characters begin at any of them."""
+    words = _BASE32.findall(text)
+    for start in range(8 if words else 0):
+        decoded = " ".join(_bits32(word[start:].upper()) for word in words)
+        if decoded.strip():
+            yield decoded
+
+
+def _bits32(word: str) -> str:
+    # So many of the last characters are less than a byte.
+    usable = word[: len(word) - {1: 1, 3: 1, 6: 1}.get(len(word) % 8, 0)]
+    return _text(base64.b32decode(usable + "=" * (-len(usable) % 8)))
 
 
 def _from_hexadecimal(text: str) -> Iterator[str]:
@@ -153,7 +185,9 @@ _DECODERS: tuple[Callable[[str], Iterator[str]], ...] = (
     _one(_without_entities),
     _one(lambda text: _TAG.sub("", text)),
     _one(lambda text: text[::-1]),
+    _one(_without_quoted_printable),
     _from_hexadecimal,
     _from_numbers,
     _from_base64,
+    _from_base32,
 )

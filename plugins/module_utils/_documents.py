@@ -18,7 +18,7 @@ import json
 import re
 import typing as t
 
-from ._fields import Unsupported
+from ._fields import FRACTION, Unsupported
 from ._files import ENCRYPTED, Found, line_of, repeated, unusable
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -30,7 +30,6 @@ if t.TYPE_CHECKING:  # pragma: no cover
 _NO_LIST = "must hold a list of DIDs"
 # Python refuses to read integers of thousands of digits, or takes very long for it.
 _DIGITS = 30
-_FRACTION = Unsupported("a number with a decimal point")
 _LARGE = Unsupported("a number that is too large")
 
 
@@ -48,8 +47,8 @@ def read_json(path: str, text: str, names: set[str]) -> list[Found]:
     decoder = json.JSONDecoder(
         object_pairs_hook=mapping,
         parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else _LARGE,
-        parse_float=lambda _digits: _FRACTION,
-        parse_constant=lambda _word: _FRACTION,
+        parse_float=lambda _digits: FRACTION,
+        parse_constant=lambda _word: FRACTION,
     )
     found: list[Found] = []
     line, counted = 1, 0
@@ -327,7 +326,7 @@ _SCALARS: dict[str, Callable[[str], object]] = {
     "null": _null,
     "bool": _boolean,
     "int": _whole_number,
-    "float": lambda _text: _FRACTION,
+    "float": lambda _text: FRACTION,
     "timestamp": lambda _text: _DATE,
 }
 _TAGGED = "has a tag that is not of plain YAML, or does not fit its value ('!' begins a tag); put text that begins with '!' in quotes"

@@ -64,6 +64,9 @@ class Unsupported:
         self.kind = kind
 
 
+FRACTION = Unsupported("a number with a decimal point")
+
+
 _QUOTE = (
     ": put it in quotes, as YAML reads unquoted text such as 0010, 1.10, 12:30 or yes as something else. Where a template gives the number"
     " that is meant, write '| string' behind it"
@@ -74,7 +77,7 @@ def _text(value: object) -> str:
     """Text alone: what YAML made of unquoted text is not what was written."""
     if not isinstance(value, str):
         advice = _QUOTE if isinstance(value, (int, float, Unsupported)) else ""
-        raise ValueError(f"must be text, not {_kind(value)}{advice}")
+        raise ValueError(f"must be text, not {kind_of(value)}{advice}")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
@@ -125,10 +128,10 @@ def _password(value: object) -> str:
 
 def _unquoted(value: object) -> str:
     """Return why a value must be a string: anything but a string has already lost what was written."""
-    words = f"must be a quoted string, not {_kind(value)}"
+    words = f"must be a quoted string, not {kind_of(value)}"
     if isinstance(value, bool):
         return f"{words}: put it in quotes, as YAML reads unquoted words such as yes and no as truth values"
-    if isinstance(value, float):
+    if isinstance(value, float) or value is FRACTION:
         return (
             f"{words}: it was read as a decimal number, and digits may be lost. Put it in quotes where it is written. If it comes from a"
             " table, have its column read as text (in pandas: dtype=str). The filter 'string' comes too late"
@@ -168,7 +171,7 @@ def _integer(value: object) -> int:
         if _is_number(text[1:] if text.startswith(("+", "-")) else text):
             value = int(text)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"must be a whole number, not {_kind(value)}")
+        raise ValueError(f"must be a whole number, not {kind_of(value)}")
     if abs(value) > _INTEGER_LIMIT:
         raise ValueError("is too large")
     return value
@@ -198,7 +201,7 @@ def _flag(value: object) -> int:
     try:
         return int(boolean(value, strict=True))
     except TypeError:
-        raise ValueError(f"must be true or false, not {_kind(value)}") from None
+        raise ValueError(f"must be true or false, not {kind_of(value)}") from None
 
 
 def _did_type(value: object) -> int:
@@ -206,17 +209,26 @@ def _did_type(value: object) -> int:
     entry = _TYPES_BY_WORD.get(str(value).strip().lower()) if is_word else None
     if entry is None:
         known = ", ".join(f"{entry.name} ({entry.code})" for entry in DID_TYPES)
-        given = _cut(str(value)) if is_word else _kind(value)
+        given = _cut(str(value)) if is_word and _is_word(str(value)) else kind_of(value)
         raise ValueError(f"must be one of {known}, not {given}")
     return entry.code
+
+
+def _is_word(text: str) -> bool:
+    """Tell whether a text is a short number or a word, and not what a password may be."""
+    return len(text) <= 2 or text.replace("_", "").replace(" ", "").isalpha()
 
 
 def _host(value: object) -> str:
     text = _text(value)
     if text == "" or _address(text) is not None or _is_host_name(text):
         return text
+    if text != text.strip():
+        raise ValueError("begins or ends with space: write the address or the name alone")
+    # With other signs it may be a password, as of a table whose cells stand in the wrong columns.
+    shown = f"{_cut(text)} " if re.fullmatch(r"[\w.:/,\s-]+", text) else ""
     raise ValueError(
-        f"{_cut(text)} is neither an IP address nor a host name (a port has a field of its own)"
+        f"{shown}is neither an IP address nor a host name (a port has a field of its own)"
     )
 
 
@@ -240,14 +252,14 @@ def _is_host_name(text: str) -> bool:
 
 def _hosts(value: object) -> list[str]:
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"must be a list of hosts, not {_kind(value)}")
+        raise ValueError(f"must be a list of hosts, not {kind_of(value)}")
     hosts = [_host(element) for element in value]
     if "" in hosts:
         raise ValueError("holds an empty host")
     return hosts
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     """Name the type of a value in YAML's words, never the value: it may be a secret."""
     if isinstance(value, Unsupported):
         return value.kind

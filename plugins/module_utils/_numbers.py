@@ -58,7 +58,12 @@ _ONE_SEPARATOR = str.maketrans(".-", "  ")
 _COMPLETE = re.compile(r"(?<![0-9])[1-9][0-9]{2,4}[.-][0-9]{4} ")
 _AMOUNT = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 # Two groups and a dot are a number only if they are "3000.1000", "300.1000", "98765.4321" or an area and the rest.
-_PAIR = re.compile(r"[0-9]{3,4}\.[0-9]{4}|9[0-9]{4}\.[0-9]{4}|[0-9]{2,5}\.[0-9]{6,}")
+# Many programs write six digits after the point of a decimal number.
+_PAIR = re.compile(
+    r"[0-9]{3,4}\.[0-9]{4}|9[0-9]{4}\.[0-9]{4}|0[0-9]{1,4}\.[0-9]{6,}|[1-9][0-9]{1,4}\.[0-9]{7,}"
+)
+# "+1.2125550100" is how registries of domains write numbers (RFC 5733, 2.5). No national number has fewer digits there.
+_SIGNED = re.compile(r"\+[0-9]{1,3}\.[0-9]{1,6}")
 # Brazil's CEP.
 _POSTAL_CODE = re.compile(r"[0-9]{5}-[0-9]{3}|[0-9]{2}\.[0-9]{3}-[0-9]{3}")
 
@@ -102,6 +107,8 @@ def _objection_to_bracketed(prefix: str | None, area: str, rest: Sequence[str]) 
 def _objection_to_plain(text: str) -> str | None:
     groups = _split(text.lstrip("+"))
     if text.startswith("+"):
+        if _SIGNED.fullmatch(text):
+            return DECIMAL
         if len(groups[0]) <= 3 and len(groups) > 1:
             return _objection_to_order(True, True, groups[1:])
         return _objection_to_order(False, True, groups, joined=True)
@@ -157,7 +164,12 @@ def _objection_to_long(groups: Sequence[str], joined: bool) -> str | None:
 
 def _ends_in_range(prefix: bool, groups: Sequence[str], joined: bool) -> bool:
     """Tell whether the end may be a range of subscribers, as in "(11) 3000-1000-1009"."""
-    if len(groups) < 3 or min(map(len, groups[-3:])) < 4 or not _ascend(groups[-2:]):
+    if len(groups) < 3 or not _ascend(groups[-2:]):
+        return False
+    if len(groups[-1]) > 4:
+        # Of "11 3000-3001" nobody can tell, but subscribers' numbers have no two groups of five, as "11 30001-30099" has them.
+        return True
+    if min(map(len, groups[-3:])) < 4:
         return False
     # "5511 3000-3500" has them in one group, too.
     joined = joined or groups[0].startswith(("55", "0"))

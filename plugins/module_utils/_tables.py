@@ -125,7 +125,7 @@ def _failed_formulas(declared: dict[str, t.Any]) -> tuple[str, ...]:
     suspects = {
         name: cell.strip()
         for name, cell in declared.items()
-        if isinstance(cell, str) and cell.lstrip().startswith("#")
+        if isinstance(cell, str) and cell.lstrip().startswith(("#", "Err:"))
     }
     if not suspects:
         return ()

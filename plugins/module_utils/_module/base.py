@@ -34,6 +34,15 @@ if t.TYPE_CHECKING:  # pragma: no cover
 # How many new objects there may be before garbage is looked for among them; Python's own default is hundreds.
 _OBJECTS = 250_000
 _LOGIN = ("api_token", "api_key", "registry_password", "copy_from_password")
+# How Ansible begins to say that a value does not fit its option. What follows quotes the value.
+_MISFIT = re.compile(r"(?:argument|Elements value for option|value of) '?(\w+)'? ")
+_WANTED = {
+    "bool": "true or false",
+    "dict": "a dictionary",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+}
 
 
 def environment(name: str) -> str:
@@ -96,11 +105,40 @@ class Module(AnsibleModule):
 
     # Options whose values were taken away: what is left of them is what may be shown.
     _taken: frozenset[str] = frozenset()
+    # Options of text that were given a list or a dictionary, and its kind.
+    nested: t.Mapping[str, str] = {}
+
+    def _load_params(self) -> None:
+        """Read the parameters, and note what Ansible would make text of: a wrong indentation may put a secret into a dictionary."""
+        super()._load_params()
+        self.nested = {
+            name: _fields.kind_of(value)
+            for name, value in self.params.items()
+            if isinstance(value, (dict, list))
+            and self.argument_spec.get(name, {}).get("type") in ("str", "path")
+        }
 
     def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
+        if "error" not in result:
+            msg = self._without_values(msg)
         result.setdefault("error", InvalidParameter(msg).details())
         result.setdefault("invocation", self.shown_invocation())
         super().fail_json(msg=msg, **result)
+
+    def _without_values(self, msg: str) -> str:
+        """Return what Ansible says of the parameters, in words that quote no value: it does not know yet which of them is a secret."""
+        misfit = _MISFIT.match(msg)
+        name = "" if misfit is None else misfit[1]
+        if name not in self.argument_spec:
+            return msg
+        option, value = self.argument_spec[name], self.params.get(name)
+        wanted = _WANTED.get(option["type"], "text")
+        if "choices" in option:
+            return f"{name}: must be one of {', '.join(option['choices'])}"
+        if isinstance(value, list) and option["type"] == "list":
+            return f"{name}: each element must be {_WANTED.get(option['elements'], 'text')}"
+        kind = _fields.kind_of(value)
+        return f"{name}: must be {wanted}" + ("" if kind == wanted else f", not {kind}")
 
     def exit_json(self, **result: t.Any) -> t.NoReturn:
         result.setdefault("invocation", self.shown_invocation())
@@ -111,7 +149,13 @@ class Module(AnsibleModule):
         return {
             "module_args": {
                 name: (
-                    value if name in self._taken else _shown(name, self.argument_spec[name], value)
+                    value
+                    if name in self._taken
+                    else (
+                        MASK
+                        if name in self.nested
+                        else _shown(name, self.argument_spec[name], value)
+                    )
                 )
                 for name, value in self.params.items()
                 if name in self.argument_spec
@@ -175,10 +219,10 @@ def _shown(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
         from .items import shown_items
 
         return shown_items(value)
-    if name in _fields.BY_NAME and isinstance(value, (dict, list)):
+    if isinstance(value, (dict, list)):
         from .items import is_plain
 
-        return value if is_plain(value) else MASK
+        return value if name in _fields.BY_NAME and is_plain(value) else MASK
     return value
 
 
@@ -203,6 +247,9 @@ def run(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
 
 def _end(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
     try:
+        refuse(
+            [f"{name}: must be text, not {kind}" for name, kind in sorted(module.nested.items())]
+        )
         _refuse_marks(module)
         result = work(module)
     except DidError as error:

@@ -105,7 +105,9 @@ _HINTS = {
     "options": "It may set search_path (options=-csearch_path%3DSCHEMA) and nothing else",
 }
 _CREDENTIALS = re.compile(r"//[^@]*:[^@]*@")
-_ASSIGNMENT = re.compile(r"(?:password|secret|key|token)\s*=", re.IGNORECASE)
+# Of an address whose beginning was lost.
+_PATH_CREDENTIALS = re.compile(r"/[^/]*:[^/]*@")
+_ASSIGNMENT = re.compile(r"(?:password|passwd|secret|key|token)\s*[=:]", re.IGNORECASE)
 _NO_PATH = (
     "begins like a path, and holds what may be a password. Give an absolute path, or one from '~'"
 )
@@ -129,7 +131,8 @@ def _problem(location: str, option: str) -> str | None:
     if not location.isprintable() or not plain.isprintable() or location != location.strip():
         return "holds a space at one end, a line's end, or another character that cannot be seen"
     if location.startswith(("/", "~")):
-        return None if _ASSIGNMENT.search(plain) is None and "://" not in plain else _NO_PATH
+        suspect = _ASSIGNMENT.search(plain) or _PATH_CREDENTIALS.search(plain) or "://" in plain
+        return _NO_PATH if suspect else None
     scheme = _SCHEME.match(location)
     if scheme is None:
         return (

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -219,6 +220,7 @@ def test_advice_for_a_value_without_quotes_does_no_harm(name: str) -> None:
     """A number that Python holds as a float or read as octal becomes another one where it is made a string."""
     (of_float,) = _fields.normalise({name: 1130001000.0})[1]
     assert "comes too late" in of_float and "as text" in of_float
+    assert _fields.normalise({name: _fields.FRACTION})[1] == [of_float]
     (of_integer,) = _fields.normalise({name: 49235})[1]
     assert "in quotes where it is written" in of_integer
     assert "Only where a template computes" in of_integer
@@ -258,6 +260,28 @@ def test_a_very_long_text_is_shown_in_part() -> None:
 def test_digits_alone_are_taken_as_they_are() -> None:
     for text in ("7", "0", "+7", "0" * 16, "+" + "1" * 40):
         assert _fields.normalise({"did_number": f" {text}\n"}) == ({"did_number": text}, [])
+
+
+@pytest.mark.parametrize("name", ["host", "ip_address1", "did_type"])
+def test_a_password_in_a_wrong_column_is_not_shown(name: str) -> None:
+    (problem,) = _fields.normalise({name: "Xk29$mQz77"})[1]
+    assert problem.startswith(f"{name}: ") and "Xk29" not in problem
+    (problem,) = _fields.normalise({"host": "10.0.0.1 "})[1]
+    assert problem.startswith("host: begins or ends with space")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["46.633309", "1130.001000", "+2.000", "+46.633309", "11 30001-30099", "(11) 30001 30099"],
+)
+def test_what_no_one_number_is_written_like_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"decimal number|last_number"):
+        _fields.did_number(text)
+
+
+@pytest.mark.parametrize("text", ["+1.2125550100", "030.123456", "212.5550100", "+91 91234 98765"])
+def test_what_resembles_it_is_read(text: str) -> None:
+    assert _fields.did_number(text) == re.sub(r"[. ]", "", text)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_what_is_accepted_is_shown_as_it_is(location: str) -> None:
     "location",
     [
         f"postgresql://me:{SECRET}@db/x",
+        f"/me:{SECRET}@db/x",
+        f"/var/lib/x.db password: {SECRET}",
         f"postgresql://me:{SECRET}%40db/x",
         f"postgresql://me%3A{SECRET}@db/x",
         f"postgresql://host1:5432,me:{SECRET}@host2/x",

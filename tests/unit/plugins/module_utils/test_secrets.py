@@ -68,6 +68,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "decomposed": lambda text: unicodedata.normalize("NFD", text),
     "URL": lambda text: quote(text, safe=""),
     "URL, all of it": lambda text: "".join(f"%{octet:02X}" for octet in text.encode()),
+    "URL, by character": lambda text: "".join(f"%u{ord(each):04X}" for each in text),
     "HTML": html.escape,
     "HTML by number": lambda text: "".join(f"&#{ord(each)};" for each in text),
     "HTML by hexadecimal number": lambda text: "".join(f"&#x{ord(each):04X};" for each in text),
@@ -80,6 +81,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "octal": lambda text: "".join(f"\\{octet:03o}" for octet in text.encode()),
     "octal list": lambda text: octets(text, "03o", " "),
     "decimal list": lambda text: str(list(text.encode())),
+    "decimal calls": lambda text: "||".join(f"chr({octet})" for octet in text.encode()),
     "hexadecimal": lambda text: text.encode().hex(),
     "hexadecimal in a word": lambda text: f"0x{text.encode().hex().upper()}f",
     "hexadecimal with spaces": lambda text: text.encode().hex(" "),
@@ -88,6 +90,13 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "hexadecimal in UTF-16": lambda text: text.encode("utf-16-be").hex(),
     "U+": lambda text: " ".join(f"U+{ord(each):04X}" for each in text),
     "quoted printable": lambda text: "".join(f"={octet:02X}" for octet in text.encode()),
+    "quoted printable, in part": lambda text: "".join(
+        f"={ord(each):02X}" if place % 2 and each.isascii() else each
+        for place, each in enumerate(text)
+    ),
+    "hexadecimal list": lambda text: str([f"{octet:02x}" for octet in text.encode()]),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "base32 in a word": lambda text: f"xy{base64.b32encode(text.encode()).decode()}".lower(),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
     "base64 of more": lambda text: base64.b64encode(f"me:{text}!".encode()).decode(),

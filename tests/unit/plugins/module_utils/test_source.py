@@ -660,13 +660,23 @@ def test_a_quotation_mark_within_a_cell_is_a_character_of_it(tmp_path: Path) -> 
 def test_a_formula_that_has_failed_is_no_value(tmp_path: Path) -> None:
     table = (
         "did_number;description;annotations;host_additional\n1;#N/D;;\n2;x; #REF! ;\n3;# 1;#;|\n"
+        "4;Err:502;;\n"
     )
     items, problems = load(saved(tmp_path, table))
     assert [problem.split(" is what a")[0] for problem in problems] == [
         "dids.csv, line 2: description: #N/D",
         "dids.csv, line 3: annotations: #REF!",
+        "dids.csv, line 5: description: Err:502",
     ]
     assert [item.number for item in items] == ["3"]
+
+
+def test_a_password_in_the_column_of_the_number_is_not_shown(tmp_path: Path) -> None:
+    _items, problems = load(saved(tmp_path, "password;did_number\n1130001000;Xk29mQz77\n"))
+    assert problems[0].startswith(
+        "dids.csv, line 2: did_number: holds U+0058 LATIN CAPITAL LETTER X"
+    )
+    assert "Xk29" not in problems[0]
 
 
 def test_a_million_columns_are_told_in_short(tmp_path: Path) -> None:

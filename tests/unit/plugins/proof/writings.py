@@ -174,6 +174,9 @@ def _ranges(draw: st.DrawFn) -> str:
 def _ranges_of_subscribers(draw: st.DrawFn) -> str:
     first = draw(st.integers(1000, 1998))
     last = draw(st.integers(first + 1, 1999))
+    if draw(st.booleans()):
+        # Nine digits, of which the first five are a group.
+        return f"{draw(_texts('(Ax) ', 'Ax ', '55Ax ', '0Ax '))}3{first}{draw(_one_of('-', ' '))}3{last}"
     area = draw(_texts("(Ax) ", "Ax ", "+55 Ax ", ""))
     return f"{area}{draw(_texts('3xxx'))}-{first}-{last}"
 
@@ -253,6 +256,7 @@ DAMAGES = {
             _pieces(st.one_of(FULL, SHORT), _one_of(".0", ".00", ",0", ",00", ".000", ".0000")),
             _pieces(FULL, _one_of(".", ","), _texts("A", "xA", "xxA", "xxxxA")),
             _pieces(_texts("A", "Ax"), _one_of(".", ","), _texts("A", "xA", "xxA", "xxxA")),
+            _texts("Ax.xxxxxx", "Axx.xxxxxx", "Axxx.xxxxxx", "+Ax.xxxxxx", "+A.xxx", "+Axx.xxxx"),
         ),
         LOOK_UP,
         looked_up=True,
@@ -369,6 +373,8 @@ REFUSED_WAYS = {
     "pairs at the end": ("01 23 45 67 89", "123-45-67", "+33 1 23 45 67 89"),
     "a long group in front of another": ("113000-1000", "1130001-000"),
     "dots before each three digits": ("912.345.678",),
+    "one dot, and six digits or fewer after it": ("21.300100", "+49.301234"),
+    "two groups of five that ascend, after an area": ("91 91234 98765",),
     "two groups of one length that ascend": ("3000-3500",),
     "groups that read as a date": ("11 10 2000", "12-2030"),
     "a postal code's groups": ("12345-678",),
