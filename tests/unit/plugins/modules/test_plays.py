@@ -30,7 +30,7 @@ in_a_file_or_a_database = pytest.mark.parametrize(
 )
 # What Ansible, YAML and JSON would each take for something of their own.
 ODD = "{{7*7}}\"'\\{%x%}:é"
-ODD_FOLDER = f"{ODD} {{#y \n"
+ODD_FOLDER = f"{ODD} {{#y "
 Play = Callable[[str], tuple[int, str]]
 
 
