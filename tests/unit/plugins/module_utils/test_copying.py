@@ -111,7 +111,7 @@ def ends(
 
 def _fill(runner: Runner) -> None:
     assert runner.did_registry()["changed"]
-    assert runner.did_registry(platform=PLATFORM)["changed"]
+    assert runner.did_registry(platform=PLATFORM, another_platform=True)["changed"]
     assert runner.did(**VENDOR_CREATE, password="geheim")["changed"]
     assert runner.did(did_number="2")["changed"]
     runner.did_registry(state="recorded", dids=[{"did_number": "20", "record_id": 70}])

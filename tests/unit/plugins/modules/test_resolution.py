@@ -243,7 +243,7 @@ def test_info(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE, password="geheim")
     runner.did(record_id=12, port=1)
     _unknown(runner, "2")
-    runner.did_registry(platform="other:443")
+    runner.did_registry(platform="other:443", another_platform=True)
     runner.did_registry(
         platform="other:443", state="recorded", dids=[{"did_number": "1166", "record_id": 7}]
     )
@@ -572,7 +572,7 @@ def test_an_attempt_of_another_did_or_platform(runner: Runner) -> None:
     refused = _resolve(runner, "forgotten", *twice)
     assert refused["error"]["kind"] == "invalid_parameter"
     assert "dids[0] and dids[1]: have the same attempt" in refused["msg"]
-    runner.did_registry(platform="other:443")
+    runner.did_registry(platform="other:443", another_platform=True)
     refused = _resolve(
         runner, "forgotten", {"did_number": "1", "attempt": one}, platform="other:443"
     )
@@ -586,7 +586,7 @@ def test_an_attempt_of_another_did_or_platform(runner: Runner) -> None:
 
 def test_the_same_number_on_two_platforms_is_two_attempts(runner: Runner) -> None:
     _unknown(runner)
-    runner.did_registry(platform="other:443")
+    runner.did_registry(platform="other:443", another_platform=True)
     runner.simulator.fault("drop_before")
     there = runner.did(did_number="1166", platform="other:443")["error"]["attempt"]
     said = {"did_number": "1166", "attempt": there}
