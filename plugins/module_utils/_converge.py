@@ -69,8 +69,9 @@ class Job:
 class Converger:
     """Plans and applies, for one DID or for many.
 
-    C(stopped): why a run did not come to all of its DIDs, or None. C(refusals): how many of several simultaneous requests the
-    platform refused. C(least_concurrency): how many were then allowed at once, at the least.
+    C(stopped): why a run did not come to all of its DIDs, or None. C(moved_to): where the registry was moved meanwhile, or None.
+    C(refusals): how many of several simultaneous requests the platform refused. C(least_concurrency): how many were then allowed
+    at once, at the least.
 
     :param sleep: waits for so many seconds, or until the run is told to stop.
     :param stopping: returns why the run has been told to stop, or None.
@@ -93,6 +94,7 @@ class Converger:
         self.sleep = sleep
         self.stopping = stopping
         self.stopped: str | None = None
+        self.moved_to: str | None = None
         self.refusals = 0
         self.least_concurrency = settings.concurrency
 
@@ -153,10 +155,11 @@ class Converger:
 
     @property
     def target(self) -> Target:
-        """Return what the plays in errors are about."""
+        """Return what the plays in errors are about: the registry where it is by now."""
         from ._pasting import Target
 
-        return Target(self.settings.platform, self.registry.location, self.registry.registry_id)
+        location = self.moved_to or self.registry.location
+        return Target(self.settings.platform, location, self.registry.registry_id)
 
     def _wait(self, seconds: float) -> None:
         self.sleep(seconds)

@@ -24,7 +24,7 @@ import time
 import typing as t
 
 from . import _outcome, _telling
-from ._errors import DidError, RegistryBusy, defect
+from ._errors import DidError, RegistryBusy, RegistryMismatch, defect
 from ._plan import ADOPT, CREATE, NONE, UPDATE, recorded
 from ._registry._changes import Intent, LateAnswer
 from ._registry._waiting import FIRST_PAUSE, LONGEST_PAUSE, live_claim, pause_before_look
@@ -285,6 +285,8 @@ class Dispatcher:
             if several:
                 return self._one_by_one(answers, chosen)
             error = failure if isinstance(failure, DidError) else defect(failure)
+            if isinstance(error, RegistryMismatch):
+                self._converger.moved_to = error.moved_to
             for attempts, answer in answers:
                 self._conclude(attempts, answer, error)
             for attempts in chosen:

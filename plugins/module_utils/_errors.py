@@ -106,9 +106,13 @@ class RegistryUnavailable(DidError):
 
 
 class RegistryMismatch(DidError):
-    """The registry is missing, is another one, is of another schema, or does not know the platform."""
+    """The registry is missing, is another one, is of another schema, or does not know the platform.
+
+    C(moved_to): the location to which it was moved, if that is why and may be shown.
+    """
 
     kind = "registry_mismatch"
+    moved_to: str | None = None
 
 
 class RegistryBusy(DidError):

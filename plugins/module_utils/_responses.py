@@ -81,6 +81,8 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?\r?\n")
 _HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)\r?\n")
 _FOLDED_LINE = re.compile(rb"[ \t]+([^\r\n]*)\r?\n")
 _BLANK_LINE = re.compile(rb"\r?\n")
+# RFC 1952, 2.3.1. No text begins so.
+_GZIP = b"\x1f\x8b"
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
@@ -214,10 +216,12 @@ def _keeps(minor: int, headers: tuple[tuple[str, str], ...]) -> tuple[float | No
 
 
 def _decompressed(answer: Answer) -> Answer:
-    """Return an answer as it was before a server compressed it, though none was asked to."""
+    """Return an answer as it was before a server compressed it, though none was asked to, and whether or not it says so."""
     coding = (answer.header("content-encoding") or "").strip().lower()
     if coding in ("", "identity"):
-        return answer
+        if not answer.content.startswith(_GZIP):
+            return answer
+        coding = "gzip"
     # 47: the formats of gzip and zlib, told apart by their heads.
     reader = zlib.decompressobj(47)
     try:
@@ -384,13 +388,20 @@ def says_applied(content: bytes) -> bool:
         document = _load(text)
     except (ValueError, RecursionError):
         return _says_applied(text)
-    return any(_denies_failure(name, value) for name, value in _statements(document)) or any(
-        map(_says_applied, _texts(document))
+    return (
+        any(_denies_failure(name, value) for name, value in _statements(document))
+        or any(_names_record(name, value) for name, value in _members(document))
+        or any(map(_says_applied, _texts(document)))
     )
 
 
 def _denies_failure(name: str, value: t.Any) -> bool:
     return not _is_empty(value) if name == "newrecord" else _is_no_error(value)
+
+
+def _names_record(name: str, value: t.Any) -> bool:
+    """Tell whether a name that begins as C(new_record) does, such as C(new_record_id), has a value."""
+    return _letters(name).startswith("newrecord") and bool(value) and not _is_empty(value)
 
 
 _APPLIED = re.compile(

@@ -86,8 +86,7 @@ options:
     default: false
   another_platform:
     description:
-      - With O(state=present), whether the platform may be added to a registry that holds records of other platforms, or that knows one whose name
-        differs in case, a trailing dot or a default port alone.
+      - With O(state=present), whether the platform may be added to a registry that knows other platforms, even if they have no DIDs there yet.
       - Without it such a task is refused. A second name for a platform that the registry knows would let every DID be created again, so first see
         whether O(platform) should be one of the names that the message lists.
     type: bool

@@ -35,7 +35,7 @@ def make_present(
     """Make the registry exist, have the current schema and know the platform; or tell what that would take.
 
     :param overwrite: whether one that was moved is taken into use again.
-    :param another_platform: whether the platform may be added to a registry that holds records of others.
+    :param another_platform: whether the platform may be added to a registry that knows others.
 
     Returns C({"changes": [sentences], "registry_id": str or None where it would be created}).
     """

@@ -72,10 +72,13 @@ def reason(meta: Mapping[str, str], location: str) -> RegistryMismatch:
     """Return why a registry that bears one of the marks must not be used."""
     moved = mark(meta, MOVED)
     if moved is not None:
-        return RegistryMismatch(
-            f"The registry {location} was moved to {moved.shown_target} on {moved.at} and is no longer in use. Nothing was sent, as what is done"
-            f" here is not known there. Set 'registry' to {moved.shown_target}"
+        error = RegistryMismatch(
+            f"The registry {location} was moved to {moved.shown_target} on {moved.at} and is no longer in use: what is done here is not known"
+            f" there. Set 'registry' to {moved.shown_target}"
         )
+        if moved.shown_target == moved.target:
+            error.moved_to = moved.target
+        return error
     move = t.cast("Move", mark(meta, MOVING, ARRIVING))
     return RegistryMismatch(
         f"The registry {location} is not in use until its move from {move.shown_source} to {move.shown_target}, begun on {move.at}, is complete."

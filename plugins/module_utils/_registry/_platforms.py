@@ -50,11 +50,11 @@ def refuse_second_name(database: Database, platform: str) -> None:
 
 
 def needs_consent(database: Database, platform: str) -> bool:
-    """Tell whether a platform may only be added knowingly: others have records here, or it is written almost as another one."""
-    records = database.look("SELECT 1 FROM records WHERE platform <> ? LIMIT 1", platform)
-    return bool(records) or any(
-        name != platform and _is_alike(name, platform) for name in _known(database)
-    )
+    """Tell whether a platform may only be added knowingly: whenever another one is known, with records or without any yet.
+
+    Of two names that are known, either may be used first. If they are names of one platform, the second one then creates every DID again.
+    """
+    return any(name != platform for name in _known(database))
 
 
 def _known(database: Database) -> list[str]:

@@ -31,6 +31,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from ._postgresql_catalogue import Catalogue
     from ._protocols import Database, Place, Row, T, Transaction
 
+# A server, or a proxy before it, does not know whether a statement was completed.
+_COMPLETION_UNKNOWN = "40003"
 # Seconds to wait for other processes, and for the database itself, with what must be written.
 _PATIENCE = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
@@ -200,9 +202,11 @@ class PostgresqlDatabase:
         import psycopg
 
         try:
-            ended = connection.execute("COMMIT").statusmessage
+            with _warnings(connection) as warned:
+                ended = connection.execute("COMMIT").statusmessage
         except psycopg.Error as error:
-            if error.sqlstate is not None and not _is_broken(connection, error):
+            unknown = error.sqlstate in (None, _COMPLETION_UNKNOWN)
+            if not unknown and not _is_broken(connection, error):
                 raise self.translated(error) from None
             self.close()
             from ._postgresql_failures import told
@@ -214,6 +218,13 @@ class PostgresqlDatabase:
         if ended != "COMMIT":
             raise RegistryUnavailable(
                 f"The registry {self.location} did not keep a transaction that had failed"
+            )
+        if warned:
+            self.close()
+            raise CommitUnknown(
+                f"The registry {self.location} cannot be relied on: the server warned during a commit, so what was written may be lost if"
+                " another server takes its place. A synchronous standby may be missing, or somebody cancelled the wait for it: see the"
+                " server's log"
             )
 
     def _roll_back(self, connection: psycopg.Connection[t.Any]) -> None:
@@ -412,6 +423,26 @@ def _connect(location: str, password: str | None) -> psycopg.Connection[t.Any]:
 
         raise unreachable(location, error) from None
     return connection
+
+
+@contextlib.contextmanager
+def _warnings(connection: psycopg.Connection[t.Any]) -> Iterator[list[object]]:
+    """Collect the server's warnings within the block.
+
+    A wait for a synchronous standby that is cancelled ends a COMMIT with a warning and with success
+    (https://www.postgresql.org/docs/current/warm-standby.html#SYNCHRONOUS-REPLICATION-HA).
+    """
+    warned: list[object] = []
+
+    def note(diagnostic: psycopg.errors.Diagnostic) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            warned.append(diagnostic)
+
+    connection.add_notice_handler(note)
+    try:
+        yield warned
+    finally:
+        connection.remove_notice_handler(note)
 
 
 def _is_broken(connection: psycopg.Connection[t.Any], error: psycopg.Error) -> bool:

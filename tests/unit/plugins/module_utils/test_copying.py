@@ -111,7 +111,7 @@ def ends(
 
 def _fill(runner: Runner) -> None:
     assert runner.did_registry()["changed"]
-    assert runner.did_registry(platform=PLATFORM)["changed"]
+    assert runner.did_registry(platform=PLATFORM, another_platform=True)["changed"]
     assert runner.did(**VENDOR_CREATE, password="geheim")["changed"]
     assert runner.did(did_number="2")["changed"]
     runner.did_registry(state="recorded", dids=[{"did_number": "20", "record_id": 70}])
@@ -199,6 +199,26 @@ def test_a_claim_moves_as_it_is(ends: Callable[[], Ends]) -> None:
     assert [(entry["event"], entry["record_id"]) for entry in history][-1] == ("answered", 88)
     assert places.there.did(did_number="6", registry_timeout=0)["error"]["kind"] == "registry_busy"
     assert places.there.requests("PUT") == places.here.requests("PUT")
+
+
+def test_what_a_moved_registry_could_not_record_is_recorded_where_it_is_now(
+    ends: Callable[[], Ends], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = ends()
+    confirm = SqlRegistry.confirm
+
+    def confirm_after_a_move(*arguments: Any) -> Any:
+        assert places.copy(registry_timeout=0)["changed"]
+        return confirm(*arguments)
+
+    monkeypatch.setattr(SqlRegistry, "confirm", confirm_after_a_move)
+    result = places.here.dids(dids=[{"did_number": "6"}], timeout=0.5)
+    assert result["error"]["kind"] == "unrecorded", result
+    assert "Nothing was sent" not in result["msg"]
+    for message in (result["msg"], result["dids"][0]["error"]["msg"]):
+        play = message[message.index("\n- name: ") :]
+        assert f'registry: "{places.there.store.location}"' in play, play
+        assert f'registry: "{places.here.store.location}"' not in play
 
 
 @contextlib.contextmanager

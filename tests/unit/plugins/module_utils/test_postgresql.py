@@ -312,7 +312,7 @@ def test_a_right_that_is_taken_away_while_a_request_is_under_way(
 def test_only_the_owner_keeps_the_registry(roles: Roles) -> None:
     runner = roles.runner("runner")
     for check in (True, False):
-        denied = runner.did_registry(check=check, platform="other:443")
+        denied = runner.did_registry(check=check, platform="other:443", another_platform=True)
         assert denied["error"]["kind"] == "registry_unavailable"
         assert "own" in denied["msg"]
         assert not runner.did_registry(check=check)["changed"]
@@ -515,6 +515,23 @@ def test_a_temporary_table_in_the_way(registry: SqlRegistry, store: DatabaseStor
     assert store.rows("SELECT number FROM numbers") == [("77",)]
 
 
+@pytest.mark.parametrize("event", ["INSERT", "UPDATE"])
+def test_a_commit_with_a_warning_is_not_relied_on(runner: Runner, event: str) -> None:
+    """So ends one whose wait for a synchronous standby was cancelled. A failover to that standby loses what was written."""
+    runner.write(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'canceling wait'; RETURN NULL; END $$",
+        f"CREATE CONSTRAINT TRIGGER t AFTER {event} ON records DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()",
+    )
+    result = runner.did(**VENDOR_CREATE)
+    if event == "INSERT":
+        assert result["error"]["kind"] == "registry_unavailable", result
+        assert "warned during a commit" in result["msg"] and "canceling" not in result["msg"]
+        assert runner.requests() == [] and runner.did_info()["dids"] == []
+    else:
+        assert result["action"] == "create" and len(runner.requests()) == 1, result
+        assert runner.did_info(outcome="unknown")["dids"] == []
+
+
 def test_an_audit_may_look_on(runner: Runner) -> None:
     runner.write(
         "CREATE TABLE audit (x TEXT)",
@@ -530,7 +547,7 @@ def test_an_audit_may_look_on(runner: Runner) -> None:
 def test_a_platform_is_not_added_to_tables_that_are_not_what_they_seem(runner: Runner) -> None:
     runner.write("CREATE RULE r AS ON INSERT TO platforms DO INSTEAD NOTHING")
     for check in (True, False):
-        result = runner.did_registry(check=check, platform="other:443")
+        result = runner.did_registry(check=check, platform="other:443", another_platform=True)
         assert result["error"]["kind"] == "registry_unavailable"
         assert "rule r" in result["msg"]
 

@@ -150,8 +150,8 @@ def test_a_second_name_for_a_platform_is_asked_about(runner: Runner) -> None:
 )
 def test_a_name_that_is_only_written_otherwise(runner: Runner, name: str) -> None:
     """It is asked about even where no platform has a record yet."""
-    assert runner.did_registry(platform=PLATFORM)["changed"]
-    runner.did_registry(platform="a.other:443")
+    assert runner.did_registry(platform=PLATFORM, another_platform=True)["changed"]
+    runner.did_registry(platform="a.other:443", another_platform=True)
     stopped = runner.both(**VENDOR_CREATE, platform=name)
     refused = runner.did_registry(platform=name)
     for result in (stopped, refused):
@@ -162,11 +162,18 @@ def test_a_name_that_is_only_written_otherwise(runner: Runner, name: str) -> Non
     assert runner.did_registry(platform=name, another_platform=True)["changed"]
 
 
-def test_a_further_name_in_a_registry_without_records_needs_no_consent(runner: Runner) -> None:
-    stopped = runner.both(**VENDOR_CREATE, platform="other:443")
+def test_a_second_name_is_asked_about_before_there_are_records(runner: Runner) -> None:
+    """Added without a question, it could be used first. The name that was there before would then create every DID again."""
+    known = runner.did_registry()["platform"]
+    stopped = runner.both(**VENDOR_CREATE, platform="10.0.0.1:443")
     assert stopped["error"]["kind"] == "registry_mismatch"
-    assert "another_platform" not in stopped["msg"]
-    assert runner.did_registry(platform="other:443")["changed"]
+    assert "another_platform: true" in stopped["msg"].partition("state: present")[2]
+    for check in (True, False):
+        refused = runner.did_registry(check=check, platform="10.0.0.1:443")
+        assert refused["error"]["kind"] == "registry_mismatch"
+        assert f"platform: {known}" in refused["msg"] and "another_platform" in refused["msg"]
+    assert runner.did_info()["registry"]["platforms"] == [known]
+    assert runner.did_registry(platform="other:443", another_platform=True)["changed"]
 
 
 def test_consent_to_a_further_platform_goes_with_present_alone(runner: Runner) -> None:

@@ -581,7 +581,7 @@ def test_another_plan_than_the_reviewed_one_is_not_applied(
 
 def test_a_plan_depends_on_the_registry_and_the_platform(runner: Runner, tmp_path: Path) -> None:
     reviewed = runner.dids(check=True, dids=lines(1))["plan_checksum"]
-    runner.did_registry(platform="other")
+    runner.did_registry(platform="other", another_platform=True)
     other = runner.both_dids(dids=lines(1), plan_checksum=reviewed, platform="other")
     assert other["error"]["kind"] == "plan_changed"
     registry = str(tmp_path / "other" / "registry.db")
@@ -595,7 +595,7 @@ def test_what_the_list_does_not_name_is_counted_and_told_on_request(runner: Runn
     runner.dids(dids=[*lines(1, 2, 3), {"record_id": 12, "port": 1}])
     runner.simulator.fault("reset_after")
     runner.dids(dids=lines(4))
-    runner.did_registry(platform="other")
+    runner.did_registry(platform="other", another_platform=True)
     runner.did_registry(state="recorded", dids=[{"record_id": 50}], platform="other")
     quiet = runner.both_dids(dids=lines(1))
     assert (quiet["summary"]["unlisted"], "unlisted" in quiet) == (4, False)
