@@ -15,6 +15,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._module.base impor
 
 class Module:
     argument_spec = {}
+    nested = {}
 
     def exit_json(self, **result):
         print("done", gc.get_freeze_count() > 1000)
