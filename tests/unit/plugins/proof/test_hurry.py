@@ -40,12 +40,13 @@ def test_a_kill_in_the_middle(
     until(lambda: len(runner.requests("PUT")) > 40)
     killed.kill()
     until(lambda: all(entry["done"] != "in flight" for entry in runner.requests()))
+    assert 0 < runner.did_info()["registry"]["counts"]["under_way"] <= concurrency
+    end_leases(runner)
     known = runner.did_info()["registry"]["counts"]
     sent = len(runner.requests("PUT"))
     assert 0 < known["unknown"] <= concurrency
     # An intent may have been written down whose request had not left yet.
     assert known["confirmed"] <= sent <= known["confirmed"] + known["unknown"]
-    end_leases(runner)
     left = runner.traces()
     predicted = runner.dids(check=True, dids=DIDS, registry_timeout=0)
     assert runner.traces() == left, "a look left a trace"

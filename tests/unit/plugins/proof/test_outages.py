@@ -266,7 +266,7 @@ def test_a_claim_that_is_refused_beside_others(far: Runner) -> None:
     """Where one of several cannot be recorded, the others are not sent either, and none is left open."""
     far.write(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'",
-        "CREATE TRIGGER refuse BEFORE INSERT ON numbers FOR EACH ROW WHEN (NEW.number = '1001') EXECUTE FUNCTION refuse()",
+        "CREATE TRIGGER refuse AFTER INSERT ON numbers FOR EACH ROW WHEN (NEW.number = '1001') EXECUTE FUNCTION refuse()",
     )
     wanted = [{"did_number": str(number)} for number in range(1000, 1004)]
     result = far.dids(dids=wanted, concurrency=4)
