@@ -146,7 +146,8 @@ def _system_cause(chain: Sequence[BaseException], began: bool) -> tuple[str, boo
         return f"the connection failed: {_ERRORS.get(number, name)}", True
     if began:
         return "the connection failed", True
-    if any(type(link) is OSError for link in chain):  # as requests raises it, and nothing else does
+    # As requests raises it, and nothing else does.
+    if any(type(link) is OSError for link in chain):  # pylint: disable=unidiomatic-typecheck
         return (
             "the certificates of ca_path, or of what the environment names for it, cannot be read",
             False,

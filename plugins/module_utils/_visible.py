@@ -108,7 +108,7 @@ _LATIN = str.maketrans(
     "\u03b1\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03f2\u03f3"
     "\u0410\u0412\u0415\u0405\u0406\u0408\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425"
     "\u0430\u0435\u0456\u0458\u043e\u0440\u0441\u0443\u0445\u0455\u04bb\u0501\u051b\u051d",
-    "ABEZHIKMNOPTYXaiknoptuxcj" "ABESIJKMHOPCTXaeijopcyxshdqw",
+    "ABEZHIKMNOPTYXaiknoptuxcjABESIJKMHOPCTXaeijopcyxshdqw",
 )
 
 

@@ -186,15 +186,22 @@ def test_a_value_that_is_refused(name: str, value: Any) -> None:
     assert len(problems) == 1 and problems[0].startswith(f"{name}: ")
 
 
+def problem_of(declared: dict[str, Any]) -> str:
+    """Return the only problem of what is declared."""
+    problems = _fields.normalise(declared)[1]
+    assert len(problems) == 1, problems
+    return problems[0]
+
+
 def test_what_yaml_may_have_changed_has_two_ways_on() -> None:
     for value in (45000, 1.1, True):
-        (problem,) = _fields.normalise({"annotations": value})[1]
+        problem = problem_of({"annotations": value})
         assert "put it in quotes" in problem and "| string" in problem
 
 
 def test_a_value_that_is_shown_is_cut() -> None:
     for name in ("host", "did_type"):
-        (problem,) = _fields.normalise({name: "x." * 50_000})[1]
+        problem = problem_of({name: "x." * 50_000})
         assert len(problem) < 500
 
 
@@ -218,13 +225,13 @@ def test_a_password_with_something_unseen_at_an_end_is_refused(end: str) -> None
 @pytest.mark.parametrize("name", ["did_number", "username", "callerid_add", "password"])
 def test_advice_for_a_value_without_quotes_does_no_harm(name: str) -> None:
     """A number that Python holds as a float or read as octal becomes another one where it is made a string."""
-    (of_float,) = _fields.normalise({name: 1130001000.0})[1]
+    of_float = problem_of({name: 1130001000.0})
     assert "comes too late" in of_float and "as text" in of_float
     assert _fields.normalise({name: _fields.FRACTION})[1] == [of_float]
-    (of_integer,) = _fields.normalise({name: 49235})[1]
+    of_integer = problem_of({name: 49235})
     assert "in quotes where it is written" in of_integer
     assert "Only where a template computes" in of_integer
-    (of_boolean,) = _fields.normalise({name: False})[1]
+    of_boolean = problem_of({name: False})
     assert "in quotes" in of_boolean and "filter" not in of_boolean
 
 
@@ -246,14 +253,14 @@ def test_advice_for_a_value_without_quotes_does_no_harm(name: str) -> None:
     ],
 )
 def test_a_character_that_is_not_what_it_looks_like_is_named(text: str, words: str) -> None:
-    (problem,) = _fields.normalise({"did_number": text})[1]
+    problem = problem_of({"did_number": text})
     assert words in problem
     assert problem.isascii() and problem.isprintable()
 
 
 def test_a_very_long_text_is_shown_in_part() -> None:
     for text in ("1" * 5000 + ".0", "x" * 100_000, "- " * 50_000, "(" * 10_000, "1 - " * 30_000):
-        (problem,) = _fields.normalise({"did_number": text})[1]
+        problem = problem_of({"did_number": text})
         assert len(problem) < 600
 
 
@@ -264,9 +271,9 @@ def test_digits_alone_are_taken_as_they_are() -> None:
 
 @pytest.mark.parametrize("name", ["host", "ip_address1", "did_type"])
 def test_a_password_in_a_wrong_column_is_not_shown(name: str) -> None:
-    (problem,) = _fields.normalise({name: "Xk29$mQz77"})[1]
+    problem = problem_of({name: "Xk29$mQz77"})
     assert problem.startswith(f"{name}: ") and "Xk29" not in problem
-    (problem,) = _fields.normalise({"host": "10.0.0.1 "})[1]
+    problem = problem_of({"host": "10.0.0.1 "})
     assert problem.startswith("host: begins or ends with space")
 
 

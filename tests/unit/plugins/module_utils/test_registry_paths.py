@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> FileStore:
 
 def _tasks(runner: Runner, location: str, spare: str) -> list[Callable[[], Result]]:
     """All that could be asked of a registry at a location."""
-    recorded = {"dids": [{"did_number": "5", "record_id": 99}]}
+    recorded: dict[str, Any] = {"dids": [{"did_number": "5", "record_id": 99}]}
     return [
         lambda: runner.both(**VENDOR_CREATE, registry=location),
         lambda: runner.dids(dids=[VENDOR_CREATE], registry=location),

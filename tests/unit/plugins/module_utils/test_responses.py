@@ -24,8 +24,10 @@ APPLIED, NOT_APPLIED, UNKNOWN = "applied", "not_applied", "unknown"
 PATH = "/api/manageDID/token/key"
 CREATED = '{"error":0,"reason":"OK","new_record":77}'
 REFUSED = '{"error":1,"reason":"no"}'
-CERTAIN = (400, 401, 403, 404, 405, 407, 409, 410, 411, 413, 414, 415, 417, 421, 422, 426, 428)
-CERTAIN = (*CERTAIN, 429, 431, 451)
+CERTAIN = (
+    *(400, 401, 403, 404, 405, 407, 409, 410, 411, 413, 414, 415, 417, 421, 422, 426, 428),
+    *(429, 431, 451),
+)
 # All that a client may be answered, and some of what it may not.
 OTHERS = sorted({100, 101, 199, 206, 226, *range(300, 1000)} - {*CERTAIN})
 

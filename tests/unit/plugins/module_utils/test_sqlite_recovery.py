@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -89,6 +90,7 @@ def _as_sqlite_does(folder: Path, contents: list[bytes]) -> list[tuple[object, .
 
 
 def _as_recovered(contents: list[bytes]) -> list[tuple[object, ...]]:
+    connection: Any  # mypy knows the sqlite3 of Python 3.10, which has no deserialize
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         connection.deserialize(recover(*contents))
         return _rows(connection)

@@ -86,7 +86,7 @@ def test_every_field_refuses_marks(name: str) -> None:
 def test_every_option_refuses_marks(runner: Runner) -> None:
     options = ("api_token", "api_key", "registry_password", "registry_id", "platform")
     for mark in ("***", " *** ", "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "********"):
-        given = dict.fromkeys(options, mark)
+        given: dict[str, Any] = dict.fromkeys(options, mark)
         refused(runner.did(did_number="1", **given), *options)
         refused(runner.dids(dids=[{"did_number": "1"}], **given), *options)
         refused(runner.did_registry(**given), *options)
@@ -148,7 +148,8 @@ def test_text_is_text_alone(runner: Runner) -> None:
 def test_a_dictionary_in_place_of_text_is_not_shown(runner: Runner) -> None:
     for value in ({"password": PASSWORD}, [{"password": PASSWORD}]):
         for name in ("description", "username", "host_additional"):
-            result = runner.did(did_number="1", **{name: value})
+            given: dict[str, Any] = {name: value}
+            result = runner.did(did_number="1", **given)
             assert result["error"]["kind"] == "invalid_parameter"
             assert PASSWORD not in json.dumps(result)
 

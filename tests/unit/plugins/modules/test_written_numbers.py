@@ -122,13 +122,19 @@ def test_scientific_notation_is_sent_in_no_field(
     path.write_text(f"did_number;{field}\n{NUMBER};1,13E+09\n", encoding="utf-8")
     by_file = runner.dids(src=str(path))
     by_default = runner.dids(dids=[{"did_number": NUMBER}], defaults={field: "1.13e+09"})
-    for result in (by_file, by_default, runner.did(did_number=NUMBER, **{field: "1E+10"})):
+    given: dict[str, Any] = {"did_number": NUMBER, field: "1E+10"}
+    for result in (by_file, by_default, runner.did(**given)):
         _check_refusal(runner, result, f"{field}: is what a spreadsheet makes of a long number")
 
 
 def test_space_around_is_dropped_but_refused_around_a_password(runner: Runner) -> None:
-    values = {"username": "0042", "callerid_add": "+5511", "techprefix1": "55", "techprefix2": "#"}
-    spaced = {name: f" {value}\u00a0\n" for name, value in values.items()}
+    values: dict[str, Any] = {
+        "username": "0042",
+        "callerid_add": "+5511",
+        "techprefix1": "55",
+        "techprefix2": "#",
+    }
+    spaced: dict[str, Any] = {name: f" {value}\u00a0\n" for name, value in values.items()}
     runner.did(did_number=f" {NUMBER} ", **spaced)
     (request,) = runner.requests("PUT")
     assert request["json"] == {"did_number": NUMBER, **values}
