@@ -272,7 +272,7 @@ def runner(bare: Runner) -> Runner:
 @pytest.fixture
 def tls_runner(tls_simulator: Simulator, tmp_path: Path) -> Runner:
     """A runner against HTTPS, with a registry that knows the platform."""
-    store = FileStore(tmp_path / "state" / "registry.db")
+    store = FileStore(tmp_path / "state of tls" / "registry.db")
     runner = Runner(tls_simulator, store, {"ca_path": tls_simulator.ca_path})
     assert runner.did_registry()["changed"]
     return runner

@@ -627,7 +627,7 @@ def test_a_pooler_that_has_no_place(runner: Runner, server: Server) -> None:
 
 def test_a_pooler_whose_server_has_no_connection_to_give(few: Runner, server: Server) -> None:
     with running_pooler(server, login=f"user=keeper password={PASSWORD}") as pooler:
-        location = server.url("registry", port=pooler.port) + "?connect_timeout=2"
+        location = server.url("registry", port=pooler.port) + "?connect_timeout=10"
         with _occupy(few):
             result = few.both(**VENDOR_CREATE, registry=location, registry_timeout=0.5)
     assert result["error"]["kind"] == "registry_busy", result["msg"]

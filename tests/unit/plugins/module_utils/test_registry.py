@@ -942,7 +942,14 @@ def test_many_threads_take_a_last_look_at_once(registry: SqlRegistry, hurried: b
 
 
 def test_platforms_do_not_see_each_other(registry: SqlRegistry) -> None:
-    _making.make_present(registry.location, "other:443", registry_id=None, timeout=5, apply=True)
+    _making.make_present(
+        registry.location,
+        "other:443",
+        registry_id=None,
+        timeout=5,
+        apply=True,
+        another_platform=True,
+    )
     _confirmed(registry)
     assert registry.find("other:443", "1166", 13) == (None, None)
     intent = _create()

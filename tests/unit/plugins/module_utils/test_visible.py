@@ -42,8 +42,8 @@ def test_texts_that_look_alike_do_not_any_more(
     one: str, other: str, shown: tuple[str, str]
 ) -> None:
     assert pair(one, other) == shown
-    swapped = (other, one)
-    assert pair(*swapped) == shown[::-1]
+    first, second = other, one
+    assert pair(first, second) == shown[::-1]
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,8 @@ def test_a_signal_ends_a_pause_and_a_wait_for_another_run(
     holding = start(did_number="1000", port=5060)
     until(lambda: len(runner.rows("SELECT * FROM records")) == 1)
     waiting = start(module="dids", dids=DIDS)
-    assert not waiting.ended(1.5)
+    # It has to have started, on a busy machine too.
+    assert not waiting.ended(8.0)
     waiting.signal(signal.SIGTERM)
     result = waiting.result()
     assert (result["error"]["kind"], result["changed"]) == ("interrupted", False)
@@ -127,7 +128,7 @@ def test_an_id_that_is_told_and_not_recorded_is_a_change(
 ) -> None:
     result = start("fill_the_disk at confirm", module="dids", dids=DIDS[:1]).result()
     assert (result["changed"], result["summary"]["create"]) == (True, 0)
-    assert (result["error"]["kind"], result["error"]["record_id"]) == ("registry_unavailable", 13)
+    assert (result["error"]["kind"], result["error"]["record_id"]) == ("unrecorded", 13)
     assert "record 13" in result["msg"] and "record 13" in result["dids"][0]["error"]["msg"]
 
 
@@ -140,7 +141,7 @@ def test_a_registry_that_fails_in_the_middle(
     runner.simulator.switch(latency_ms=50)
     failing = start(f"{what} at confirm 5", module="dids", dids=DIDS, concurrency=concurrency)
     result = failing.result()
-    assert (result["error"]["kind"], result["changed"]) == ("registry_unavailable", True)
+    assert (result["error"]["kind"], result["changed"]) == ("unrecorded", True)
     created = {entry["did_number"]: entry["record_id"] for entry in runner.simulator.created()}
     lost = {}
     for entry in result["dids"]:

@@ -215,7 +215,7 @@ def test_gone_while_one_of_many_waits(
 def _tells_the_id(result: Result) -> None:
     assert result["error"]["kind"] == "unrecorded", result
     assert result["error"]["record_id"] == 13
-    assert "record_id: 13" in result["msg"]
+    assert "record 13" in result["msg"]
     assert result["changed"] is True
 
 

@@ -198,9 +198,9 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
     stored = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     assert any(path.name == "registry.db" for path in stored) and (home / "log") in stored
     assert b"withheld" in printed
-    for spelling in map(str.encode, _spellings()):
-        for place, content in [("printed", printed), *stored.items()]:
-            assert spelling not in content, (place, _around(content, spelling))
+    for echoed in map(str.encode, _spellings()):
+        for place, emitted in [("printed", printed), *stored.items()]:
+            assert echoed not in emitted, (place, _around(emitted, echoed))
 
 
 def _spellings() -> Iterator[str]:
