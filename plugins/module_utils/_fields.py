@@ -21,11 +21,39 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ._secrets import MARK_REFUSED, is_mark
+from ._secrets import MARK_REFUSED, MASK, is_mark
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Hashable, Mapping
 
+    from ._secrets import Fingerprints
+
+
+def masked(values: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return wire forms with a mark in place of each secret, in the order of the vendor's page."""
+    return {
+        name: MASK if field.secret else values[name]
+        for name, field in BY_NAME.items()
+        if name in values
+    }
+
+
+def recorded(values: Mapping[str, t.Any], fingerprints: Fingerprints) -> dict[str, t.Any]:
+    """Return wire forms as the registry keeps them: a fingerprint in place of each secret."""
+    return {
+        name: fingerprints.of(name, value) if BY_NAME[name].secret else value
+        for name, value in values.items()
+    }
+
+
+def same(name: str, stored: t.Any, wire: t.Any) -> bool:
+    """Tell whether two values of a field, as the registry keeps them, mean the same."""
+    if stored == wire or BY_NAME[name].secret:
+        return bool(stored == wire)
+    return BY_NAME[name].kind.same(stored) == BY_NAME[name].kind.same(wire)
+
+
+if t.TYPE_CHECKING:  # pragma: no cover
     Wire = t.Union[str, int, list[str]]
 
 # Compiled where it is first needed, which most runs never come to.
@@ -105,7 +133,7 @@ def _digits(value: object) -> str:
     plain = text.isascii() and text.isprintable() and not text.startswith("Err:")
     if not text or (plain and (text.isalnum() or text[0].isalpha())):
         return text
-    from ._damage import explain_cell
+    from ._spreadsheets import explain_cell
 
     problem = explain_cell(text)
     if problem is not None:
@@ -156,7 +184,7 @@ def did_number(value: object) -> str:
 
     if _numbers.objection(text) is None:
         return _numbers.join(text)
-    from ._damage import explain
+    from ._spreadsheets import explain
 
     raise ValueError(explain(text))
 

@@ -225,14 +225,12 @@ error:
 """
 
 # The first is to work before the others are imported.
-from ansible_collections.nextbilling.did.plugins.module_utils import (  # noqa: F401  # pylint: disable=unused-import
-    _compiling,
-)
-from ansible_collections.nextbilling.did.plugins.module_utils._module.base import Module, run
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import (
     converge_did,
     did_spec,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._module.results import run
+from ansible_collections.nextbilling.did.plugins.module_utils._module.task import Module
 
 
 def main() -> None:

@@ -12,18 +12,27 @@ from __future__ import annotations
 import typing as t
 
 from .. import _fields
-from .._converge import Settings
+from .._engine.planner import Settings
 from .._errors import Interrupted
-from .._plan import Desired, Policy
-from .base import limits, platform_of, refuse, registry_location, shared_spec
-from .converging import converging, diff, policy_spec, read_connection, told, told_registry, warn
+from .._model import Desired, Policy
+from .arguments import (
+    limits,
+    platform_of,
+    policy_spec,
+    read_connection,
+    refuse,
+    registry_location,
+    shared_spec,
+)
+from .results import diff, told, told_registry
+from .session import converging, warn
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._converge import Converger, Job
+    from .._engine.planner import Converger
     from .._errors import DidError
-    from .._exchange import Connection
-    from .._plan import Plan
-    from .base import Module, Result, Spec
+    from .._model import Job, Plan
+    from .._platform.connection import Connection
+    from .task import Module, Result, Spec
 
 
 def did_spec() -> Spec:

@@ -12,18 +12,18 @@ from __future__ import annotations
 import typing as t
 
 from .. import _fields
-from .._plan import masked
-from .._registry._open import open_registry
-from .._registry._records import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN
-from .._registry._waiting import end_of
+from .._fields import masked
+from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN
+from .._registry.claims import end_of
+from .._registry.open import open_registry
 from .._secrets import MASK
-from .base import limits, option, refuse, registry_location, shared_spec
+from .arguments import limits, option, refuse, registry_location, shared_spec
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._registry._inventory import HistoryEntry
-    from .._registry._protocols import Registry
-    from .._registry._records import Claim, Record
-    from .base import Module, Result, Spec
+    from .._model import Claim, Record
+    from .._registry.registry import Registry
+    from .._registry.reports import HistoryEntry
+    from .task import Module, Result, Spec
 
 
 def info_spec() -> Spec:
@@ -57,14 +57,14 @@ def tell_registry(module: Module) -> Result:
         platform = option(module, "platform")
         record_id = module.params["record_id"]
         identity = None if number is None else _fields.identity(str(number))
-        found = registry.records(platform, module.params["outcome"], identity, record_id)
+        found = registry.reports.records(platform, module.params["outcome"], identity, record_id)
         result: Result = {
             "changed": False,
             "dids": [_told(name, record) for name, record in found],
             "registry": _described(registry),
         }
         if module.params["history"]:
-            entries = registry.history(platform)
+            entries = registry.reports.history(platform)
             for did, (name, record) in zip(result["dids"], found):
                 did["history"] = [
                     _told_entry(entry) for entry in entries if _speaks_of(entry, name, record)
@@ -80,7 +80,7 @@ def tell_registry(module: Module) -> Result:
 
 
 def _described(registry: Registry) -> Result:
-    summary = registry.summary()
+    summary = registry.reports.summary()
     return {
         "id": registry.registry_id,
         "location": registry.location,

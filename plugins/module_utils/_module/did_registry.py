@@ -12,20 +12,22 @@ from __future__ import annotations
 import typing as t
 
 from .. import _fields
-from .._plan import recorded
-from .._registry._making import make_present
-from .._registry._open import open_registry, place_of
-from .._resolve import FORGOTTEN, RECORDED, Statement, lines, resolve
+from .._engine.correct import resolve
+from .._fields import recorded
+from .._input.entries import check, inline, read_file
+from .._model import FORGOTTEN, RECORDED
+from .._planning.corrections import Statement, lines
+from .._registry.open import open_registry, place_of
+from .._registry.provision import make_present
 from .._secrets import Fingerprints
-from .._source import check, inline, read_file
-from .base import limits, option, platform_of, refuse, registry_location, shared_spec
-
-_COPIED = "copied"
+from .arguments import limits, option, platform_of, refuse, registry_location, shared_spec
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._registry._protocols import Registry
-    from .._source import Item
-    from .base import Module, Result, Spec
+    from .._input.entries import Item
+    from .._registry.registry import Registry
+    from .task import Module, Result, Spec
+
+_COPIED = "copied"
 
 
 def registry_module_spec() -> Spec:
@@ -94,11 +96,11 @@ def keep_registry(module: Module) -> Result:
 
 
 def _resolve_items(module: Module, registry: Registry, platform: str, items: list[Item]) -> Result:
-    from .._readiness import too_long
+    from .._engine.preflight import too_long
 
     for warning in too_long(item.values.get("did_number") for item in items):
         module.warn(warning)
-    registry.ready_to_write()
+    registry.check_writable()
     api_key = option(module, "api_key")
     fingerprints = Fingerprints(api_key, registry.registry_id) if api_key is not None else None
     revisions = resolve(
@@ -153,7 +155,7 @@ def _make_present(module: Module, location: str, platform: str) -> Result:
 
 
 def _copy(module: Module, location: str, problems: list[str]) -> Result:
-    from .._registry._copy import copy_registry
+    from .._registry.relocate import copy_registry
 
     if option(module, "copy_from") is None:
         problems.append("copy_from: is required with state copied")

@@ -12,8 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._checksum import checksum
-from .._converge import Settings
+from .._engine.planner import Settings
 from .._errors import (
     DidError,
     Interrupted,
@@ -23,19 +22,31 @@ from .._errors import (
     UnknownOutcome,
     Unrecorded,
 )
-from .._plan import ADOPT, CREATE, NONE, UPDATE, Desired, Policy, masked
-from .._source import check, inline, read_file
-from .base import limits, option, platform_of, refuse, registry_location, shared_spec
-from .converging import converging, diff, policy_spec, read_connection, told, told_registry, warn
+from .._fields import masked
+from .._input.entries import check, inline, read_file
+from .._model import ADOPT, CREATE, NONE, UPDATE, Desired, Policy
+from .._planning.checksum import checksum
+from .arguments import (
+    limits,
+    option,
+    platform_of,
+    policy_spec,
+    read_connection,
+    refuse,
+    registry_location,
+    shared_spec,
+)
+from .results import diff, told, told_registry
+from .session import converging, warn
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Sequence
 
-    from .._converge import Converger, Job
-    from .._exchange import Connection
-    from .._plan import Plan
-    from .._source import Item
-    from .base import Module, Result, Spec
+    from .._engine.planner import Converger
+    from .._input.entries import Item
+    from .._model import Job, Plan
+    from .._platform.connection import Connection
+    from .task import Module, Result, Spec
 
 _ACTIONS = (CREATE, UPDATE, ADOPT, NONE)
 APPLIED, PLANNED, FAILED, UNKNOWN, UNRECORDED, NOT_ATTEMPTED = (
@@ -194,7 +205,7 @@ class _Run:
     def _unlisted(self, listed: set[str]) -> Result:
         """Return how many DIDs of the registry the list does not name, and on request which."""
         registry, platform = self._converger.registry, self._converger.settings.platform
-        result: Result = {"count": registry.size(platform) - len(listed)}
+        result: Result = {"count": registry.reports.count_records(platform) - len(listed)}
         if self._module.params["report_unlisted"]:
             result["unlisted"] = [
                 {
@@ -202,7 +213,7 @@ class _Run:
                     "record_id": record.record_id,
                     "outcome": record.shown_outcome,
                 }
-                for _platform, record in registry.records(platform, None, None, None)
+                for _platform, record in registry.reports.records(platform, None, None, None)
                 if record.key not in listed
             ]
         return result
@@ -311,7 +322,7 @@ class _Run:
         ]
         if not open_creates and not created:
             return ""
-        from .._telling import recording, ways_on
+        from .._messages import recording, ways_on
 
         target = self._converger.target
         # No id may be left out, and there are no more of them than requests that were under way at once.

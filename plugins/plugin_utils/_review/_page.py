@@ -19,7 +19,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from ansible_collections.nextbilling.did.plugins.module_utils._visible import pieces
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import pieces
 
 from ._model import DECISION, SECTIONS, TROUBLES, fold
 from ._telling import explained, extent, name, names, provenance, sides, since, sources, tally, when

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
-from ansible_collections.nextbilling.did.plugins.module_utils._visible import look_alikes
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import look_alikes
 
 from ._model import MIXED, NO_LOG, NOT_AWAITED
 from ._words import CLOSING

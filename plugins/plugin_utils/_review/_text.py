@@ -13,7 +13,7 @@ import re
 import typing as t
 import unicodedata
 
-from ansible_collections.nextbilling.did.plugins.module_utils._visible import visible
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import visible
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Collection

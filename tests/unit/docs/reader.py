@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.nextbilling.did.plugins.module_utils._module.base import shared_spec
+from ansible_collections.nextbilling.did.plugins.module_utils._module.arguments import shared_spec
 from ansible_collections.nextbilling.did.tests.unit.docs import console, reading
 from ansible_collections.nextbilling.did.tests.unit.docs.examples import Example
 from ansible_collections.nextbilling.did.tests.unit.docs.outputs import (

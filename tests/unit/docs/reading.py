@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.nextbilling.did.plugins.module_utils._module.base import shared_spec
+from ansible_collections.nextbilling.did.plugins.module_utils._module.arguments import shared_spec
 from ansible_collections.nextbilling.did.tests.unit.docs.examples import Example, passages, read
 
 PLAYBOOK, TASKS, DIDS, TABLE, PIPELINE, ROLE, OPTIONS, KEYWORDS, PASTED, AWX, OTHER = (

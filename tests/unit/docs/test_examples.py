@@ -14,8 +14,8 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _source
-from ansible_collections.nextbilling.did.plugins.module_utils._module.base import shared_spec
+from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _source
+from ansible_collections.nextbilling.did.plugins.module_utils._module.arguments import shared_spec
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did_info import info_spec
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did_registry import (

@@ -15,8 +15,9 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _errors, _fields, _ranges
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _location
+from ansible_collections.nextbilling.did.plugins.module_utils import _errors, _fields
+from ansible_collections.nextbilling.did.plugins.module_utils._input import ranges as _ranges
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import location as _location
 from ansible_collections.nextbilling.did.tests.unit.docs.examples import (
     COLLECTION,
     DOCUMENTS,

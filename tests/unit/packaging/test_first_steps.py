@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _source
+from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _source
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.docs.examples import (
     COLLECTION,

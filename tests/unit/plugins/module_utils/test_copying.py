@@ -16,12 +16,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryMismatch
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _copy, _open
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import (
-    Intent,
-    Revision,
-)
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
+from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent, Revision
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import relocate as _copy
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import (
     VENDOR_CREATE,
@@ -178,7 +177,7 @@ def test_a_claim_moves_as_it_is(ends: Callable[[], Ends]) -> None:
     platform = places.here.did_registry()["platform"]
     intent = Intent("create", None, "6", None, {"did_number": "6"}, 60)
     with _opened(places.here, platform) as late:
-        token = late.claim(platform, intent)
+        token = late.journal.claim(platform, intent)
         assert token is not None
         places.copy(registry_timeout=0)
         with _opened(places.there, platform) as there:
@@ -187,14 +186,14 @@ def test_a_claim_moves_as_it_is(ends: Callable[[], Ends]) -> None:
             assert record.claim.token == token and 50 < record.claim.seconds_left <= 60
         # Its answer comes to the old place, which keeps it and tells where to go.
         with pytest.raises(RegistryMismatch, match="was moved"):
-            late.confirm(token, platform, intent, 88, "2026-01-31T12:00:00Z")
-        for ending in (late.withdraw, late.leave):
+            late.journal.confirm(token, platform, intent, 88, "2026-01-31T12:00:00Z")
+        for ending in (late.journal.rollback, late.journal.mark_unknown):
             with pytest.raises(RegistryMismatch):
                 ending(token)
         with pytest.raises(RegistryMismatch):
-            late.claim(platform, Intent("create", None, "7", None, {}, 60))
+            late.journal.claim(platform, Intent("create", None, "7", None, {}, 60))
         with pytest.raises(RegistryMismatch):
-            late.revise(platform, [Revision("forgotten", None, None)])
+            late.journal.apply_corrections(platform, [Revision("forgotten", None, None)])
     history = places.here.did_info(history=True)["history"]
     assert [(entry["event"], entry["record_id"]) for entry in history][-1] == ("answered", 88)
     assert places.there.did(did_number="6", registry_timeout=0)["error"]["kind"] == "registry_busy"
@@ -205,13 +204,13 @@ def test_what_a_moved_registry_could_not_record_is_recorded_where_it_is_now(
     ends: Callable[[], Ends], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = ends()
-    confirm = SqlRegistry.confirm
+    confirm = Journal.confirm
 
     def confirm_after_a_move(*arguments: Any) -> Any:
         assert places.copy(registry_timeout=0)["changed"]
         return confirm(*arguments)
 
-    monkeypatch.setattr(SqlRegistry, "confirm", confirm_after_a_move)
+    monkeypatch.setattr(Journal, "confirm", confirm_after_a_move)
     result = places.here.dids(dids=[{"did_number": "6"}], timeout=0.5)
     assert result["error"]["kind"] == "unrecorded", result
     assert "Nothing was sent" not in result["msg"]
@@ -223,7 +222,7 @@ def test_what_a_moved_registry_could_not_record_is_recorded_where_it_is_now(
 
 @contextlib.contextmanager
 def _opened(runner: Runner, platform: str) -> Any:
-    registry: SqlRegistry = _open.open_registry(
+    registry: Registry = _open.open_registry(
         runner.store.location, platform, registry_id=None, write=True, timeout=5
     )
     with contextlib.closing(registry):
@@ -235,9 +234,10 @@ def test_an_answer_on_its_way_is_waited_for(ends: Callable[[], Ends]) -> None:
     platform = places.here.did_registry()["platform"]
     intent = Intent("create", None, "6", None, {"did_number": "6"}, 60)
     with _opened(places.here, platform) as other:
-        token = other.claim(platform, intent)
+        token = other.journal.claim(platform, intent)
         timer = threading.Timer(
-            1, lambda: other.confirm(str(token), platform, intent, 88, "2026-01-31T12:00:00Z")
+            1,
+            lambda: other.journal.confirm(str(token), platform, intent, 88, "2026-01-31T12:00:00Z"),
         )
         timer.start()
         assert places.copy()["changed"]
@@ -281,7 +281,7 @@ def test_a_run_at_work_with_the_target_is_not_disturbed(ends: Callable[[], Ends]
     places.here.write("DELETE FROM meta WHERE name = 'moved'")
     platform = places.there.did_registry()["platform"]
     with _opened(places.there, platform) as there:
-        there.claim(platform, Intent("create", None, "6", None, {}, 60))
+        there.journal.claim(platform, Intent("create", None, "6", None, {}, 60))
     assert places.both(overwrite=True)["error"]["kind"] == "registry_busy"
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from ansible_collections.nextbilling.did.plugins.doc_fragments import connection, fields, registry
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
-from ansible_collections.nextbilling.did.plugins.module_utils._module import base
+from ansible_collections.nextbilling.did.plugins.module_utils._module import arguments as base
 from ansible_collections.nextbilling.did.plugins.modules import did
 
 # The parameters of the vendor's page, in its order.

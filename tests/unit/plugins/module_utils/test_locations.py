@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._location import PARAMETERS
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._moving import (
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.identity import (
     Move,
     moved_to,
     reason,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._open import (
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.location import (
+    PARAMETERS,
     locate,
     may_be_shown,
 )

@@ -12,11 +12,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.nextbilling.did.plugins.module_utils._pasting import (
+from ansible_collections.nextbilling.did.plugins.module_utils._snippets import (
     PLATFORM,
     RECORD_ID,
     Target,
-    pasteable_task,
+    render_play,
 )
 
 
@@ -40,7 +40,7 @@ def read(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def made(**options: Any) -> str:
-    return pasteable_task("Settle it", "did_registry", options)
+    return render_play("Settle it", "did_registry", options)
 
 
 def test_it_is_a_whole_play() -> None:
@@ -58,7 +58,7 @@ def test_it_is_a_whole_play() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text())
 def test_no_value_means_anything_but_itself(value: str, key: str) -> None:
     name = value.replace("\0", "")
-    text = pasteable_task(
+    text = render_play(
         name, "did_registry", {"registry": value, "dids": [{"did_number": value, "record_id": 0}]}
     )
     assert text.isascii() or all(character.isprintable() or character == "\n" for character in text)

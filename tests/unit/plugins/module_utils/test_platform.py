@@ -20,17 +20,19 @@ from typing import Any
 import pytest
 import trustme
 
-from ansible_collections.nextbilling.did.plugins.module_utils._exchange import Connection
-from ansible_collections.nextbilling.did.plugins.module_utils._outcome import (
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import (
+    Platform,
+    Shared,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import Connection
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome import (
     NotPermitted,
     Outcome,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._platform import (
-    Platform,
-    Shared,
-    _Wire,
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.transport import _Wire
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.transport_errors import (
+    NotQuiet,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._transport_errors import NotQuiet
 
 TOKEN, KEY = "tkn-5b0e61f0-4f83-9990", "key-8d9c8f7a-2b6e-8629"
 
@@ -504,7 +506,7 @@ def test_a_first_write_that_fails(kind: Any, error: type[Exception], began: bool
     wire.start(10, lambda seconds: None)
     with contextlib.closing(kind()) as sock:
         wire.write(sock, b"PUT / HTTP/1.1\r\n\r\n")
-        assert not wire.began
+        assert not wire.bytes_sent
         with pytest.raises(error):
             wire.write(sock, b"{}")
-    assert wire.began is began
+    assert wire.bytes_sent is began

@@ -24,17 +24,18 @@ from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
     RegistryMismatch,
     RegistryUnavailable,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import (
-    _making,
-    _open,
-    _postgresql,
-)
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import (
+from ansible_collections.nextbilling.did.plugins.module_utils._model import (
+    UNKNOWN,
     Intent,
     Revision,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import UNKNOWN
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
+    postgresql as _postgresql,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import VENDOR_CREATE, Runner
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import end_leases
@@ -295,13 +296,13 @@ def test_a_right_that_is_taken_away_while_a_request_is_under_way(
     roles: Roles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = roles.runner("runner")
-    confirm = SqlRegistry.confirm
+    confirm = Journal.confirm
 
     def confirm_without_the_right(*arguments: Any) -> Any:
         roles.admin("REVOKE UPDATE ON nextbilling.records FROM nextbilling_runner")
         return confirm(*arguments)
 
-    monkeypatch.setattr(SqlRegistry, "confirm", confirm_without_the_right)
+    monkeypatch.setattr(Journal, "confirm", confirm_without_the_right)
     result = runner.did(**VENDOR_CREATE)
     assert result["error"]["kind"] == "unrecorded"
     assert (result["error"]["record_id"], result["changed"]) == (13, True)
@@ -355,11 +356,11 @@ def test_a_commit_is_on_disk_whatever_the_default_is(roles: Roles, default: str,
     url, password = roles.runner("runner").store.location, roles.passwords["nextbilling_runner"]
     place = _postgresql.PostgresqlPlace(url, password)
     with contextlib.closing(place.open(write=True, timeout=5)) as database:
-        assert database.look("SHOW synchronous_commit") == [(default,)]
+        assert database.query("SHOW synchronous_commit") == [(default,)]
         for begin in (database.writing, database.building):
             with begin() as transaction:
-                assert transaction.rows("SHOW synchronous_commit") == [(used,)]
-        assert database.look("SHOW synchronous_commit") == [(default,)]
+                assert transaction.query("SHOW synchronous_commit") == [(used,)]
+        assert database.query("SHOW synchronous_commit") == [(default,)]
 
 
 # Tables that are not what they seem
@@ -504,14 +505,14 @@ def test_tables_of_two_schemas(bare: Runner, server: Server, schemas: str) -> No
     assert len(bare.requests()) == 1
 
 
-def test_a_temporary_table_in_the_way(registry: SqlRegistry, store: DatabaseStore) -> None:
+def test_a_temporary_table_in_the_way(registry: Registry, store: DatabaseStore) -> None:
     """A session that a pooler hands on may still have one of somebody else's."""
     other = Intent("create", None, "77", None, {}, 60)
-    assert registry.claim(PLATFORM, other) is not None
+    assert registry.journal.claim(PLATFORM, other) is not None
     connection = registry._database._connection  # type: ignore[attr-defined]
     connection.execute("CREATE TEMPORARY TABLE numbers (LIKE public.numbers INCLUDING ALL)")
     with pytest.raises(RegistryMismatch, match="in other tables"):
-        registry.claim(PLATFORM, INTENT)
+        registry.journal.claim(PLATFORM, INTENT)
     assert store.rows("SELECT number FROM numbers") == [("77",)]
 
 
@@ -553,14 +554,14 @@ def test_a_platform_is_not_added_to_tables_that_are_not_what_they_seem(runner: R
 
 
 def test_the_tables_are_looked_at_anew_after_a_reconnection(
-    registry: SqlRegistry, store: DatabaseStore, line: Proxy
+    registry: Registry, store: DatabaseStore, line: Proxy
 ) -> None:
-    token = registry.claim(PLATFORM, INTENT)
+    token = registry.journal.claim(PLATFORM, INTENT)
     assert token is not None
     store.write("CREATE RULE r AS ON INSERT TO numbers DO INSTEAD NOTHING")
     line.cut()
     with pytest.raises(RegistryUnavailable, match="rule r"):
-        registry.claim(PLATFORM, Intent("create", None, "77", None, {}, 60))
+        registry.journal.claim(PLATFORM, Intent("create", None, "77", None, {}, 60))
 
 
 # A server that has no connection to give
@@ -635,7 +636,7 @@ def test_a_pooler_whose_server_has_no_connection_to_give(few: Runner, server: Se
 
 
 def test_a_wait_for_a_connection_is_not_repeated_in_each_transaction(
-    registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not for each of a hundred DIDs: the time that a run waits is its own."""
     tries: list[float] = []
@@ -655,9 +656,9 @@ def test_a_wait_for_a_connection_is_not_repeated_in_each_transaction(
         patch.setattr(_postgresql, "_connect", refuse)
         for _transaction in range(100):
             with pytest.raises(RegistryBusy):
-                registry.claim(PLATFORM, INTENT)
+                registry.journal.claim(PLATFORM, INTENT)
     assert 3 < now[0] - 1000 <= 5
-    assert registry.claim(PLATFORM, INTENT) is not None
+    assert registry.journal.claim(PLATFORM, INTENT) is not None
 
 
 # What is no registry, or is damaged
@@ -731,7 +732,7 @@ def line(server: Server) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def registry(store: Store, server: Server, line: Proxy) -> Iterator[SqlRegistry]:
+def registry(store: Store, server: Server, line: Proxy) -> Iterator[Registry]:
     """A registry behind that line."""
     location = server.url("registry", port=line.port)
     _making.make_present(location, PLATFORM, registry_id=None, timeout=5, apply=True)
@@ -743,52 +744,52 @@ def registry(store: Store, server: Server, line: Proxy) -> Iterator[SqlRegistry]
 INTENT = Intent("create", None, "1166", None, {"did_number": "1166", "port": 5060}, 60)
 
 
-def test_a_connection_that_broke_is_made_anew(registry: SqlRegistry, line: Proxy) -> None:
+def test_a_connection_that_broke_is_made_anew(registry: Registry, line: Proxy) -> None:
     line.cut()
     assert registry.find(PLATFORM, "1166", None) == (None, None)
     line.cut()
-    token = registry.claim(PLATFORM, INTENT)
+    token = registry.journal.claim(PLATFORM, INTENT)
     assert token is not None
     line.cut()
-    assert registry.holds(token, 55)
+    assert registry.journal.is_claim_valid(token, 55)
     line.cut()
-    assert registry.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
+    assert registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
 
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("statement", [b"INSERT INTO records", b"COMMIT\0"])
 def test_a_claim_that_is_interrupted_leaves_nothing(
-    registry: SqlRegistry, line: Proxy, statement: bytes, after: bool
+    registry: Registry, line: Proxy, statement: bytes, after: bool
 ) -> None:
     """Nothing is sent, so nothing may stay open, even where the server has heard of it."""
     line.cut_at(statement, after=after)
     with pytest.raises(RegistryUnavailable):
-        registry.claim(PLATFORM, INTENT)
+        registry.journal.claim(PLATFORM, INTENT)
     assert line.cuts == 1
     assert registry.find(PLATFORM, "1166", None) == (None, None)
-    assert registry.claim(PLATFORM, INTENT) is not None
+    assert registry.journal.claim(PLATFORM, INTENT) is not None
 
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("statement", [b"BEGIN", b"UPDATE records", b"COMMIT\0"])
 def test_an_answer_that_is_interrupted_is_written_all_the_same(
-    registry: SqlRegistry, line: Proxy, statement: bytes, after: bool
+    registry: Registry, line: Proxy, statement: bytes, after: bool
 ) -> None:
-    token = registry.claim(PLATFORM, INTENT)
+    token = registry.journal.claim(PLATFORM, INTENT)
     assert token is not None
     line.cut_at(statement, after=after)
-    record = registry.confirm(token, PLATFORM, INTENT, 13, AT)
+    record = registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
     assert line.cuts == 1
     assert (record.record_id, record.number, record.claim) == (13, "1166", None)
-    assert registry.history(None) == []
+    assert registry.reports.history(None) == []
 
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("ending", ["withdraw", "leave"])
 def test_an_ending_that_is_interrupted(
-    registry: SqlRegistry, line: Proxy, ending: str, after: bool
+    registry: Registry, line: Proxy, ending: str, after: bool
 ) -> None:
-    token = registry.claim(PLATFORM, INTENT)
+    token = registry.journal.claim(PLATFORM, INTENT)
     line.cut_at(b"COMMIT\0", after=after)
     getattr(registry, ending)(token)
     assert line.cuts == 1
@@ -801,28 +802,27 @@ def test_an_ending_that_is_interrupted(
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_writes_that_are_interrupted_together(
-    registry: SqlRegistry, line: Proxy, after: bool
-) -> None:
-    token = registry.claim(PLATFORM, INTENT)
+def test_writes_that_are_interrupted_together(registry: Registry, line: Proxy, after: bool) -> None:
+    token = registry.journal.claim(PLATFORM, INTENT)
     assert token is not None
     other = Intent("create", None, "77", None, {"did_number": "77"}, 60)
     line.cut_at(b"COMMIT\0", after=after)
     with pytest.raises(RegistryUnavailable):
-        with registry.together():
-            registry.confirm(token, PLATFORM, INTENT, 13, AT)
-            assert registry.claim(PLATFORM, other) is not None
+        with registry.journal.atomic():
+            registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
+            assert registry.journal.claim(PLATFORM, other) is not None
     # Nothing was sent for the second, and the first is written alone.
     assert registry.find(PLATFORM, "77", None) == (None, None)
-    assert registry.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
-    assert registry.history(None) == []
+    assert registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
+    assert registry.reports.history(None) == []
 
 
 def test_an_outage_is_waited_for_once(
-    registry: SqlRegistry, line: Proxy, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, line: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = [
-        registry.claim(PLATFORM, Intent("create", None, number, None, {}, 60)) for number in "12"
+        registry.journal.claim(PLATFORM, Intent("create", None, number, None, {}, 60))
+        for number in "12"
     ]
     waited: list[float] = []
     now = [1000.0]
@@ -836,36 +836,36 @@ def test_an_outage_is_waited_for_once(
     line.cut(down=True)
     for token in tokens:
         with pytest.raises(RegistryUnavailable):
-            registry.confirm(str(token), PLATFORM, INTENT, 13, AT)
+            registry.journal.confirm(str(token), PLATFORM, INTENT, 13, AT)
     assert 55 < sum(waited) < 65
     line.up()
-    assert registry.confirm(str(tokens[0]), PLATFORM, INTENT, 13, AT).record_id == 13
+    assert registry.journal.confirm(str(tokens[0]), PLATFORM, INTENT, 13, AT).record_id == 13
 
 
-def test_a_server_that_restarts_meanwhile(registry: SqlRegistry, server: Server) -> None:
-    token = registry.claim(PLATFORM, INTENT)
+def test_a_server_that_restarts_meanwhile(registry: Registry, server: Server) -> None:
+    token = registry.journal.claim(PLATFORM, INTENT)
     assert token is not None
     server.stop()
     starting = threading.Timer(1, server.start)
     starting.start()
-    assert registry.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
+    assert registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
     starting.join()
 
 
 def test_another_registry_behind_the_same_address(
-    registry: SqlRegistry, line: Proxy, store: Store
+    registry: Registry, line: Proxy, store: Store
 ) -> None:
     """After a failover, or with a pooler that leads elsewhere, nothing is taken for known or unknown."""
     store.write("UPDATE meta SET value = 'another' WHERE name = 'registry_id'")
     with pytest.raises(RegistryMismatch):
-        registry.claim(PLATFORM, INTENT)
+        registry.journal.claim(PLATFORM, INTENT)
     line.cut()
     with pytest.raises(RegistryMismatch):
         registry.find(PLATFORM, "1166", None)
 
 
 def test_a_runner_that_holds_the_others_up(
-    registry: SqlRegistry, store: DatabaseStore, simulator: Simulator
+    registry: Registry, store: DatabaseStore, simulator: Simulator
 ) -> None:
     """A transaction of another run is waited for, but not for ever."""
     blocking = store.connect()
@@ -935,10 +935,10 @@ def test_an_answer_that_the_database_does_not_take(
 
 
 def test_writes_together_that_are_undone_for_others(
-    registry: SqlRegistry, store: DatabaseStore
+    registry: Registry, store: DatabaseStore
 ) -> None:
     """Where two wait for each other, the server ends one of them. It is the run, and it may write again."""
-    token = registry.claim(PLATFORM, INTENT)
+    token = registry.journal.claim(PLATFORM, INTENT)
     assert token is not None
     other = store.connect()
     with other, ThreadPoolExecutor(1) as threads:
@@ -947,34 +947,34 @@ def test_writes_together_that_are_undone_for_others(
         with other.transaction():
             other.execute("UPDATE records SET changed_at = changed_at")
             with pytest.raises(RegistryBusy, match="at the same time"):
-                with registry.together():
+                with registry.journal.atomic():
                     waiting = threads.submit(other.execute, "SELECT 1 FROM platforms FOR UPDATE")
                     waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                     until(lambda: bool(store.rows(waits)))
-                    registry.confirm(token, PLATFORM, INTENT, 13, AT)
+                    registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
             waiting.result(timeout=30)
-    assert registry.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
-    assert registry.history(None) == []
+    assert registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
+    assert registry.reports.history(None) == []
 
 
 def test_a_correction_that_is_cut_off_while_it_is_undone(
-    registry: SqlRegistry, store: DatabaseStore, line: Proxy
+    registry: Registry, store: DatabaseStore, line: Proxy
 ) -> None:
-    token = registry.claim(PLATFORM, INTENT)
-    known = registry.confirm(str(token), PLATFORM, INTENT, 13, AT)
+    token = registry.journal.claim(PLATFORM, INTENT)
+    known = registry.journal.confirm(str(token), PLATFORM, INTENT, 13, AT)
     store.write("UPDATE records SET version = version + 1")
     line.cut_at(b"ROLLBACK")
-    assert not registry.revise(PLATFORM, [Revision("forgotten", known, None)])
+    assert not registry.journal.apply_corrections(PLATFORM, [Revision("forgotten", known, None)])
     assert line.cuts == 1
     found, _by_id = registry.find(PLATFORM, "1166", None)
-    assert registry.history(None) == []
-    assert registry.revise(PLATFORM, [Revision("forgotten", found, None)])
+    assert registry.reports.history(None) == []
+    assert registry.journal.apply_corrections(PLATFORM, [Revision("forgotten", found, None)])
 
 
-def test_what_was_not_committed_is_told(registry: SqlRegistry) -> None:
+def test_what_was_not_committed_is_told(registry: Registry) -> None:
     """PostgreSQL answers to the commit of a transaction that has failed as if nothing were wrong."""
     database = registry._database
     with pytest.raises(RegistryUnavailable):
         with database.writing() as transaction:
             with contextlib.suppress(RegistryUnavailable):
-                transaction.change("NOT SQL AT ALL")
+                transaction.execute("NOT SQL AT ALL")

@@ -27,25 +27,25 @@ from typing import Any
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryUnavailable
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import (
-    _making,
-    _open,
-    _schema,
-    _sqlite_copy,
-    _writing,
-)
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import (
-    Intent,
-    LateAnswer,
-    Revision,
-)
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import (
+from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     CONFIRMED,
     UNCERTAIN,
     UNKNOWN,
+    Intent,
     Record,
+    Revision,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import journal as _writing
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
+    schema as _schema,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
+    sqlite_snapshot as _sqlite_copy,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import LateAnswer
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import (
     VENDOR_CREATE,
     Result,
@@ -58,7 +58,7 @@ AT = "2026-01-31T12:00:00Z"
 
 
 @pytest.fixture
-def registry(store: Store) -> Iterator[SqlRegistry]:
+def registry(store: Store) -> Iterator[Registry]:
     """An empty registry that knows one platform."""
     location = store.location
     _making.make_present(location, PLATFORM, registry_id=None, timeout=5, apply=True)
@@ -75,14 +75,14 @@ def _edit(known: Record, lease: float = 60, **sending: Any) -> Intent:
     return Intent("update", known, known.numbers[0], known.record_id, sending, lease)
 
 
-def _confirmed(registry: SqlRegistry, number: str = "1166", record_id: int = 13) -> Record:
+def _confirmed(registry: Registry, number: str = "1166", record_id: int = 13) -> Record:
     intent = _create(number)
-    token = registry.claim(PLATFORM, intent)
+    token = registry.journal.claim(PLATFORM, intent)
     assert token is not None
-    return registry.confirm(token, PLATFORM, intent, record_id, AT)
+    return registry.journal.confirm(token, PLATFORM, intent, record_id, AT)
 
 
-def _found(registry: SqlRegistry, number: str = "1166") -> Record:
+def _found(registry: Registry, number: str = "1166") -> Record:
     record, _by_id = registry.find(PLATFORM, number, None)
     assert record is not None
     return record
@@ -510,7 +510,7 @@ def test_a_registry_that_is_recovered_and_written_while_it_is_copied(
 
 
 @in_a_file
-def test_a_registry_that_disappears_while_it_is_looked_at(registry: SqlRegistry) -> None:
+def test_a_registry_that_disappears_while_it_is_looked_at(registry: Registry) -> None:
     looking = _open.open_registry(
         registry.location, PLATFORM, registry_id=None, write=False, timeout=5
     )
@@ -628,7 +628,7 @@ def test_a_copy_of_the_file_is_the_registry(runner: Runner, tmp_path: Path) -> N
 # Claims
 
 
-def test_a_user_without_a_name(registry: SqlRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container: a claim and the history then tell the number."""
 
     def unknown(_number: int) -> None:
@@ -641,25 +641,27 @@ def test_a_user_without_a_name(registry: SqlRegistry, monkeypatch: pytest.Monkey
         getpass.getuser()
     _writing.runner.cache_clear()
     try:
-        assert registry.claim(PLATFORM, _create()) is not None
+        assert registry.journal.claim(PLATFORM, _create()) is not None
         claim = _found(registry).claim
     finally:
         _writing.runner.cache_clear()
     assert claim is not None and claim.holder == f"{os.getuid()}@{socket.gethostname()}"
 
 
-def test_an_intent_is_there_before_the_answer(registry: SqlRegistry) -> None:
-    token = registry.claim(PLATFORM, _create())
+def test_an_intent_is_there_before_the_answer(registry: Registry) -> None:
+    token = registry.journal.claim(PLATFORM, _create())
     assert token is not None
     record = _found(registry)
     assert (record.outcome, record.record_id, record.fields) == (UNKNOWN, None, {})
     assert record.attempted == {"did_number": "1166", "port": 5060}
     assert record.claim is not None and record.claim.live
     assert "@" in record.claim.holder
-    assert registry.holds(token, 55) and not registry.holds(token, 65)
+    assert registry.journal.is_claim_valid(token, 55) and not registry.journal.is_claim_valid(
+        token, 65
+    )
 
 
-def test_a_create_is_confirmed(registry: SqlRegistry) -> None:
+def test_a_create_is_confirmed(registry: Registry) -> None:
     record = _confirmed(registry)
     assert (record.outcome, record.record_id, record.confirmed_at) == (CONFIRMED, 13, AT)
     assert (record.attempted, record.claim, record.number) == ({}, None, "1166")
@@ -675,98 +677,108 @@ def test_a_create_is_confirmed(registry: SqlRegistry) -> None:
     ],
     ids=["create", "adoption", "adoption without a number"],
 )
-def test_an_answer_leaves_the_same_whoever_takes_it(registry: SqlRegistry, intent: Intent) -> None:
+def test_an_answer_leaves_the_same_whoever_takes_it(registry: Registry, intent: Intent) -> None:
     """The one that claimed, which knows what it has written, or one that is told the token and has to look."""
     records = []
     for claimed_by_itself in (True, False):
-        token = registry.claim(PLATFORM, intent)
+        token = registry.journal.claim(PLATFORM, intent)
         assert token is not None
         other = _open.open_registry(
             registry.location, PLATFORM, registry_id=None, write=True, timeout=5
         )
         with contextlib.closing(other):
             taker = registry if claimed_by_itself else other
-            record = taker.confirm(token, PLATFORM, intent, 13, AT)
+            record = taker.journal.confirm(token, PLATFORM, intent, 13, AT)
             assert record == registry.find(PLATFORM, None, 13)[1]
             records.append(record._replace(key=""))
-            assert registry.revise(PLATFORM, [Revision("forgotten", record, None)])
+            assert registry.journal.apply_corrections(
+                PLATFORM, [Revision("forgotten", record, None)]
+            )
     assert records[0] == records[1]
 
 
-def test_an_answer_that_names_the_record_of_another_did(registry: SqlRegistry) -> None:
+def test_an_answer_that_names_the_record_of_another_did(registry: Registry) -> None:
     first = _confirmed(registry)
     intent = _create("2")
-    token = registry.claim(PLATFORM, intent)
+    token = registry.journal.claim(PLATFORM, intent)
     assert token is not None
     with pytest.raises(LateAnswer) as caught:
-        registry.confirm(token, PLATFORM, intent, 13, AT)
+        registry.journal.confirm(token, PLATFORM, intent, 13, AT)
     assert caught.value.record == first == registry.find(PLATFORM, None, 13)[1]
     open_still = _found(registry, "2")
     assert (open_still.outcome, open_still.record_id) == (UNKNOWN, None)
-    assert [entry.event for entry in registry.history(PLATFORM)] == ["answered"]
+    assert [entry.event for entry in registry.reports.history(PLATFORM)] == ["answered"]
 
 
-def test_a_claim_that_comes_too_late_leaves_nothing(registry: SqlRegistry) -> None:
+def test_a_claim_that_comes_too_late_leaves_nothing(registry: Registry) -> None:
     """Neither where the number is taken, nor where the record is; and the writes beside it hold."""
     first = _confirmed(registry)
-    with registry.together():
-        assert registry.claim(PLATFORM, _create()) is None
-        assert registry.claim(PLATFORM, Intent("adopt", None, "2", 13, {"port": 1}, 60)) is None
-        assert registry.claim(PLATFORM, Intent("adopt", None, "1166", 14, {"port": 1}, 60)) is None
-        assert registry.claim(PLATFORM, _create("3")) is not None
-    assert registry.size(PLATFORM) == 2
+    with registry.journal.atomic():
+        assert registry.journal.claim(PLATFORM, _create()) is None
+        assert (
+            registry.journal.claim(PLATFORM, Intent("adopt", None, "2", 13, {"port": 1}, 60))
+            is None
+        )
+        assert (
+            registry.journal.claim(PLATFORM, Intent("adopt", None, "1166", 14, {"port": 1}, 60))
+            is None
+        )
+        assert registry.journal.claim(PLATFORM, _create("3")) is not None
+    assert registry.reports.count_records(PLATFORM) == 2
     assert registry.find(PLATFORM, "1166", 13) == (first, first)
     assert registry.find(PLATFORM, "2", 14) == (None, None)
 
 
-def test_one_of_two_gets_the_claim(registry: SqlRegistry) -> None:
-    assert registry.claim(PLATFORM, _create()) is not None
-    assert registry.claim(PLATFORM, _create()) is None
+def test_one_of_two_gets_the_claim(registry: Registry) -> None:
+    assert registry.journal.claim(PLATFORM, _create()) is not None
+    assert registry.journal.claim(PLATFORM, _create()) is None
     record = _confirmed(registry, "2", 14)
-    assert registry.claim(PLATFORM, _edit(record, port=1)) is not None
-    assert registry.claim(PLATFORM, _edit(record, port=2)) is None
+    assert registry.journal.claim(PLATFORM, _edit(record, port=1)) is not None
+    assert registry.journal.claim(PLATFORM, _edit(record, port=2)) is None
     # Even one who looks again: the claim is live.
-    assert registry.claim(PLATFORM, _edit(_found(registry, "2"), port=2)) is None
+    assert registry.journal.claim(PLATFORM, _edit(_found(registry, "2"), port=2)) is None
     adopted = Intent("adopt", None, None, 14, {"port": 1}, 60)
-    assert registry.claim(PLATFORM, adopted) is None
+    assert registry.journal.claim(PLATFORM, adopted) is None
 
 
-def test_a_claim_that_ended_leaves_the_outcome_open(registry: SqlRegistry) -> None:
-    assert registry.claim(PLATFORM, _create(lease=-1)) is not None
+def test_a_claim_that_ended_leaves_the_outcome_open(registry: Registry) -> None:
+    assert registry.journal.claim(PLATFORM, _create(lease=-1)) is not None
     record = _found(registry)
     assert record.outcome == UNKNOWN
     assert record.claim is not None and not record.claim.live
-    assert registry.claim(PLATFORM, _create()) is None
+    assert registry.journal.claim(PLATFORM, _create()) is None
 
     known = _confirmed(registry, "2", 14)
-    assert registry.claim(PLATFORM, _edit(known, lease=-1, port=1)) is not None
+    assert registry.journal.claim(PLATFORM, _edit(known, lease=-1, port=1)) is not None
     assert _found(registry, "2").outcome == UNCERTAIN
 
 
-def test_a_renumbering_that_comes_too_late_leaves_nothing(registry: SqlRegistry) -> None:
+def test_a_renumbering_that_comes_too_late_leaves_nothing(registry: Registry) -> None:
     first = _confirmed(registry)
     _confirmed(registry, "2", 14)
     renumbering = Intent("update", first, "2", 13, {"did_number": "2"}, 60)
-    assert registry.claim(PLATFORM, renumbering) is None
-    with registry.together():
-        assert registry.claim(PLATFORM, renumbering) is None
-        assert registry.claim(PLATFORM, _create("3")) is not None
+    assert registry.journal.claim(PLATFORM, renumbering) is None
+    with registry.journal.atomic():
+        assert registry.journal.claim(PLATFORM, renumbering) is None
+        assert registry.journal.claim(PLATFORM, _create("3")) is not None
     assert registry.find(PLATFORM, "1166", 13) == (first, first)
     assert _found(registry, "2").record_id == 14
     assert _found(registry, "3").outcome == UNKNOWN
 
 
-def test_what_was_not_applied_is_undone(registry: SqlRegistry) -> None:
-    token = registry.claim(PLATFORM, _create())
+def test_what_was_not_applied_is_undone(registry: Registry) -> None:
+    token = registry.journal.claim(PLATFORM, _create())
     assert token is not None
-    registry.withdraw(token)
+    registry.journal.rollback(token)
     assert registry.find(PLATFORM, "1166", None) == (None, None)
 
     record = _confirmed(registry)
-    token = registry.claim(PLATFORM, Intent("update", record, "77", 13, {"did_number": "77"}, 60))
+    token = registry.journal.claim(
+        PLATFORM, Intent("update", record, "77", 13, {"did_number": "77"}, 60)
+    )
     assert token is not None
     assert _found(registry, "77").key == _found(registry, "1166").key == record.key
-    registry.withdraw(token)
+    registry.journal.rollback(token)
     restored = _found(registry)
     assert (restored.outcome, restored.numbers, restored.fields) == (
         CONFIRMED,
@@ -776,55 +788,57 @@ def test_what_was_not_applied_is_undone(registry: SqlRegistry) -> None:
     assert registry.find(PLATFORM, "77", None) == (None, None)
 
 
-def test_an_adoption_that_was_not_applied_leaves_the_create_open(registry: SqlRegistry) -> None:
-    token = registry.claim(PLATFORM, _create())
+def test_an_adoption_that_was_not_applied_leaves_the_create_open(registry: Registry) -> None:
+    token = registry.journal.claim(PLATFORM, _create())
     assert token is not None
-    registry.leave(token)
+    registry.journal.mark_unknown(token)
     intent = Intent("adopt", _found(registry), "1166", 99, {"port": 1}, 60)
-    token = registry.claim(PLATFORM, intent)
+    token = registry.journal.claim(PLATFORM, intent)
     assert token is not None
     assert (_found(registry).outcome, _found(registry).record_id) == (UNCERTAIN, 99)
-    registry.withdraw(token)
+    registry.journal.rollback(token)
     record = _found(registry)
     assert (record.outcome, record.record_id) == (UNKNOWN, None)
     assert record.attempted == {"did_number": "1166", "port": 5060}
 
 
-def test_a_late_answer_finds_its_record(registry: SqlRegistry) -> None:
+def test_a_late_answer_finds_its_record(registry: Registry) -> None:
     intent = _create(lease=0)
-    token = registry.claim(PLATFORM, intent)
+    token = registry.journal.claim(PLATFORM, intent)
     assert token is not None
     time.sleep(0.01)
-    assert not registry.holds(token, 0)
-    assert registry.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
+    assert not registry.journal.is_claim_valid(token, 0)
+    assert registry.journal.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
 
 
-def test_every_write_to_a_record_is_a_new_version(registry: SqlRegistry) -> None:
+def test_every_write_to_a_record_is_a_new_version(registry: Registry) -> None:
     """So that who has looked before it does not write after it."""
     intent = _create()
-    token = registry.claim(PLATFORM, intent)
+    token = registry.journal.claim(PLATFORM, intent)
     assert token is not None
-    registry.leave(token)
+    registry.journal.mark_unknown(token)
     looked_at = _found(registry)
-    confirmed = registry.confirm(token, PLATFORM, intent, 13, AT)
+    confirmed = registry.journal.confirm(token, PLATFORM, intent, 13, AT)
     assert confirmed.version > looked_at.version
-    assert not registry.revise(PLATFORM, [Revision("forgotten", looked_at, None)])
+    assert not registry.journal.apply_corrections(
+        PLATFORM, [Revision("forgotten", looked_at, None)]
+    )
     assert _found(registry) == confirmed
 
 
-def test_a_late_answer_to_a_record_that_went_another_way_is_history(registry: SqlRegistry) -> None:
+def test_a_late_answer_to_a_record_that_went_another_way_is_history(registry: Registry) -> None:
     intent = _create(lease=-1)
-    token = registry.claim(PLATFORM, intent)
+    token = registry.journal.claim(PLATFORM, intent)
     assert token is not None
     adoption = Intent("adopt", _found(registry), "1166", 20, {"did_number": "1166"}, 60)
-    adopting = registry.claim(PLATFORM, adoption)
+    adopting = registry.journal.claim(PLATFORM, adoption)
     assert adopting is not None
-    adopted = registry.confirm(adopting, PLATFORM, adoption, 20, AT)
+    adopted = registry.journal.confirm(adopting, PLATFORM, adoption, 20, AT)
     with pytest.raises(LateAnswer) as caught:
-        registry.confirm(token, PLATFORM, intent, 21, AT)
+        registry.journal.confirm(token, PLATFORM, intent, 21, AT)
     assert caught.value.record == adopted == _found(registry)
-    registry.withdraw(token)
-    registry.leave(token)
+    registry.journal.rollback(token)
+    registry.journal.mark_unknown(token)
     assert _found(registry) == adopted
 
 
@@ -833,42 +847,45 @@ def test_a_late_answer_to_a_record_that_went_another_way_is_history(registry: Sq
     [_create(lease=-1), Intent("adopt", None, None, 13, {"port": 1}, -1)],
     ids=["create", "adoption without a number"],
 )
-def test_a_late_answer_to_a_forgotten_did_is_recorded(
-    registry: SqlRegistry, intent: Intent
-) -> None:
-    token = registry.claim(PLATFORM, intent)
+def test_a_late_answer_to_a_forgotten_did_is_recorded(registry: Registry, intent: Intent) -> None:
+    token = registry.journal.claim(PLATFORM, intent)
     assert token is not None
     by_number, by_id = registry.find(PLATFORM, intent.number, intent.record_id)
-    assert registry.revise(PLATFORM, [Revision("forgotten", by_number or by_id, None)])
-    record = registry.confirm(token, PLATFORM, intent, 13, AT)
+    assert registry.journal.apply_corrections(
+        PLATFORM, [Revision("forgotten", by_number or by_id, None)]
+    )
+    record = registry.journal.confirm(token, PLATFORM, intent, 13, AT)
     assert record == registry.find(PLATFORM, None, 13)[1]
     assert (record.number, record.outcome) == (intent.number, CONFIRMED)
-    assert [entry.event for entry in registry.history(PLATFORM)] == ["forgotten", "answered"]
+    assert [entry.event for entry in registry.reports.history(PLATFORM)] == [
+        "forgotten",
+        "answered",
+    ]
 
 
-def test_a_late_answer_that_agrees_is_no_conflict(registry: SqlRegistry) -> None:
+def test_a_late_answer_that_agrees_is_no_conflict(registry: Registry) -> None:
     intent = _create(lease=-1)
-    token = registry.claim(PLATFORM, intent)
+    token = registry.journal.claim(PLATFORM, intent)
     assert token is not None
     adoption = Intent("adopt", _found(registry), "1166", 13, {"did_number": "1166"}, 60)
     # Another run has adopted the very record, and is still at work on it.
-    assert registry.claim(PLATFORM, adoption) is not None
-    assert registry.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
+    assert registry.journal.claim(PLATFORM, adoption) is not None
+    assert registry.journal.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
 
 
 @in_a_file
-def test_what_an_answer_means_is_written_patiently(registry: SqlRegistry, tmp_path: Path) -> None:
+def test_what_an_answer_means_is_written_patiently(registry: Registry, tmp_path: Path) -> None:
     impatient = _open.open_registry(
         registry.location, PLATFORM, registry_id=None, write=True, timeout=0
     )
     intent = _create()
-    token = impatient.claim(PLATFORM, intent)
+    token = impatient.journal.claim(PLATFORM, intent)
     assert token is not None
     other = sqlite3.connect(registry.location, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     thread = threading.Timer(0.5, lambda: other.execute("ROLLBACK"))
     thread.start()
-    assert impatient.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
+    assert impatient.journal.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
     thread.join()
     other.close()
     impatient.close()
@@ -880,68 +897,68 @@ def _in_a_thread(work: Callable[[], Any]) -> Any:
 
 
 @in_a_file
-def test_in_a_hurry_the_last_look_does_not_wait_for_a_write(registry: SqlRegistry) -> None:
+def test_in_a_hurry_the_last_look_does_not_wait_for_a_write(registry: Registry) -> None:
     """And it takes nothing for granted that is not durable yet."""
-    registry.hurry()
-    first = registry.claim(PLATFORM, _create("1166"))
-    with registry.together():
-        second = registry.claim(PLATFORM, _create("1167"))
+    registry.begin_bulk()
+    first = registry.journal.claim(PLATFORM, _create("1166"))
+    with registry.journal.atomic():
+        second = registry.journal.claim(PLATFORM, _create("1167"))
         assert first is not None and second is not None
-        assert _in_a_thread(lambda: registry.holds(first, 1.0))
-        assert not _in_a_thread(lambda: registry.holds(second, 1.0))
-    assert _in_a_thread(lambda: registry.holds(second, 1.0))
+        assert _in_a_thread(lambda: registry.journal.is_claim_valid(first, 1.0))
+        assert not _in_a_thread(lambda: registry.journal.is_claim_valid(second, 1.0))
+    assert _in_a_thread(lambda: registry.journal.is_claim_valid(second, 1.0))
 
 
 @in_a_file
 @pytest.mark.parametrize("hurried", [False, True])
 @pytest.mark.parametrize("fate", ["removed", "replaced"])
 def test_a_registry_that_leaves_its_path_takes_nothing_more(
-    registry: SqlRegistry, hurried: bool, fate: str
+    registry: Registry, hurried: bool, fate: str
 ) -> None:
     """What is written to a file that nobody finds again would be created once more by the next run."""
     older = Path(registry.location).read_bytes()
     if hurried:
-        registry.hurry()
-    token = registry.claim(PLATFORM, _create())
-    assert token is not None and registry.holds(token, 1.0)
+        registry.begin_bulk()
+    token = registry.journal.claim(PLATFORM, _create())
+    assert token is not None and registry.journal.is_claim_valid(token, 1.0)
     os.unlink(registry.location)
     if fate == "replaced":
         Path(registry.location).write_bytes(older)
     for work in (
-        lambda: registry.holds(token, 1.0),
-        lambda: registry.claim(PLATFORM, _create("1167")),
-        lambda: registry.confirm(token, PLATFORM, _create(), 13, AT),
+        lambda: registry.journal.is_claim_valid(token, 1.0),
+        lambda: registry.journal.claim(PLATFORM, _create("1167")),
+        lambda: registry.journal.confirm(token, PLATFORM, _create(), 13, AT),
     ):
         with pytest.raises(RegistryUnavailable, match="removed, moved or replaced"):
             work()
 
 
 @pytest.mark.parametrize("hurried", [False, True])
-def test_many_threads_take_a_last_look_at_once(registry: SqlRegistry, hurried: bool) -> None:
+def test_many_threads_take_a_last_look_at_once(registry: Registry, hurried: bool) -> None:
     """Each sees the claim that was durable before it looked, whatever the others are looking at."""
     if hurried:
-        registry.hurry()
-    first = registry.claim(PLATFORM, _create())
+        registry.begin_bulk()
+    first = registry.journal.claim(PLATFORM, _create())
     ended = threading.Event()
 
     def look_on() -> None:
         while not ended.is_set():
-            assert first is not None and registry.holds(first, 1.0)
+            assert first is not None and registry.journal.is_claim_valid(first, 1.0)
 
     with ThreadPoolExecutor(4) as threads:
         onlookers = [threads.submit(look_on) for _thread in range(4)]
         try:
             for number in range(1000, 1100):
-                token = registry.claim(PLATFORM, _create(str(number)))
+                token = registry.journal.claim(PLATFORM, _create(str(number)))
                 assert token is not None
-                assert registry.holds(token, 1.0)
+                assert registry.journal.is_claim_valid(token, 1.0)
         finally:
             ended.set()
         for onlooker in onlookers:
             onlooker.result(timeout=30)
 
 
-def test_platforms_do_not_see_each_other(registry: SqlRegistry) -> None:
+def test_platforms_do_not_see_each_other(registry: Registry) -> None:
     _making.make_present(
         registry.location,
         "other:443",
@@ -953,6 +970,6 @@ def test_platforms_do_not_see_each_other(registry: SqlRegistry) -> None:
     _confirmed(registry)
     assert registry.find("other:443", "1166", 13) == (None, None)
     intent = _create()
-    token = registry.claim("other:443", intent)
+    token = registry.journal.claim("other:443", intent)
     assert token is not None
-    assert registry.confirm(token, "other:443", intent, 13, AT).record_id == 13
+    assert registry.journal.confirm(token, "other:443", intent, 13, AT).record_id == 13

@@ -18,13 +18,17 @@ from typing import Any
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryUnavailable
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import (
-    _creating,
-    _open,
-    _sqlite,
-    _sqlite_failures,
+from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
+    sqlite as _sqlite,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
+    sqlite_errors as _sqlite_failures,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
+    sqlite_file as _creating,
+)
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import (
     VENDOR_CREATE,
     Result,
@@ -93,11 +97,11 @@ def test_what_another_run_has_not_brought_to_rest_is_created_twice_under_another
     registry = _open.open_registry(
         runner.store.location, platform, registry_id=None, write=True, timeout=5
     )
-    registry.hurry()
+    registry.begin_bulk()
     intent = Intent("create", None, "1166", None, {"did_number": "1166"}, 60)
-    token = registry.claim(platform, intent)
+    token = registry.journal.claim(platform, intent)
     assert token is not None
-    registry.confirm(token, platform, intent, 13, AT)
+    registry.journal.confirm(token, platform, intent, 13, AT)
     link = tmp_path / "link.db"
     os.link(runner.registry, link)
     # Within one process, SQLite would notice.
@@ -123,20 +127,20 @@ def test_a_second_name_that_appears_while_a_run_is_at_work(runner: Runner, tmp_p
     intent, other = (
         Intent("create", None, number, None, {"did_number": number}, 60) for number in ("1", "2")
     )
-    token = registry.claim(platform, intent)
-    assert token is not None and registry.holds(token, 1)
+    token = registry.journal.claim(platform, intent)
+    assert token is not None and registry.journal.is_claim_valid(token, 1)
     link = tmp_path / "link.db"
     os.link(runner.registry, link)
     for work in (
-        lambda: registry.claim(platform, other),
-        lambda: registry.holds(token, 1),
-        lambda: registry.find(platform, "1", None) and registry.claim(platform, other),
+        lambda: registry.journal.claim(platform, other),
+        lambda: registry.journal.is_claim_valid(token, 1),
+        lambda: registry.find(platform, "1", None) and registry.journal.claim(platform, other),
     ):
         with pytest.raises(RegistryUnavailable, match="hard links"):
             work()
-    assert registry.confirm(token, platform, intent, 13, AT).record_id == 13
+    assert registry.journal.confirm(token, platform, intent, 13, AT).record_id == 13
     link.unlink()
-    assert registry.claim(platform, other) is not None
+    assert registry.journal.claim(platform, other) is not None
     registry.close()
 
 
@@ -359,6 +363,6 @@ def test_a_disk_that_is_full(runner: Runner) -> None:
     with pytest.raises(RegistryUnavailable, match="disk is full") as caught:
         for number in range(1000):
             sending = {"did_number": str(number), "annotations": "x" * 999}
-            registry.claim(platform, Intent("create", None, str(number), None, sending, 60))
+            registry.journal.claim(platform, Intent("create", None, str(number), None, sending, 60))
     assert "backup" not in caught.value.message
     registry.close()

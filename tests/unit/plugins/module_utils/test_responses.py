@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._outcome import Outcome
-from ansible_collections.nextbilling.did.plugins.module_utils._responses import (
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome import Outcome
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.responses import (
     ANSWER_LIMIT,
     Asked,
     judge,

@@ -18,15 +18,14 @@ from urllib.parse import quote
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _source
 from ansible_collections.nextbilling.did.plugins.module_utils._decoding import readings
-from ansible_collections.nextbilling.did.plugins.module_utils._exchange import Connection
-from ansible_collections.nextbilling.did.plugins.module_utils._plan import Desired, Policy, decide
-from ansible_collections.nextbilling.did.plugins.module_utils._redaction import (
-    SecretIndex,
-)
+from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _source
+from ansible_collections.nextbilling.did.plugins.module_utils._model import Desired, Policy
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.decide import decide
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import Connection
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import (
     Fingerprints,
+    SecretIndex,
 )
 
 TOKEN = "tkn-5b0e61f0-4f83"

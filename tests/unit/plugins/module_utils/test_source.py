@@ -20,16 +20,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _ranges
-from ansible_collections.nextbilling.did.plugins.module_utils._damage import is_error_value
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
-from ansible_collections.nextbilling.did.plugins.module_utils._secrets import is_mark
-from ansible_collections.nextbilling.did.plugins.module_utils._source import (
+from ansible_collections.nextbilling.did.plugins.module_utils._input import ranges as _ranges
+from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import (
     Item,
     check,
     inline,
     read_file,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._secrets import is_mark
+from ansible_collections.nextbilling.did.plugins.module_utils._spreadsheets import is_error_value
 
 # What results, reviews and Ansible show in place of a secret, and what the registry holds.
 MARKS = (

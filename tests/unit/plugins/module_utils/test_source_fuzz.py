@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
-from ansible_collections.nextbilling.did.plugins.module_utils._source import check, read_file
+from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import check, read_file
 
 SECRET = "Xk29mQz77"
 SUFFIXES = ("csv", "json", "yml")

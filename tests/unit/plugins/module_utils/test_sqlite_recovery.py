@@ -21,8 +21,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryUnavailable
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _sqlite_copy
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._sqlite_recovery import (
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
+    sqlite_snapshot as _sqlite_copy,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite_recovery import (
     recover,
 )
 

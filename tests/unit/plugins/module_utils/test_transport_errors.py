@@ -18,13 +18,15 @@ from typing import Any
 import pytest
 import trustme
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _transport_errors
-from ansible_collections.nextbilling.did.plugins.module_utils._exchange import (
+from ansible_collections.nextbilling.did.plugins.module_utils._platform import (
+    transport_errors as _transport_errors,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import (
     Connection,
     check_connection,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._outcome import Outcome
-from ansible_collections.nextbilling.did.plugins.module_utils._platform import Platform
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome import Outcome
 
 SECRET = "geheim"
 CONNECTION = Connection("https://sip.example.com", SECRET, SECRET)

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from ansible_collections.nextbilling.did.plugins.module_utils._visible import (
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import (
     look_alikes,
     pieces,
     visible,

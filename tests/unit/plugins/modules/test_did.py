@@ -29,8 +29,9 @@ import pytest
 import trustme
 import yaml
 
-from ansible_collections.nextbilling.did.plugins.module_utils._module import converging
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
+from ansible_collections.nextbilling.did.plugins.module_utils._module import session as converging
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import (
     VENDOR_CREATE,
     VENDOR_EDIT,
@@ -879,14 +880,14 @@ def test_a_connection_that_is_reset_before_the_first_byte(
         connection.close()
         was_reset.set()
 
-    holds = SqlRegistry.holds
+    holds = Journal.is_claim_valid
 
-    def holds_after_that(self: SqlRegistry, token: str, seconds: float) -> bool:
+    def holds_after_that(self: Registry, token: str, seconds: float) -> bool:
         stands.set()
         assert was_reset.wait(10)
         return holds(self, token, seconds)
 
-    monkeypatch.setattr(SqlRegistry, "holds", holds_after_that)
+    monkeypatch.setattr(Journal, "is_claim_valid", holds_after_that)
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
     thread = threading.Thread(target=serve, args=[listener])
@@ -1139,14 +1140,14 @@ def test_time_that_is_up_before_the_first_byte(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the registry, asked whether the claim still holds, answers late."""
-    holds = SqlRegistry.holds
+    holds = Journal.is_claim_valid
 
-    def late(self: SqlRegistry, token: str, seconds: float) -> bool:
+    def late(self: Registry, token: str, seconds: float) -> bool:
         time.sleep(0.4)
         return holds(self, token, seconds)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SqlRegistry, "holds", late)
+        patch.setattr(Journal, "is_claim_valid", late)
         result = runner.did(**VENDOR_CREATE, timeout=0.3)
     assert result["error"]["kind"] == "unreachable", result["msg"]
     assert (runner.rows("SELECT * FROM records"), runner.requests()) == ([], [])

@@ -17,15 +17,17 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _outcome, _platform
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
     RegistryBusy,
     RegistryMismatch,
     RegistryUnavailable,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._module.base import Module
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Intent
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
+from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._module.task import Module
+from ansible_collections.nextbilling.did.plugins.module_utils._platform import client as _platform
+from ansible_collections.nextbilling.did.plugins.module_utils._platform import outcome as _outcome
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import end_leases
@@ -389,14 +391,14 @@ def fail_to_confirm(
     monkeypatch: pytest.MonkeyPatch, error: Exception, *numbers_of_dids: str
 ) -> None:
     """Let the registry fail at the answers about these DIDs."""
-    confirm = SqlRegistry.confirm
+    confirm = Journal.confirm
 
-    def failing(self: SqlRegistry, token: str, platform: str, intent: Intent, *more: Any) -> Any:
+    def failing(self: Registry, token: str, platform: str, intent: Intent, *more: Any) -> Any:
         if intent.number in numbers_of_dids:
             raise error
         return confirm(self, token, platform, intent, *more)
 
-    monkeypatch.setattr(SqlRegistry, "confirm", failing)
+    monkeypatch.setattr(Journal, "confirm", failing)
 
 
 def task_in(message: str) -> dict[str, Any]:

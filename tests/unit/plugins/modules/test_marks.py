@@ -13,8 +13,8 @@ import pytest
 from ansible.module_utils.common.parameters import remove_values
 
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
+from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import check, inline
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import MARK_REFUSED, is_mark
-from ansible_collections.nextbilling.did.plugins.module_utils._source import check, inline
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
 
 PASSWORD = "pwd-7e1f-geheim"

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Intent
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
+from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import (
     VENDOR_CREATE,
     Result,
@@ -217,7 +218,7 @@ def test_a_live_claim_is_waited_for_to_record(runner: Runner) -> None:
     registry = _open.open_registry(
         runner.store.location, platform, registry_id=None, write=True, timeout=5
     )
-    registry.claim(platform, Intent("create", None, "1", None, {"did_number": "1"}, 1.0))
+    registry.journal.claim(platform, Intent("create", None, "1", None, {"did_number": "1"}, 1.0))
     recorded: dict[str, Any] = {"state": "recorded", "dids": [{"did_number": "1", "record_id": 13}]}
     busy = runner.did_registry(**recorded, registry_timeout=0.1)
     assert busy["error"]["kind"] == "registry_busy"
@@ -443,7 +444,7 @@ def test_a_file_that_cannot_be_read(runner: Runner, tmp_path: Path) -> None:
 # Statements about a create of unknown outcome
 
 
-def _held_by_another_run(runner: Runner) -> SqlRegistry:
+def _held_by_another_run(runner: Runner) -> Registry:
     """Let another run hold a DID; return its registry."""
     platform = runner.simulator.url.split("//")[1]
     registry = _open.open_registry(
@@ -454,7 +455,7 @@ def _held_by_another_run(runner: Runner) -> SqlRegistry:
     if known is not None:
         action, record_id = "update", known.record_id or 12
     values = {"did_number": "1166", "port": 5060}
-    assert registry.claim(platform, Intent(action, known, "1166", record_id, values, 60.0))
+    assert registry.journal.claim(platform, Intent(action, known, "1166", record_id, values, 60.0))
     return registry
 
 
@@ -729,15 +730,15 @@ def test_a_recorded_number_does_not_undo_a_renumbering(runner: Runner) -> None:
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
     """Lets something happen once, when a statement has been decided about and is not written yet."""
-    revise = SqlRegistry.revise
+    revise = Journal.apply_corrections
 
     def set_up(happening: Callable[[], Any]) -> None:
         def late_revise(*arguments: Any) -> bool:
-            monkeypatch.setattr(SqlRegistry, "revise", revise)
+            monkeypatch.setattr(Journal, "apply_corrections", revise)
             happening()
             return revise(*arguments)
 
-        monkeypatch.setattr(SqlRegistry, "revise", late_revise)
+        monkeypatch.setattr(Journal, "apply_corrections", late_revise)
 
     return set_up
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
-from ansible_collections.nextbilling.did.plugins.module_utils._visible import visible
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import visible
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review._gather import Gatherer, Told
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review._model import (
     COUNTED,

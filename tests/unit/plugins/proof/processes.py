@@ -46,7 +46,7 @@ what, _, moment = sys.argv[2].partition(" at ")
 moment, _, count = moment.partition(" ")
 calls = []
 if what:
-    owner = _platform.Platform if moment == "_exchange" else _store.SqlRegistry
+    owner = _platform.Platform if moment == "_exchange" else _store.Registry
     original = getattr(owner, moment)
     def happening(self, *arguments, **options):
         calls.append(moment)

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _dispatch
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _postgresql
+from ansible_collections.nextbilling.did.plugins.module_utils._engine import executor as _dispatch
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
+    postgresql as _postgresql,
+)
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import (
     Process,
@@ -146,7 +148,7 @@ def test_gone_while_the_answer_is_committed(
         line.cut_at(COMMIT, after=True, down=True)
         return confirm(self, work)
 
-    monkeypatch.setattr(_postgresql.PostgresqlDatabase, "repeated", cut_at_the_commit)
+    monkeypatch.setattr(_postgresql.PostgresqlDatabase, "retry", cut_at_the_commit)
     _tells_the_id(far.did(**TASK))
     monkeypatch.undo()
     line.up()

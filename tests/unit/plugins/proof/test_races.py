@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils import _dispatch, _resolve
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _open
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Intent
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
+from ansible_collections.nextbilling.did.plugins.module_utils._engine import executor as _dispatch
+from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._planning import (
+    corrections as _resolve,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import (
     Process,
@@ -51,17 +54,17 @@ class Other:
         record_id = None if known is None else known.record_id
         action = "create" if known is None else "update"
         intent = Intent(action, known, number, record_id, {"did_number": number}, 60)
-        token = self.registry.claim(self.platform, intent)
+        token = self.registry.journal.claim(self.platform, intent)
         assert token is not None
         return token
 
     def comes_first(self, number: str) -> None:
         """Claim a DID, and let go of it as if nothing had been applied."""
-        self.registry.withdraw(self.claims(number))
+        self.registry.journal.rollback(self.claims(number))
 
     def gets_no_answer(self, number: str) -> None:
         """Claim a DID, and end as if nobody knew what became of the request."""
-        self.registry.leave(self.claims(number))
+        self.registry.journal.mark_unknown(self.claims(number))
 
 
 @pytest.fixture
@@ -79,18 +82,18 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def set_up(
         happening: Callable[[], Any], writes: Sequence[int] = (1,), what: str = "claim"
     ) -> None:
-        write = getattr(SqlRegistry, what)
+        write = getattr(Registry, what)
         count = itertools.count(1)
 
         def late_write(*arguments: Any) -> Any:
             if next(count) in writes:
                 # What happens makes writes of its own.
                 with monkeypatch.context() as patch:
-                    patch.setattr(SqlRegistry, what, write)
+                    patch.setattr(Registry, what, write)
                     happening()
             return write(*arguments)
 
-        monkeypatch.setattr(SqlRegistry, what, late_write)
+        monkeypatch.setattr(Registry, what, late_write)
 
     return set_up
 
@@ -168,8 +171,10 @@ def test_a_correction_sees_what_another_run_did_meanwhile(
     def edit() -> None:
         known, _by_id = other.registry.find(other.platform, "1166", None)
         intent = Intent("update", known, "1166", 13, {"description": "b"}, 60)
-        token = other.registry.claim(other.platform, intent)
-        other.registry.confirm(str(token), other.platform, intent, 13, "2026-01-31T12:00:00Z")
+        token = other.registry.journal.claim(other.platform, intent)
+        other.registry.journal.confirm(
+            str(token), other.platform, intent, 13, "2026-01-31T12:00:00Z"
+        )
 
     between(edit, what="revise")
     recorded = {"did_number": "1166", "record_id": 13, "port": 1}

@@ -20,11 +20,8 @@ from typing import NamedTuple
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import DidError
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import (
-    UNDER_WAY,
-    Record,
-)
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
+from ansible_collections.nextbilling.did.plugins.module_utils._model import UNDER_WAY, Record
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.relay import (
     Happening,
@@ -134,7 +131,7 @@ class Schedule:
 
     def __init__(
         self,
-        place: tuple[World, SqlRegistry, Relay],
+        place: tuple[World, Registry, Relay],
         number: str,
         ending: Ending,
         look: str,

@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import DidError
-from ansible_collections.nextbilling.did.plugins.module_utils._plan import Plan, Policy
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import (
+from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     CONFIRMED,
     UNKNOWN,
+    Plan,
+    Policy,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.diff import diff
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fingerprints
-from ansible_collections.nextbilling.did.plugins.module_utils._showing import diff
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.world import (
     AFTER_ANSWER,

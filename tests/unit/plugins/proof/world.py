@@ -9,27 +9,33 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ansible_collections.nextbilling.did.plugins.module_utils._converge import (
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.correct import resolve
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.planner import (
     Converger,
     Settings,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import DidError
-from ansible_collections.nextbilling.did.plugins.module_utils._exchange import Connection
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import normalise
-from ansible_collections.nextbilling.did.plugins.module_utils._outcome import Outcome
-from ansible_collections.nextbilling.did.plugins.module_utils._plan import Desired, Plan, Policy
-from ansible_collections.nextbilling.did.plugins.module_utils._platform import Platform
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _making, _open
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._changes import Revision
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._postgresql import (
+from ansible_collections.nextbilling.did.plugins.module_utils._model import (
+    Desired,
+    Plan,
+    Policy,
+    Record,
+    Revision,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.corrections import Statement
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import Connection
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome import Outcome
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
     PostgresqlDatabase,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._records import Record
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._sqlite import (
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite import (
     SqliteDatabase,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry._store import SqlRegistry
-from ansible_collections.nextbilling.did.plugins.module_utils._resolve import Statement, resolve
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fingerprints
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.unit.plugins.stores import Store
@@ -195,7 +201,7 @@ class World:
         number: str,
         record_id: int | None = None,
         attempt: str | None = None,
-        registry: SqlRegistry | None = None,
+        registry: Registry | None = None,
     ) -> list[Revision] | DidError:
         """Tell the registry what a person knows of the platform. Returns what that has changed, or why it was refused.
 
@@ -217,7 +223,7 @@ class World:
                 return error
 
     @contextlib.contextmanager
-    def registry(self, *, write: bool = False) -> Iterator[SqlRegistry]:
+    def registry(self, *, write: bool = False) -> Iterator[Registry]:
         """The registry, as a task opens it."""
         registry = _open.open_registry(
             self.location, self.platform, registry_id=None, write=write, timeout=5
@@ -230,7 +236,9 @@ class World:
     def records(self) -> list[Record]:
         """All records."""
         with self.registry() as registry:
-            return [record for _platform, record in registry.records(None, None, None, None)]
+            return [
+                record for _platform, record in registry.reports.records(None, None, None, None)
+            ]
 
     def record(self, number: str) -> Record | None:
         """The record of a number."""

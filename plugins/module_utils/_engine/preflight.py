@@ -1,0 +1,110 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What must hold before anything is sent, and what a person should know of it. In check mode too."""
+
+from __future__ import annotations
+
+import importlib.util
+import typing as t
+
+from .._errors import DidError, InvalidParameter, Unreachable
+from .._fields import identity
+from .._model import CREATE
+from .._platform.outcome import encode
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Iterable, Sequence
+
+    from .._model import Job, Plan
+    from .._registry.registry import Registry
+
+# ITU-T E.164, 6.2.1
+MOST_DIGITS = 15
+_SHOWN_DIGITS = 60
+
+
+def check_payload(plan: Plan) -> None:
+    """Raise C(InvalidParameter) if there is nothing to send, or too much."""
+    if not plan.payload:
+        raise InvalidParameter(
+            f"{plan.desired.label}: the task declares no field, so there is nothing to send. Declare at least one field",
+            record_id=plan.record_id,
+        )
+    try:
+        encode(plan.payload)
+    except InvalidParameter as error:
+        raise InvalidParameter(
+            f"{plan.desired.label}: {error.message}", did_number=plan.desired.did_number
+        ) from None
+
+
+def check_means(registry: Registry, jobs: Sequence[Job]) -> None:
+    """Check once for all DIDs of a run what can be checked before the first request."""
+    if importlib.util.find_spec("requests") is None:
+        raise Unreachable(
+            "The Python library 'requests' is missing for the interpreter that runs this task. Nothing was sent."
+            " Install it (python -m pip install requests), or set ansible_python_interpreter to a Python that has it"
+        )
+    if any(plan.action == CREATE for plan in _sending(jobs)):
+        registry.reports.verify()
+
+
+def warnings(registry: Registry, platform: str, jobs: Sequence[Job]) -> list[str]:
+    """Return what a person should know of what is, or would be, sent."""
+    plans = _sending(jobs)
+    found = [*_notes(plans), *too_long(plan.desired.did_number for plan in plans)]
+    creates = [plan.desired.label for plan in plans if plan.action == CREATE]
+    numberless = _numberless(registry, platform) if creates else []
+    if numberless:
+        new = (
+            f"{creates[0]} is"
+            if len(creates) == 1
+            else f"{len(creates)} DIDs ({_few(creates)}) are"
+        )
+        found.append(
+            f"{new} new to the registry, which also holds records whose number is not known (ids {_few(numberless)}). What is one of"
+            " these would be created a second time: give it that record_id"
+        )
+    return found
+
+
+def _numberless(registry: Registry, platform: str) -> Sequence[int]:
+    """Return the ids of records without a number; none where the registry is gone by now, as what was done comes first."""
+    try:
+        return registry.reports.ids_without_number(platform)
+    except DidError:
+        return []
+
+
+def _sending(jobs: Sequence[Job]) -> list[Plan]:
+    return [job.plan for job in jobs if job.plan is not None and job.plan.sends]
+
+
+def _notes(plans: Sequence[Plan]) -> list[str]:
+    """Return the notes of plans; where many plans have one, with a few of the DIDs that it speaks of."""
+    by_note: dict[str, list[str]] = {}
+    for plan in plans:
+        for note in plan.notes:
+            by_note.setdefault(note, []).append(plan.desired.label)
+    return [f"{_few(labels)}: {note}" for note, labels in by_note.items()]
+
+
+def too_long(numbers: Iterable[str | None]) -> list[str]:
+    """Return a warning of numbers that have more digits than telephone numbers have, or none."""
+    long = [number for number in numbers if number and len(identity(number)) > MOST_DIGITS]
+    if not long:
+        return []
+    return [
+        f"did_number: {_few([number[:_SHOWN_DIGITS] for number in long])}: more than {MOST_DIGITS} digits, which no telephone number"
+        " has. Such a number is taken as it is. Look whether several numbers, or a number and an extension, were written into one"
+    ]
+
+
+def _few(things: Sequence[object]) -> str:
+    rest = f" and {len(things) - 20} more" if len(things) > 20 else ""
+    return ", ".join(map(str, things[:20])) + rest

@@ -1,0 +1,254 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Reads a list of DIDs in YAML."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .._fields import FRACTION, Unsupported
+from .files import _DIGITS, _LARGE, _NO_LIST, ENCRYPTED, Found, line_of, repeated, unusable
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from .._errors import InvalidParameter
+
+
+def read_yaml(path: str, text: str, names: set[str]) -> list[Found]:
+    """Read a list in YAML, with the types of its core alone: text, whole numbers, booleans, null, lists and dictionaries."""
+    try:
+        import yaml
+    except ImportError:
+        raise unusable(
+            path, "needs the Python library PyYAML where the module runs; or use JSON or CSV"
+        ) from None
+    return _YamlReader(path, text, names, yaml).entries()
+
+
+_TAG = "tag:yaml.org,2002:"
+_TRUE, _FALSE = ("yes", "true", "on"), ("no", "false", "off")
+_MISFIT = Unsupported("a value that does not fit its tag")
+_NOTATION = Unsupported("a number in another notation than plain decimal digits")
+_DATE = Unsupported("a date")
+# Deeper than any field, and shallow enough for Python's own stack.
+_DEPTH = 16
+# Merge keys could make much of little.
+_KEYS = 100
+
+
+class _YamlReader:
+    """Makes values of the events of PyYAML's parser.
+
+    The library's own constructors fail in many ways, quote what they read, and do not say when a key stands twice.
+    """
+
+    def __init__(self, path: str, text: str, names: set[str], yaml: ModuleType) -> None:
+        self._path = path
+        self._text = text
+        self._names = names
+        self._yaml = yaml
+        self._loader: t.Any = None
+        self._line = 1
+        self._anchors: dict[str, object] = {}
+        # Anchors of scalars that no alias has used so far, with their lines.
+        self._unused: dict[str, int] = {}
+        self._problems: list[str] = []
+
+    def entries(self) -> list[Found]:
+        """Return the entries of the only document."""
+        yaml = self._yaml
+        try:
+            event = self._next()
+            while isinstance(event, (yaml.StreamStartEvent, yaml.DocumentStartEvent)):
+                event = self._next()
+            if not isinstance(event, yaml.SequenceStartEvent):
+                raise unusable(self._path, _NO_LIST)
+            found = list(self._entries())
+            self._next()  # the end of the document
+            if not isinstance(self._next(), yaml.StreamEndEvent):
+                raise self._refusal("begins another document; a file holds one list")
+        finally:
+            if self._loader is not None:
+                self._loader.dispose()
+        if self._unused:
+            raise self._refusal(_UNUSED, min(self._unused.values()))
+        return found
+
+    def _entries(self) -> t.Iterator[Found]:
+        while not isinstance(event := self._next(), self._yaml.SequenceEndEvent):
+            place = f", line {self._line}"
+            value = self._value(event, 0)
+            yield Found(place, value, tuple(self._problems))
+            self._problems.clear()
+
+    def _next(self) -> t.Any:
+        """Return the next event of the parser, whatever it may raise turned into words of the collection's own."""
+        yaml = self._yaml
+        try:
+            if self._loader is None:
+                self._loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(self._text)
+            event = self._loader.get_event()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise self._broken(self._line if mark is None else mark.line + 1) from None
+        except yaml.reader.ReaderError:
+            found = yaml.reader.Reader.NON_PRINTABLE.search(self._text)
+            line = self._line if found is None else line_of(self._text, found.start())
+            raise self._refusal(
+                "holds a control character, which YAML does not allow", line
+            ) from None
+        # An escaped character that does not exist, for example: no parser is without faults.
+        except Exception:  # pylint: disable=broad-exception-caught
+            raise self._broken(self._line) from None
+        self._line = event.start_mark.line + 1
+        return event
+
+    def _refusal(self, words: str, line: int | None = None) -> InvalidParameter:
+        return unusable(self._path, words, line or self._line)
+
+    def _broken(self, line: int) -> InvalidParameter:
+        lines = self._text.splitlines()[line - 1 : line]
+        if lines and re.match(r" *\t", lines[0]):
+            return self._refusal(
+                "is not YAML from here on: the line is indented by a tab; use spaces", line
+            )
+        return self._refusal(
+            "is not YAML from here on; is it indented as the lines above, and are quotation marks and brackets closed? Put text in quotes"
+            " that begins with another character than a letter or a digit, or that holds ': ' or ' #'",
+            line,
+        )
+
+    def _value(self, event: t.Any, depth: int) -> object:
+        yaml = self._yaml
+        line = self._line
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchors:
+                raise self._refusal(
+                    "a '*' begins an alias, and no '&' before it gave a complete value this name; put text that begins with '*' in quotes"
+                )
+            self._unused.pop(event.anchor, None)
+            return self._anchors[event.anchor]
+        if depth > _DEPTH:
+            raise self._refusal("cannot be read: it is nested too deeply")
+        # An alias within the value that its anchor stands for would have no end.
+        self._anchors.pop(event.anchor, None)
+        if event.anchor in self._unused:
+            raise self._refusal(_UNUSED, self._unused[event.anchor])
+        value = self._content(event, depth)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = value
+            if isinstance(event, yaml.ScalarEvent):
+                self._unused[event.anchor] = line
+        return value
+
+    def _content(self, event: t.Any, depth: int) -> object:
+        yaml = self._yaml
+        tag = event.tag
+        if tag is not None and not tag.startswith(_TAG):
+            if tag in ("!vault", "!vault-encrypted"):
+                raise self._refusal(_ENCRYPTED_VALUE)
+            raise self._refusal(_TAGGED)
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        if isinstance(event, yaml.SequenceStartEvent) and tag in (None, f"{_TAG}seq"):
+            elements = []
+            while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+                elements.append(self._value(event, depth + 1))
+            return elements
+        if isinstance(event, yaml.MappingStartEvent) and tag in (None, f"{_TAG}map"):
+            return self._mapping(depth)
+        raise self._refusal(_TAGGED)
+
+    def _mapping(self, depth: int) -> dict[object, object]:
+        yaml = self._yaml
+        own: dict[object, object] = {}
+        merged: dict[object, object] = {}
+        lines: dict[object, int] = {}
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            line = self._line
+            is_merge = isinstance(event, yaml.ScalarEvent) and (
+                self._tag_of(event) == f"{_TAG}merge"
+            )
+            key = event.value if is_merge else self._value(event, depth + 1)
+            # No other key is a field. An object of its own is equal to no other one.
+            key = key if isinstance(key, str) else object()
+            value = self._value(self._next(), depth + 1)
+            if key in lines:
+                self._problems.append(
+                    repeated(key, self._names, f"in line {lines[key]} and in line {line}")
+                )
+            lines.setdefault(key, line)
+            if is_merge:
+                self._merge(value, merged, line)
+            else:
+                own[key] = value
+            if len(own) > _KEYS or len(merged) > _KEYS:
+                raise self._refusal(f"has more than {_KEYS} keys in one dictionary", line)
+        # A key of the mapping's own has precedence over a merged one, wherever it stands.
+        return {**merged, **own}
+
+    def _merge(self, value: object, merged: dict[object, object], line: int) -> None:
+        for mapping in value if isinstance(value, list) else [value]:
+            if not isinstance(mapping, dict):
+                raise self._refusal(
+                    "merges by '<<' what is no dictionary, nor a list of dictionaries", line
+                )
+            for key, inner in mapping.items():
+                merged.setdefault(key, inner)
+
+    def _tag_of(self, event: t.Any) -> str:
+        """Return the tag of a scalar: its own, or what YAML makes of its text."""
+        if event.tag is not None:
+            return str(event.tag)
+        node = self._yaml.ScalarNode
+        return str(self._loader.resolve(node, event.value, event.implicit))
+
+    def _scalar(self, event: t.Any) -> object:
+        read = _SCALARS.get(self._tag_of(event)[len(_TAG) :])
+        value = _MISFIT if read is None else read(str(event.value))
+        if event.tag is not None and isinstance(value, Unsupported):
+            raise self._refusal(_TAGGED)
+        return value
+
+
+def _null(text: str) -> object:
+    return None if text.lower() in ("", "~", "null") else _MISFIT
+
+
+def _boolean(text: str) -> object:
+    word = text.lower()
+    return word in _TRUE if word in _TRUE + _FALSE else _MISFIT
+
+
+def _whole_number(text: str) -> object:
+    """Return a decimal number. YAML reads others too, and makes 8 of C(010), and 750 of C(12:30)."""
+    if re.fullmatch(r"[-+]?(0|[1-9][0-9]*)", text):
+        return int(text) if len(text) <= _DIGITS else _LARGE
+    return _NOTATION
+
+
+_SCALARS: dict[str, Callable[[str], object]] = {
+    "str": str,
+    "value": str,
+    "merge": str,
+    "null": _null,
+    "bool": _boolean,
+    "int": _whole_number,
+    "float": lambda _text: FRACTION,
+    "timestamp": lambda _text: _DATE,
+}
+_TAGGED = "has a tag that is not of plain YAML, or does not fit its value ('!' begins a tag); put text that begins with '!' in quotes"
+_UNUSED = "has an anchor that no alias uses ('&' begins an anchor); put text that begins with '&' in quotes"
+# The filter from_yaml cannot read such a value, but whatever reads variables can.
+_ENCRYPTED_VALUE = (
+    f"holds a value that {ENCRYPTED}make the list a variable in a file for vars_files or"
+    " ansible.builtin.include_vars, to be given by dids; or encrypt the file as a whole"
+)

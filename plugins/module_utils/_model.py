@@ -1,0 +1,266 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The values that the parts of the collection hand to each other. Pure data: nothing is read, written or sent here."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ._errors import DidError
+from ._fields import identity, masked
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Mapping
+
+
+CREATE = "create"
+UPDATE = "update"
+ADOPT = "adopt"
+NONE = "none"
+
+
+class Desired(t.NamedTuple):
+    """One DID as a task declares it: wire forms by field name, secrets in the clear, and the record id if it was given."""
+
+    values: Mapping[str, t.Any]
+    record_id: int | None = None
+
+    @property
+    def did_number(self) -> str | None:
+        """Return the number as declared, or None."""
+        return self.values.get("did_number")
+
+    @property
+    def number(self) -> str | None:
+        """Return the identity of the DID: the digits of its number."""
+        return None if self.did_number is None else identity(self.did_number)
+
+    @property
+    def label(self) -> str:
+        """Return how messages call this DID."""
+        return (
+            f"DID {self.did_number}" if self.did_number is not None else f"record {self.record_id}"
+        )
+
+    def __repr__(self) -> str:
+        return f"Desired({self.label})"
+
+
+class Policy(t.NamedTuple):
+    """How a task wants its DIDs to be converged."""
+
+    force: bool = False
+    renumber: bool = False
+    update_password: str = "on_change"
+
+
+class Change(t.NamedTuple):
+    """A field's value before and after, in wire form; secrets as marks. Null before: not known."""
+
+    before: t.Any
+    after: t.Any
+
+
+class Plan(t.NamedTuple):
+    """What to do for one DID. C(payload): the request's body by field name, secrets in the clear; empty where nothing is sent.
+
+    C(repeats): whether fields are sent on purpose although they are as last applied.
+    """
+
+    action: str
+    desired: Desired
+    known: Record | None
+    record_id: int | None
+    payload: Mapping[str, t.Any]
+    changes: Mapping[str, Change]
+    notes: tuple[str, ...] = ()
+    repeats: bool = False
+
+    @property
+    def sends(self) -> bool:
+        """Tell whether this plan is a request."""
+        return self.action != NONE
+
+    def fields_after(self) -> dict[str, t.Any]:
+        """Return what will be known of the DID once the plan is applied: wire forms, secrets as marks."""
+        certain = dict(self.known.fields) if self.known is not None else {}
+        if self.known is not None and self.sends:
+            for name in self.known.attempted:
+                certain.pop(name, None)
+        return masked({**certain, **self.payload})
+
+    def __repr__(self) -> str:
+        return f"Plan({self.action}, {self.desired.label})"
+
+
+class Job:
+    """One DID of a run: what is wanted, what is planned, and what came of it.
+
+    C(plan) is None where no plan can be made; C(error) then says why. C(record): what the registry holds in the end, None for a
+    DID that was not attempted.
+    """
+
+    __slots__ = ("desired", "error", "plan", "record")
+
+    def __init__(self, desired: Desired) -> None:
+        self.desired = desired
+        self.plan: Plan | None = None
+        self.record: Record | None = None
+        self.error: DidError | None = None
+
+    @property
+    def sends(self) -> bool:
+        """Tell whether this DID is brought to its state by a request."""
+        return self.error is None and self.plan is not None and self.plan.sends
+
+
+RECORDED = "recorded"
+FORGOTTEN = "forgotten"
+
+CONFIRMED = "confirmed"
+"""The platform confirmed the last request; the known values are those that it was sent."""
+UNKNOWN = "unknown"
+"""A create was begun and no usable answer is known: the DID may or may not exist on the platform."""
+UNCERTAIN = "uncertain"
+"""The record exists; whether the last edit was applied is not known."""
+UNDER_WAY = "under_way"
+"""A run holds the record and may still be at work on it. Only shown, never stored."""
+
+
+class Claim(t.NamedTuple):
+    """One run's hold on a record for one attempt. C(seconds_left) is by the registry's clock; at 0 the claim is over."""
+
+    token: str
+    action: str
+    holder: str
+    seconds_left: float
+
+    @property
+    def live(self) -> bool:
+        """Tell whether the run that holds the claim may still be at work."""
+        return self.seconds_left > 0
+
+
+class Record(t.NamedTuple):
+    """What is known of one DID on one platform.
+
+    C(numbers): identities (digits alone) that lead here; two while a renumbering is under way or uncertain, none for a record
+    known by its id alone. C(fields): wire values last confirmed, fingerprints for secrets. C(attempted): those which requests
+    of unknown outcome have sent since. C(version) rises with every write.
+    """
+
+    key: str
+    version: int
+    record_id: int | None
+    outcome: str
+    numbers: tuple[str, ...]
+    fields: Mapping[str, t.Any]
+    attempted: Mapping[str, t.Any]
+    confirmed_at: str | None
+    claim: Claim | None
+
+    @property
+    def number(self) -> str | None:
+        """Return the number as it was last written, or None for a record known by its id alone."""
+        declared = self.fields.get("did_number") or self.attempted.get("did_number")
+        return declared or (self.numbers[0] if self.numbers else None)
+
+    @property
+    def attempt(self) -> str | None:
+        """Return which create this record stands for, once that has ended and it is not known to exist; else None.
+
+        Each create makes its own record. While it is under way nobody is told which one it is: what a person sees of the platform then
+        may be otherwise when it ends, so nothing can be said of it before somebody has looked again.
+        """
+        return self.key if self.outcome == UNKNOWN and not self.is_held else None
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether a run may still be at work on it."""
+        return self.claim is not None and self.claim.live
+
+    @property
+    def shown_outcome(self) -> str:
+        """Return the outcome as people see it: nothing is settled about a record that a run still holds."""
+        return UNDER_WAY if self.is_held else self.outcome
+
+
+Found = tuple[t.Optional[Record], t.Optional[Record]]
+"""What a look-up leads to: the record of the number, and the one that bears the record id."""
+
+
+class Intent(t.NamedTuple):
+    """A request about to be sent, written down before it leaves.
+
+    C(known): the record as planned with, None for one that is new to the registry. C(number): the identity which it will
+    bear. C(sending): wire values of the body, fingerprints for secrets. C(lease): seconds after which the claim ends.
+    """
+
+    action: str
+    known: Record | None
+    number: str | None
+    record_id: int | None
+    sending: Mapping[str, t.Any]
+    lease: float
+
+
+class Holding(t.NamedTuple):
+    """What a person says that the platform holds: identity, record id and wire values (fingerprints for secrets)."""
+
+    number: str | None
+    record_id: int
+    fields: Mapping[str, t.Any]
+
+
+class Revision(t.NamedTuple):
+    """A person's correction of one record, with the line of history that it leaves.
+
+    C(known): the record as looked at, None for one that is new. C(holding): what it becomes, None to forget it. C(attempt): the create
+    that the person says was not applied, kept in the history.
+    """
+
+    event: str
+    known: Record | None
+    holding: Holding | None
+    attempt: str | None = None
+
+    @property
+    def number(self) -> str | None:
+        """Return the identity that it speaks of, or None."""
+        if self.holding is not None and self.holding.number is not None:
+            return self.holding.number
+        return self.known.numbers[0] if self.known is not None and self.known.numbers else None
+
+
+class Forgotten(t.NamedTuple):
+    """What people have forgotten of one identity, by the history: creates that were not applied, and record ids."""
+
+    attempts: set[str]
+    record_ids: set[int]
+
+
+def timestamp() -> str:
+    """Return the current time in UTC, ISO 8601 with seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+class Wanted(t.Protocol):
+    """A DID that is looked for: by its identity, by its record id, or by both."""
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+
+    @property
+    def number(self) -> str | None:
+        """Its identity."""
+
+    @property
+    def record_id(self) -> int | None:
+        """Its record id."""

@@ -1,0 +1,85 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""A plan as a person reads it: Ansible's diff."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from .._fields import BY_NAME
+from .._model import ADOPT, CREATE
+from .._secrets import MASK
+from .visible import look_alikes, pieces
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Collection, Mapping
+
+    from .._model import Plan
+
+# Beside a field that an edit sends although it is as last applied.
+_REPEATED = "  # sent again"
+# What the left side of a diff stands on.
+_BASIS = {CREATE: "not in the registry", ADOPT: "what it holds is not known"}
+
+
+def diff(plan: Plan) -> dict[str, t.Any]:
+    """Return a plan as Ansible shows differences: the DID's known fields before and after, as a person reads them."""
+    known = plan.known.fields if plan.known is not None and plan.action != ADOPT else {}
+    before = {name: _shown(name, value) for name, value in known.items()}
+    after = (
+        {**before, **{name: _shown(name, value) for name, value in plan.payload.items()}}
+        if plan.sends
+        else before
+    )
+    for name, change in plan.changes.items():
+        if BY_NAME[name].secret:
+            after[name] = change.after
+            if change.before is not None:
+                before[name] = change.before
+    texts = {name: _pair(before.get(name), after.get(name)) for name in {**before, **after}}
+    repeated = plan.payload.keys() - plan.changes.keys() if plan.repeats else set()
+    return {
+        "before": _lines({name: texts[name][0] for name in before}),
+        "after": _lines(
+            {name: texts[name][1] + (_REPEATED if name in repeated else "") for name in after}
+        ),
+        "before_header": f"{plan.desired.label} ({_BASIS.get(plan.action, 'as last applied')})",
+        "after_header": f"{plan.desired.label} ({plan.action})",
+    }
+
+
+def _lines(texts: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {texts[name]}\n" for name in BY_NAME if name in texts)
+
+
+def _pair(before: t.Any, after: t.Any) -> tuple[str, str]:
+    """Write a field's value before and after, so that both do not look alike where they differ."""
+    if isinstance(before, str) and isinstance(after, str):
+        unlike_before, unlike_after = look_alikes(before, after)
+        return _quoted(before, unlike_before), _quoted(after, unlike_after)
+    return _written(before), _written(after)
+
+
+def _written(value: t.Any) -> str:
+    """Write a value as JSON, which is YAML too. What is invisible, or obeyed by a terminal, stands there by its code."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _quoted(text: str, unlike: Collection[int] = ()) -> str:
+    written = "".join(
+        piece if is_code else json.dumps(piece, ensure_ascii=False)[1:-1]
+        for piece, is_code in pieces(text, unlike)
+    )
+    return f'"{written}"'
+
+
+def _shown(name: str, value: t.Any) -> t.Any:
+    return MASK if BY_NAME[name].secret else BY_NAME[name].kind.show(value)

@@ -1,0 +1,176 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What kept a request from being answered, in words of our own.
+
+Exceptions of C(requests), C(urllib3) and C(ssl) hold the URL, and with it token and key, or what a server wrote. So none of their
+words is ever shown: they are told apart by class, number and code, each of which has a sentence here.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import socket
+import ssl
+import typing as t
+
+from .outcome import NotPermitted
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Iterator, Sequence
+
+    from .connection import Connection
+
+
+class ForeignProxy(Exception):
+    """Plain HTTP for this machine would leave it through a proxy."""
+
+
+class NotQuiet(Exception):
+    """There was something to read, or an end, on a connection to which nothing had been written yet."""
+
+
+# X509_V_ERR_… of OpenSSL.
+_OTHER_HOST = 62
+_UNTRUSTED = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is signed by itself",
+    19: "its chain ends in an authority that is not known here",
+    20: "its authority is not known here",
+    21: "its authority is not known here",
+    23: "it has been revoked",
+    _OTHER_HOST: "it is for another host name",
+    64: "it is for another IP address",
+}
+# ERR_reason of OpenSSL, as ssl.SSLError.reason names it.
+_TLS = {
+    "HTTP_REQUEST": "there is plain HTTP at this port",
+    "NO_CERTIFICATE_OR_CRL_FOUND": "ca_path, or the file that the environment names for it, holds no certificate",
+    "NO_PROTOCOLS_AVAILABLE": "no version of TLS is allowed on both sides",
+    "RECORD_LAYER_FAILURE": "what came is no TLS",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the two sides have no cipher in common, or a certificate of the client is asked for",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "a certificate of the client is asked for",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "no version of TLS is allowed on both sides",
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know this host name",
+    "UNEXPECTED_EOF_WHILE_READING": "the connection was closed within TLS",
+    "UNSUPPORTED_PROTOCOL": "no version of TLS is allowed on both sides",
+    "WRONG_VERSION_NUMBER": "what came is no TLS",
+}
+_ERRORS = {
+    errno.ECONNABORTED: "it was broken off",
+    errno.ECONNREFUSED: "it was refused",
+    errno.ECONNRESET: "it was reset",
+    errno.EHOSTUNREACH: "there is no route to the host",
+    errno.EMFILE: "too many files are open",
+    errno.ENETUNREACH: "there is no route to the network",
+    errno.EPIPE: "it was closed",
+    errno.ETIMEDOUT: "the host does not answer",
+}
+
+
+def explain(failure: BaseException, connection: Connection, bytes_sent: bool) -> tuple[str, bool]:
+    """Return what went wrong, and whether it may go better a little later. C(bytes_sent): whether a byte was written."""
+    chain = list(_chain(failure))
+    words, retryable = _cause(chain, connection, bytes_sent)
+    if any(type(link).__name__ == "ProxyError" for link in chain):
+        words = f"no connection through the proxy: {words}"
+    return words, retryable
+
+
+def _cause(
+    chain: Sequence[BaseException], connection: Connection, bytes_sent: bool
+) -> tuple[str, bool]:
+
+    def find(*kinds: type[BaseException]) -> t.Any:
+        return next((link for link in chain if isinstance(link, kinds)), None)
+
+    if find(NotPermitted):
+        return "the claim on this DID had ended", True
+    if find(NotQuiet):
+        return (
+            "the connection was closed, or something came on it, before the request was written",
+            True,
+        )
+    if find(ForeignProxy):
+        return (
+            "a proxy on another machine is set for http://, so token and key would leave this machine readable",
+            False,
+        )
+    untrusted = find(ssl.SSLCertVerificationError)
+    if untrusted is not None:
+        return _untrusted(untrusted.verify_code), False
+    if any(type(link).__name__ == "CertificateError" for link in chain):
+        return _untrusted(_OTHER_HOST), False  # as urllib3 1 has it, which compares names itself
+    failed_tls = find(ssl.SSLError)
+    if failed_tls is not None:
+        reason = _TLS.get(failed_tls.reason or "")
+        return f"TLS failed{f': {reason}' if reason else ''}", True
+    if find(socket.gaierror):
+        return "the host name could not be resolved", True
+    if find(socket.timeout, TimeoutError) or any(
+        "Timeout" in type(link).__name__ for link in chain
+    ):
+        limit = (
+            f"timeout: {connection.timeout:g} s"
+            if bytes_sent
+            else f"connect_timeout: {connection.connect_timeout:g} s"
+        )
+        return f"the time ran out ({limit})", True
+    if find(http.client.RemoteDisconnected):
+        return "the connection was closed without an answer", True
+    if find(http.client.IncompleteRead):
+        return "the answer broke off before its end", True
+    if find(http.client.HTTPException):
+        return "what came is no answer by the rules of HTTP", True
+    return _system_cause(chain, bytes_sent)
+
+
+def _untrusted(code: int) -> str:
+    return (
+        f"the platform's certificate is not trusted: {_UNTRUSTED.get(code, f'OpenSSL calls it code {code:d}')}. If it comes from"
+        " an authority of your own, name that authority's certificate with ca_path"
+    )
+
+
+def _system_cause(chain: Sequence[BaseException], bytes_sent: bool) -> tuple[str, bool]:
+    numbers = [
+        link.errno for link in chain if isinstance(link, OSError) and isinstance(link.errno, int)
+    ]
+    if numbers:
+        number = numbers[-1]
+        name = errno.errorcode.get(number, "an unknown error of the system")
+        return f"the connection failed: {_ERRORS.get(number, name)}", True
+    if bytes_sent:
+        return "the connection failed", True
+    # As requests raises it, and nothing else does.
+    if any(type(link) is OSError for link in chain):  # pylint: disable=unidiomatic-typecheck
+        return (
+            "the certificates of ca_path, or of what the environment names for it, cannot be read",
+            False,
+        )
+    # What requests and urllib3 raise for an address are ValueErrors.
+    if any(isinstance(link, ValueError) for link in chain):
+        return (
+            "api_url, or a proxy that the environment names, is no address that can be used",
+            False,
+        )
+    return "no connection could be made", True
+
+
+def _chain(failure: BaseException) -> Iterator[BaseException]:
+    """Walk to the cause: through __cause__ and __context__, and the exceptions that requests and urllib3 keep inside theirs."""
+    seen: set[int] = set()
+    queue: list[t.Any] = [failure]
+    while queue:
+        link = queue.pop(0)
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        queue.extend([link.__cause__, link.__context__, getattr(link, "reason", None), *link.args])

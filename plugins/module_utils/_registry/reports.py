@@ -1,0 +1,191 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What a registry holds as a whole: all of its records, its history, and whether it is sound."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import RegistryUnavailable
+from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Forgotten
+from .backends.interface import RESTORE
+from .identity import schema_version
+from .records import chunks, marks
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Collection, Mapping, Sequence
+
+    from .._model import Record
+    from .records import Rows
+    from .transactions import Access
+
+
+class HistoryEntry(t.NamedTuple):
+    """A line of history: who did what to which DID, and what was before. C(actor): user@host. C(at): UTC, ISO 8601."""
+
+    at: str
+    actor: str
+    event: str
+    platform: str
+    number: str | None
+    record_id: int | None
+    details: Mapping[str, t.Any]
+
+
+class Summary(t.NamedTuple):
+    """What a registry holds as a whole. C(counts): records by shown outcome. C(changed_at): its last change, None if never."""
+
+    schema: int
+    platforms: Sequence[str]
+    counts: Mapping[str, int]
+    changed_at: str | None
+
+
+class Reports:
+    """Reads a registry as a whole: its records, its history, whether it is sound."""
+
+    def __init__(self, access: Access, rows: Rows) -> None:
+        self._access = access
+        self._rows = rows
+
+    def count_records(self, platform: str) -> int:
+        """Return how many records of a platform there are."""
+        ((size,),) = self._access.query("SELECT COUNT(*) FROM records WHERE platform = ?", platform)
+        return int(size)
+
+    def ids_without_number(self, platform: str) -> list[int]:
+        """Return the ids of the records which are known by their id alone."""
+        query = (
+            "SELECT record_id FROM records r WHERE platform = ? AND record_id IS NOT NULL AND NOT EXISTS"
+            " (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key) ORDER BY record_id"
+        )
+        return [record_id for (record_id,) in self._access.query(query, platform)]
+
+    def verify(self) -> None:
+        """Read the whole registry and raise C(RegistryUnavailable) if it is damaged: a lost row would look like a new DID."""
+        damage = self._access.database.damage() or self._lost_numbers()
+        if damage:
+            raise RegistryUnavailable(
+                f"The registry {self._access.database.location} is damaged ({damage}). Nothing was sent: a record that cannot be read would look like"
+                f" a DID that does not exist. To go on, {RESTORE}"
+            )
+
+    def _lost_numbers(self) -> str | None:
+        # Each number is kept twice, in its record and as the key that leads there: one without the other is damage.
+        lost = (
+            "SELECT COUNT(*) FROM records r WHERE (outcome = 'unknown' OR fields LIKE '%\"did_number\":%')"
+            " AND NOT EXISTS (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key)"
+        )
+        astray = "SELECT COUNT(*) FROM numbers n WHERE NOT EXISTS (SELECT 1 FROM records r WHERE r.record_key = n.record_key)"
+        with self._access.reading() as transaction:
+            ((without_key,),) = transaction.query(lost)
+            ((without_record,),) = transaction.query(astray)
+        if without_key or without_record:
+            return f"{without_key} records have lost their number, {without_record} numbers their record"
+        return None
+
+    def records(
+        self, platform: str | None, outcome: str | None, number: str | None, record_id: int | None
+    ) -> list[tuple[str, Record]]:
+        """Return the records that match all that is given, each with its platform's name, in the order of their numbers.
+
+        :param outcome: as C(Record.shown_outcome) has it.
+        """
+        # The clock goes on while rows are read, so a claim is judged once, by its record.
+        stored = None if outcome == UNDER_WAY else outcome
+        conditions = {
+            "r.platform = ?": platform,
+            "r.outcome = ?": stored,
+            "r.claim_until > ?": 0 if outcome == UNDER_WAY else None,
+            "r.record_id = ?": record_id,
+            "EXISTS (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key AND n.number = ?)": number,
+        }
+        chosen = {condition: value for condition, value in conditions.items() if value is not None}
+        where = " AND ".join(["1 = 1", *chosen])
+        with self._access.reading() as transaction:
+            platforms: dict[str, str] = dict(
+                transaction.query("SELECT record_key, platform FROM records")
+            )
+            records = self._rows.select(transaction, where, *chosen.values())
+        return sorted(
+            (
+                (platforms[key], record)
+                for key, record in records.items()
+                if outcome in (None, record.shown_outcome)
+            ),
+            key=lambda entry: (entry[0], entry[1].numbers, entry[1].record_id or 0),
+        )
+
+    def made_by(self, attempts: Collection[str]) -> dict[str, tuple[str, str | None]]:
+        """Return platform and identity of the records that attempts made, by attempt, whatever has become of the records since."""
+        made: dict[str, tuple[str, str | None]] = {}
+        with self._access.reading() as transaction:
+            for some in chunks(attempts):
+                query = (
+                    "SELECT r.record_key, r.platform, n.number FROM records r LEFT JOIN numbers n ON n.record_key = r.record_key"
+                    f" WHERE r.record_key IN ({marks(some)})"
+                )
+                for key, platform, number in transaction.query(query, *some):
+                    made[key] = (platform, number)
+        return made
+
+    def forgotten(self, platform: str, numbers: Collection[str]) -> dict[str, Forgotten]:
+        """Return what people have forgotten of identities, by identity."""
+        past: dict[str, Forgotten] = {}
+        with self._access.reading() as transaction:
+            for some in chunks(numbers):
+                query = (
+                    "SELECT number, record_id, details FROM history WHERE platform = ? AND event = 'forgotten'"
+                    f" AND number IN ({marks(some)})"
+                )
+                for number, record_id, details in transaction.query(query, platform, *some):
+                    forgotten = past.setdefault(number, Forgotten(set(), set()))
+                    attempt = self._rows.load(details).get("attempt")
+                    if attempt is not None:
+                        forgotten.attempts.add(attempt)
+                    if record_id is not None:
+                        forgotten.record_ids.add(record_id)
+        return past
+
+    def history(self, platform: str | None) -> list[HistoryEntry]:
+        """Return the lines of history of one platform, or of all, oldest first."""
+        query = (
+            "SELECT at, actor, event, platform, number, record_id, details FROM history"
+            " WHERE platform = COALESCE(?, platform) ORDER BY at, entry_key"
+        )
+        with self._access.reading() as transaction:
+            rows = transaction.query(query, platform)
+        return [
+            HistoryEntry(at, actor, event, where, number, record_id, self._rows.load(details))
+            for at, actor, event, where, number, record_id, details in rows
+        ]
+
+    def summary(self) -> Summary:
+        """Return what the registry holds as a whole."""
+        database = self._access.database
+        with self._access.reading() as transaction:
+            counts: dict[str, int] = dict(
+                transaction.query(
+                    f"SELECT CASE WHEN claim_until > {database.now} THEN '{UNDER_WAY}' ELSE outcome END AS shown, COUNT(*)"
+                    " FROM records GROUP BY shown"
+                )
+            )
+            platforms = transaction.query("SELECT name FROM platforms ORDER BY name")
+            meta = transaction.meta()
+            ((changed_at,),) = transaction.query(
+                "SELECT MAX(at) FROM (SELECT changed_at AS at FROM records UNION ALL SELECT at FROM history) changes"
+            )
+        return Summary(
+            schema=schema_version(database, meta),
+            platforms=[name for (name,) in platforms],
+            counts={
+                outcome: counts.get(outcome, 0)
+                for outcome in (CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY)
+            },
+            changed_at=changed_at,
+        )
