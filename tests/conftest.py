@@ -55,5 +55,5 @@ def _needed(item: pytest.Item) -> Iterator[str]:
     if isinstance(item, pytest.Function):
         yield from (PROGRAMS[name] for name in item.fixturenames if name in PROGRAMS)
         if hasattr(item, "callspec") and "empty_store" in item.callspec.params:
-            yield item.callspec.params["empty_store"]
+            yield str(item.callspec.params["empty_store"])
     yield from (mark.args[0] for mark in item.iter_markers("store"))
