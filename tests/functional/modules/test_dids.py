@@ -664,6 +664,10 @@ def test_no_thread_beside_the_main_one_imports_what_ansible_sends(
     monkeypatch.setattr(sys, "meta_path", [Watch(), *sys.meta_path])
     for name in [each for each in sys.modules if each.startswith(f"{package}.plugins.")]:
         monkeypatch.delitem(sys.modules, name)
+    # An import also sets an attribute of the package, which has to lead to the old modules again.
+    plugins = sys.modules[f"{package}.plugins"]
+    for name in ("module_utils", "modules"):
+        monkeypatch.setattr(plugins, name, getattr(plugins, name))
     summary(runner.dids(dids=lines(*range(8)), concurrency=4), total=8, create=8)
     assert imported == []
 
