@@ -17,25 +17,26 @@ REQUIREMENTS := noxfile.py antsibull-nox.toml constraints.txt $(wildcard tests/*
 # Which sessions of nox belong to a target: those of its name; for lint, those which nox runs if none is named.
 session = $(if $(filter-out lint,$(1)),--session $(1))
 
-.PHONY: help demo test lint sanity proof coverage matrix docs simulator benchmark clean
+.PHONY: help demo test test-all lint sanity proof coverage matrix docs simulator benchmark clean
 .SUFFIXES:
 .NOTPARALLEL:
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 17
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 17
 
 demo: ## show the collection at work against a simulated platform
-test: ## run the unit tests and the integration targets
+test: ## run what a change needs at once: the unit tests, the functional tests on SQLite, and the role
+test-all: ## run all tests, on all kinds of registry, and all integration targets
 lint: ## check and format sources, documentation, licences, changelog and the built collection (CI=true: format nothing)
 sanity: ## run ansible-test's sanity tests
-proof: ## try at length to break the promise that no DID is created twice (a quarter of an hour)
+proof: ## attack the promises at length: that no DID is created twice, and the others (a quarter of an hour)
 coverage: ## run all tests, and list what of plugins/ none of them has run (half an hour)
 matrix: ## run all tests on each supported ansible-core and Python that is at hand (hours; ARGS="2.20 3.13 sanity" chooses)
 docs: ## build the site of the documentation into .nox/docs/html
 simulator: ## run the simulated platform until interrupted
 benchmark: ## measure speed and memory beside other ways to do the same (a quarter of an hour; ARGS=--full: hours)
 
-demo test lint sanity proof coverage docs simulator benchmark: %: .nox/.%-installed
+demo test test-all lint sanity proof coverage docs simulator benchmark: %: .nox/.%-installed
 	@$(NOX) --reuse-existing-virtualenvs --no-install $(call session,$@) $(if $(ARGS),-- $(ARGS))
 
 # Which environments it takes is not known before it has chosen, so it installs while it runs.

@@ -23,6 +23,10 @@ import nox
 
 REPOSITORY = Path(__file__).resolve().parent
 PACKAGE = "ansible_collections.nextbilling.did"
+# The folders of tests that pytest runs.
+TIERS = ["tests/unit", "tests/functional", "tests/docs", "tests/packaging"]
+PROOF = "tests/proof"
+PYTEST = ("python", "-m", "pytest", "-n", "auto")
 
 # pip splits this variable at spaces, so the path goes in as a URL.
 os.environ["PIP_CONSTRAINT"] = " ".join(
@@ -96,7 +100,7 @@ def path_without_shims() -> str:
 
 
 def install_for_tests(session: nox.Session, ansible_core: str, *more: str) -> dict[str, str]:
-    """Install what unit tests and integration targets need; return the settings with which pip needs no network in a test."""
+    """Install what tests and integration targets need; return the settings with which pip needs no network in a test."""
     session.install(ansible_core, "pip", *more)
     session.install("-r", "tests/unit/requirements.txt", "-r", "tests/integration/requirements.txt")
     # For the virtual environment of a user's own that a test makes.
@@ -110,13 +114,28 @@ def install_for_tests(session: nox.Session, ansible_core: str, *more: str) -> di
 
 @nox.session(default=False)
 def test(session: nox.Session) -> None:
-    """Run the unit tests and the integration targets; with arguments, which go to pytest, the unit tests alone."""
+    """Run what a change needs at once: unit tests, functional tests on SQLite, and the role, which neither of them runs.
+
+    With arguments, which go to pytest, it runs the tests that these choose.
+    """
     wheels = install_for_tests(session, "ansible-core", "pytest-xdist")
     tree = Tree(session)
     tree.environment |= wheels
-    tree.run("python", "-m", "pytest", *(session.posargs or ["-n", "auto", "tests/unit"]))
-    if not session.posargs:
-        tree.run("ansible-test", "integration")
+    if session.posargs:
+        tree.run("python", "-m", "pytest", *session.posargs)
+        return
+    tree.run(*PYTEST, "--stores", "sqlite", "tests/unit", "tests/functional")
+    tree.run("ansible-test", "integration", "provision_role")
+
+
+@nox.session(name="test-all", default=False)
+def test_all(session: nox.Session) -> None:
+    """Run all tests, those of the proof in short, and all integration targets; arguments go to pytest."""
+    wheels = install_for_tests(session, "ansible-core", "pytest-xdist")
+    tree = Tree(session)
+    tree.environment |= wheels
+    tree.run(*PYTEST, *TIERS, PROOF, *session.posargs)
+    tree.run("ansible-test", "integration")
 
 
 @nox.session(default=False)
@@ -125,13 +144,12 @@ def proof(session: nox.Session) -> None:
     session.install("ansible-core", "pytest-xdist", "-r", "tests/unit/requirements.txt")
     tree = Tree(session)
     tree.environment |= {"PROOF_STEPS": "12000", "PROOF_SWITCHES": "pairs"}
-    arguments = session.posargs or ["-n", "auto", "tests/unit/plugins/proof"]
-    tree.run("python", "-m", "pytest", *arguments)
+    tree.run(*PYTEST, *(session.posargs or [PROOF]))
 
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
-    """Run the unit tests and the integration targets, and tell which branches of plugins/ none of them took.
+    """Run all tests and the integration targets, and tell which branches of plugins/ none of them took.
 
     Fails where tests/coverage/uncovered.yml does not say why. With arguments, which go to pytest, it only tells.
     """
@@ -148,11 +166,11 @@ def coverage(session: nox.Session) -> None:
     shutil.rmtree(tree.collection / "tests" / "output", ignore_errors=True)
     if not session.posargs:
         tree.run("ansible-test", "integration", "--coverage")
-    tree.environment |= {"COVERAGE_FILE": str(data / "unit"), "COVERAGE_PROCESS_START": settings}
-    tree.run("python", "-m", "pytest", *(session.posargs or ["tests/unit"]))
+    tree.environment |= {"COVERAGE_FILE": str(data / "tests"), "COVERAGE_PROCESS_START": settings}
+    tree.run("python", "-m", "pytest", *(session.posargs or [*TIERS, PROOF]))
     del tree.environment["COVERAGE_PROCESS_START"]
     tree.environment["COVERAGE_FILE"] = str(data / "together")
-    results = [*data.glob("unit*"), *tree.collection.glob("tests/output/coverage/*=coverage*")]
+    results = [*data.glob("tests*"), *tree.collection.glob("tests/output/coverage/*=coverage*")]
     tree.run("coverage", "combine", "--keep", *map(str, results))
     if session.posargs:
         tree.run("coverage", "report", "--fail-under=0")
@@ -225,7 +243,7 @@ CELLS = [(core, python) for core, pythons in CONTROLLERS.items() for python in p
 TARGETS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 # The steps in each cell of the matrix, and what its table calls them.
 STEPS = {
-    "unit": "unit tests",
+    "tests": "tests",
     "proof": "proof",
     "integration": "integration",
     "targets": "modules on other Pythons",
@@ -303,7 +321,7 @@ def matrix_cell(session: nox.Session, core: str) -> None:
         if step in steps:
             # ansible-test keeps the virtual environments of its sanity tests in the user's home.
             tree = Tree(session, own_home=step != "sanity")
-            tree.environment |= wheels if step in ("unit", "proof") else {}
+            tree.environment |= wheels if step in ("tests", "proof") else {}
             try:
                 tree.run(*command)
                 row.ends[step].append(label or "passed")
@@ -317,9 +335,9 @@ def matrix_cell(session: nox.Session, core: str) -> None:
 def commands(core: str, python: str) -> Iterator[tuple[str, str, list[str]]]:
     """Yield the commands of a cell: the step, for modules on other Pythons which one that is, and the command."""
     # The tests wait for most of their time, so two processes are done in half of it.
-    pytest, proof = ["python", "-m", "pytest", "-n", "2"], "tests/unit/plugins/proof"
-    yield "unit", "", [*pytest, "tests/unit", f"--ignore={proof}"]
-    yield "proof", "", [*pytest, proof]
+    pytest = ["python", "-m", "pytest", "-n", "2"]
+    yield "tests", "", [*pytest, *TIERS]
+    yield "proof", "", [*pytest, PROOF]
     yield "integration", "", ["ansible-test", "integration"]
     for each in TARGETS[: TARGETS.index(CONTROLLERS[core][-1]) + 1]:
         if each in TARGETS_AT_HAND and each != python:

@@ -1,0 +1,270 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real planner, converger, client and registry against a simulator, with a clock and deaths at a test's command."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.correct import resolve
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.planner import (
+    Converger,
+    Settings,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._errors import DidError
+from ansible_collections.nextbilling.did.plugins.module_utils._fields import normalise
+from ansible_collections.nextbilling.did.plugins.module_utils._model import (
+    Desired,
+    Plan,
+    Policy,
+    Record,
+    Revision,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.corrections import Statement
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import Connection
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome import Outcome
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
+    PostgresqlDatabase,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite import (
+    SqliteDatabase,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
+from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fingerprints
+from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.support.stores import Store
+
+_CLOCKS = {kind: kind.now for kind in (SqliteDatabase, PostgresqlDatabase)}
+# Moments of an attempt at which a run may be killed, or another may come in between.
+BEFORE_INTENT = "before the intent"
+BEFORE_REQUEST = "before the request"
+AFTER_ANSWER = "between answer and commit"
+
+
+class Converged(NamedTuple):
+    """What a run did for its DID. C(record): what the registry holds now."""
+
+    plan: Plan
+    record: Record
+
+
+class Killed(BaseException):
+    """The run is dead: from here on it does nothing any more, not even clean up."""
+
+
+Moments = dict[str, Callable[[], None]]
+
+
+class _Watched:
+    """Passes everything on to a registry until the run is dead."""
+
+    def __init__(self, target: Any, life: _Life, moments: Moments) -> None:
+        self._target = target
+        self._life = life
+        self._moments = moments
+
+    def __getattr__(self, name: str) -> Any:
+        self._life.check()
+        if name == "claim":
+            _come(self._moments, BEFORE_INTENT)
+        return getattr(self._target, name)
+
+
+def _come(moments: Moments, name: str) -> None:
+    """Let happen what is to happen at a moment, once."""
+    happening = moments.pop(name, None)
+    if happening is not None:
+        happening()
+
+
+class _Life:
+    def __init__(self) -> None:
+        self.over = False
+
+    def check(self) -> None:
+        if self.over:
+            raise Killed
+
+    def end(self) -> None:
+        self.over = True
+        raise Killed
+
+
+class _Client:
+    """A client during whose requests something happens."""
+
+    def __init__(self, client: Platform, moments: Moments) -> None:
+        self._client = client
+        self._moments = moments
+
+    @property
+    def began(self) -> bool:
+        """As the client itself."""
+        return self._client.began
+
+    def close(self) -> None:
+        """Whose client it is, closes it."""
+
+    def create(self, payload: Any, permit: Callable[[float], None]) -> Outcome:
+        """Send a PUT."""
+        return self._around(lambda: self._client.create(payload, permit))
+
+    def edit(self, record_id: int, payload: Any, permit: Callable[[float], None]) -> Outcome:
+        """Send a POST."""
+        return self._around(lambda: self._client.edit(record_id, payload, permit))
+
+    def _around(self, request: Callable[[], Outcome]) -> Outcome:
+        _come(self._moments, BEFORE_REQUEST)
+        outcome = request()
+        _come(self._moments, AFTER_ANSWER)
+        return outcome
+
+
+class World:
+    """One platform, one registry, and as many runs as a test likes."""
+
+    def __init__(self, simulator: Simulator, store: Store) -> None:
+        self.simulator = simulator
+        self.store = store
+        self.location = store.location
+        self.platform = "platform:443"
+        self.api_key = simulator.key
+        self._ahead = 0.0
+        _making.make_present(self.location, self.platform, registry_id=None, timeout=5, apply=True)
+
+    def converge(
+        self,
+        declared: dict[str, Any],
+        record_id: int | None = None,
+        *,
+        check: bool = False,
+        retries: int = 0,
+        timeout: float = 5.0,
+        api_url: str | None = None,
+        policy: Policy | None = None,
+        moments: Moments | None = None,
+        kill: str | None = None,
+    ) -> Plan | Converged | DidError | Killed:
+        """Run one task: return what it did, what it would do, or what stopped it.
+
+        C(moments): what happens at a moment of its attempt. C(kill): the moment at which it dies.
+        """
+        values, problems = normalise(declared)
+        assert problems == []
+        connection = Connection(
+            api_url or self.simulator.url, self.simulator.token, self.simulator.key, timeout=timeout
+        )
+        settings = Settings(self.platform, connection, policy or Policy(), retries, 0.0)
+        life = _Life()
+        happenings = dict(moments or {})
+        if kill is not None:
+            before = happenings.get(kill, lambda: None)
+
+            def die() -> None:
+                before()
+                life.end()
+
+            happenings[kill] = die
+        with self.registry(write=not check) as registry:
+            fingerprints = Fingerprints(self.api_key, registry.registry_id)
+            with contextlib.closing(Platform(connection)) as client:
+                converger = Converger(
+                    _Watched(registry, life, happenings),
+                    settings,
+                    fingerprints,
+                    lambda: _Client(client, happenings),  # type: ignore[arg-type,return-value]  # it has all that is used
+                    sleep=lambda seconds: None,
+                )
+                try:
+                    (job,) = jobs = converger.plan([Desired(values, record_id)])
+                    if job.error is None:
+                        converger.carry_out(jobs, check=check)
+                except (DidError, Killed) as stopped:
+                    return stopped
+        if job.error is not None or job.plan is None:
+            assert job.error is not None
+            return job.error
+        if check:
+            return job.plan
+        assert job.record is not None
+        return Converged(job.plan, job.record)
+
+    def resolve(
+        self,
+        state: str,
+        number: str,
+        record_id: int | None = None,
+        attempt: str | None = None,
+        registry: Registry | None = None,
+    ) -> list[Revision] | DidError:
+        """Tell the registry what a person knows of the platform. Returns what that has changed, or why it was refused.
+
+        C(registry): the registry, if the person has it open already.
+        """
+        statement = Statement("dids[0]", number, record_id, {"did_number": number}, attempt=attempt)
+        with contextlib.ExitStack() as stack:
+            try:
+                return resolve(
+                    registry or stack.enter_context(self.registry(write=True)),
+                    self.platform,
+                    state,
+                    [statement],
+                    overwrite=False,
+                    patience=0.0,
+                    apply=True,
+                )
+            except DidError as error:
+                return error
+
+    @contextlib.contextmanager
+    def registry(self, *, write: bool = False) -> Iterator[Registry]:
+        """The registry, as a task opens it."""
+        registry = _open.open_registry(
+            self.location, self.platform, registry_id=None, write=write, timeout=5
+        )
+        try:
+            yield registry
+        finally:
+            registry.close()
+
+    def records(self) -> list[Record]:
+        """All records."""
+        with self.registry() as registry:
+            return [
+                record for _platform, record in registry.reports.records(None, None, None, None)
+            ]
+
+    def record(self, number: str) -> Record | None:
+        """The record of a number."""
+        with self.registry() as registry:
+            return registry.find(self.platform, number, None)[0]
+
+    def held(self, number: str) -> list[int]:
+        """The platform's records that bear a number."""
+        return [
+            record_id
+            for record_id, fields in self.simulator.dids().items()
+            if str(fields.get("did_number", "")).lstrip("+") == number
+        ]
+
+    def traces(self) -> Any:
+        """All that a write would change."""
+        return self.store.traces()
+
+    def pass_time(self, seconds: float) -> None:
+        """Set the registry's clock forward."""
+        self._ahead += seconds
+        for kind, clock in _CLOCKS.items():
+            kind.now = f"({clock} + {self._ahead})"
+
+    @staticmethod
+    def reset_clock() -> None:
+        """Set the registry's clock right."""
+        for kind, clock in _CLOCKS.items():
+            kind.now = clock

@@ -1,0 +1,127 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures for a platform, a registry, and the collection as it installs. The conftest.py of a tier imports those that its tests need."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.support.modules import Runner
+from ansible_collections.nextbilling.did.tests.support.stores import (
+    POOLER,
+    POSTGRESQL,
+    SQLITE,
+    DatabaseStore,
+    FileStore,
+    Pooler,
+    Server,
+    Store,
+    running_pooler,
+    running_server,
+)
+from ansible_collections.nextbilling.did.tests.support.tarball import build, install
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Simulator]:
+    """A simulator."""
+    with Simulator.start() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(running: Simulator) -> Simulator:
+    """The simulator, as after a start."""
+    running.reset()
+    return running
+
+
+@pytest.fixture(scope="session")
+def running_tls() -> Iterator[Simulator]:
+    """A simulator that speaks HTTPS, with an authority of its own."""
+    with Simulator.start(tls=True) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def tls_simulator(running_tls: Simulator) -> Simulator:
+    """The simulator that speaks HTTPS, as after a start."""
+    running_tls.reset()
+    return running_tls
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pooler(server: Server) -> Iterator[Pooler]:
+    """A pooler before that server."""
+    with running_pooler(server) as pooler:
+        yield pooler
+
+
+@pytest.fixture(params=[SQLITE, POSTGRESQL, POOLER])
+def empty_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+    """Makes places for a registry, of each kind in turn. In a database there is one at a time."""
+    if request.param == SQLITE:
+        numbers = itertools.count()
+        return lambda: FileStore(tmp_path / f"state{next(numbers) or ''}" / "registry.db")
+    server: Server = request.getfixturevalue("server")
+    if request.param == POSTGRESQL:
+        return lambda: DatabaseStore(server.fresh(), server.url("registry"))
+    pooler: Pooler = request.getfixturevalue("pooler")
+    through = server.url("registry", port=pooler.port)
+    return lambda: DatabaseStore(through, server.fresh())
+
+
+@pytest.fixture
+def store(empty_store: Callable[[], Store]) -> Store:
+    """A place for a registry, of each kind in turn."""
+    return empty_store()
+
+
+@pytest.fixture
+def bare(simulator: Simulator, store: Store) -> Runner:
+    """A runner whose registry does not exist yet."""
+    return Runner(simulator, store)
+
+
+@pytest.fixture
+def runner(bare: Runner) -> Runner:
+    """A runner with a registry that knows the platform."""
+    created = bare.did_registry()
+    assert created["changed"], created
+    return bare
+
+
+@pytest.fixture
+def tls_runner(tls_simulator: Simulator, tmp_path: Path) -> Runner:
+    """A runner against HTTPS, with a registry that knows the platform."""
+    store = FileStore(tmp_path / "state of tls" / "registry.db")
+    runner = Runner(tls_simulator, store, {"ca_path": tls_simulator.ca_path})
+    assert runner.did_registry()["changed"]
+    return runner
+
+
+@pytest.fixture(scope="session")
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The collection's tarball."""
+    return build(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="session")
+def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the collection as its tarball installs it."""
+    folder = tmp_path_factory.mktemp("collections")
+    install(tarball, folder)
+    return folder

@@ -1,0 +1,168 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the collection's modules in this process, as Ansible runs them, with one platform and one registry."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from ansible.module_utils import basic
+from ansible.module_utils.common import warnings as ansible_warnings
+from ansible.module_utils.common.parameters import PASS_VARS
+
+from ansible_collections.nextbilling.did.plugins.modules import did, did_info, did_registry, dids
+from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.support.stores import FileStore, Store
+
+Result = dict[str, Any]
+
+# The fields of the vendor's page's sample for a create.
+VENDOR_CREATE: dict[str, Any] = {
+    "customer_id": 13,
+    "description": "Número Entrante",
+    "did_number": "1166",
+    "host": "192.168.0.2",
+    "port": 5060,
+    "host_additional": ["192.168.0.1", "192.168.0.3"],
+}
+# And of its sample for an edit, of record 12.
+VENDOR_EDIT: dict[str, Any] = {
+    "description": "Número Entrante Editado",
+    "host": "192.168.0.2",
+    "port": 5060,
+    "host_additional": ["192.168.0.1", "192.168.0.3"],
+}
+
+
+def run_module(main: Callable[[], None], parameters: dict[str, Any]) -> Result:
+    """Run a module's main() with parameters as Ansible passes them; return its result."""
+    if "inject_invocation" in PASS_VARS:
+        # Since ansible-core 2.21 a result holds the invocation only where the configuration asks for it.
+        parameters = {**parameters, "_ansible_inject_invocation": True}
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": parameters}).encode()
+    printed = io.StringIO()
+    ansible_warnings._global_warnings.clear()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(basic, "_ANSIBLE_ARGS", arguments))
+        if hasattr(basic, "_ANSIBLE_PROFILE"):
+            stack.enter_context(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy"))
+        stack.enter_context(contextlib.redirect_stdout(printed))
+        stack.enter_context(contextlib.suppress(SystemExit))
+        main()
+    result: Result = json.loads(printed.getvalue())
+    return result
+
+
+@dataclass
+class Runner:
+    """Runs tasks with one platform and one registry."""
+
+    simulator: Simulator
+    store: Store
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def did(self, *, check: bool = False, **parameters: Any) -> Result:
+        """Run the module did. A parameter that is Ellipsis is left out."""
+        return self._run(did.main, check, parameters)
+
+    def dids(self, *, check: bool = False, **parameters: Any) -> Result:
+        """Run the module dids."""
+        return self._run(dids.main, check, parameters)
+
+    def did_registry(self, *, check: bool = False, **parameters: Any) -> Result:
+        """Run the module did_registry."""
+        return self._run(did_registry.main, check, parameters)
+
+    def did_info(self, *, check: bool = False, **parameters: Any) -> Result:
+        """Run the module did_info."""
+        return self._run(did_info.main, check, parameters)
+
+    def attempt(self, number: str) -> str:
+        """Which create of a number is open, as did_info shows it."""
+        (known,) = self.did_info(did_number=number)["dids"]
+        assert known["attempt"], known
+        return str(known["attempt"])
+
+    def forget(self, *numbers: str) -> Result:
+        """Say of open creates that they were not applied, as somebody does who has looked."""
+        dids = [{"did_number": number, "attempt": self.attempt(number)} for number in numbers]
+        return self.did_registry(state="forgotten", dids=dids)
+
+    def _run(self, main: Callable[[], None], check: bool, parameters: dict[str, Any]) -> Result:
+        everything = {
+            "api_url": self.simulator.url,
+            "api_token": self.simulator.token,
+            "api_key": self.simulator.key,
+            "registry": self.store.location,
+            "retries": 0,
+            **self.options,
+            **parameters,
+            "_ansible_check_mode": check,
+            "_ansible_diff": True,
+        }
+        return run_module(main, {k: v for k, v in everything.items() if v is not ...})
+
+    def requests(self, method: str | None = None) -> list[dict[str, Any]]:
+        """What the platform saw."""
+        return self.simulator.requests(method)
+
+    def both(self, **parameters: Any) -> Result:
+        """Run did in check mode, then in earnest; check that nothing moved in between, and that both say the same."""
+        predicted, done = self._rehearsed(self.did, parameters)
+        for key in ("changed", "action", "changes", "diff", "fields", "request"):
+            assert predicted.get(key) == done.get(key), key
+        return done
+
+    def both_dids(self, **parameters: Any) -> Result:
+        """Do for a list what C(both) does for one DID. On the way nothing may go wrong that a plan cannot foresee."""
+        predicted, done = self._rehearsed(self.dids, parameters)
+        for key in ("changed", "diff", "summary", "unlisted", "plan_checksum", "backoff", "msg"):
+            assert predicted.get(key) == done.get(key), key
+        for before, after in zip(predicted.get("dids", []), done.get("dids", []), strict=True):
+            assert (before["outcome"] == "planned") == (after["outcome"] == "applied")
+            differing = {"outcome", "confirmed_at"} | (
+                {"record_id"} if after["action"] == "create" else set()
+            )
+            for key in before.keys() - differing:
+                assert before[key] == after[key], (key, before, after)
+        return done
+
+    def _rehearsed(
+        self, run: Callable[..., Result], parameters: dict[str, Any]
+    ) -> tuple[Result, Result]:
+        seen, stored = len(self.requests()), self.traces()
+        predicted = run(check=True, **parameters)
+        assert len(self.requests()) == seen, "check mode sent a request"
+        assert self.traces() == stored, "check mode left a trace beside or in the registry"
+        done = run(**parameters)
+        assert bool(predicted.get("failed")) == bool(done.get("failed"))
+        assert (predicted.get("error") or {}).get("kind") == (done.get("error") or {}).get("kind")
+        return predicted, done
+
+    @property
+    def registry(self) -> Path:
+        """The registry's file, in a test that is about files."""
+        store = self.store
+        if not isinstance(store, FileStore):
+            raise TypeError("the registry of this test is in a database")
+        return store.path  # pylint: disable=no-member
+
+    def traces(self) -> Any:
+        """All that a write would change."""
+        return self.store.traces()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Look into the registry past the collection."""
+        return self.store.rows(query)
+
+    def write(self, *statements: str) -> None:
+        """Write into the registry past the collection."""
+        self.store.write(*statements)
