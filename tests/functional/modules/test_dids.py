@@ -24,10 +24,10 @@ from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
 from ansible_collections.nextbilling.did.plugins.module_utils._module.task import Module
-from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import (
+from ansible_collections.nextbilling.did.plugins.module_utils._platform import (
     client as _platform,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import (
+from ansible_collections.nextbilling.did.plugins.module_utils._platform import (
     outcome as _outcome,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal

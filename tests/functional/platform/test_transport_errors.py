@@ -19,7 +19,7 @@ import pytest
 import trustme
 
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
-from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import (
+from ansible_collections.nextbilling.did.plugins.module_utils._platform import (
     transport_errors as _transport_errors,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import (
