@@ -112,6 +112,13 @@ def install_for_tests(session: nox.Session, ansible_core: str, *more: str) -> di
     return {"PIP_FIND_LINKS": wheels.as_uri(), "PIP_NO_INDEX": "1"}
 
 
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Check that imports go down only: the layers are in pyproject.toml."""
+    session.install("import-linter", "ansible-core")
+    Tree(session).run("lint-imports", "pyproject.toml", *session.posargs)
+
+
 @nox.session(default=False)
 def test(session: nox.Session) -> None:
     """Run what a change needs at once: unit tests, functional tests on SQLite, and the role, which neither of them runs.
