@@ -7,25 +7,25 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: review
 type: aggregate
-short_description: Write what DIDs would be changed, or were changed, as a review for people
+short_description: Write the changes of DIDs, predicted or applied, as a review for people
 version_added: 1.0.0
 description:
-  - Gathers the results of all M(nextbilling.did.did) and M(nextbilling.did.dids) tasks of a run, over all hosts and plays, in check mode and
-    in apply, and writes them as one review in three forms. C(review.json) is for machines, C(review.md) for a comment on a pull request, and
-    C(review.html) is a page that needs nothing else.
-  - What needs a decision comes first (DIDs that were applied and could not be recorded, DIDs of unknown outcome, failures, what was not attempted),
-    then new DIDs, then changes of where calls go, then the rest. Identical changes on contiguous numbers share a line.
-  - Values before are what the registry last applied, never what the platform holds now.
+  - Collects the results of all M(nextbilling.did.did) and M(nextbilling.did.dids) tasks of a run, over all hosts and plays, in check mode and
+    in apply, and writes one review in three formats. C(review.json) is for programs, C(review.md) is a comment for a pull request, and
+    C(review.html) is a self-contained web page.
+  - The review begins with what needs a decision (DIDs that were applied but not recorded, DIDs of unknown outcome, failures, DIDs that were not
+    attempted). New DIDs, changes of call destinations and other changes follow. Identical changes on contiguous numbers share a line.
+  - Values before a change are what the registry last applied, not what the platform holds now.
   - "It prints one line at the end, such as C(DIDs: 3 create, 2 update, 1 unknown, 494 unchanged → review/review.html)."
-  - The files hold no secret. A file that cannot be written gives a warning and fails nothing. A run without any such task writes nothing.
+  - The files contain no secret. If a file cannot be written, the callback warns and does not fail the run. A run without any such task writes nothing.
 author:
   - nextbilling.did contributors (@nextbilling-did)
 requirements:
-  - enabling in the configuration, for example C(ANSIBLE_CALLBACKS_ENABLED=nextbilling.did.review)
+  - Enable it in the configuration, for example C(ANSIBLE_CALLBACKS_ENABLED=nextbilling.did.review)
 options:
   output_dir:
     description:
-      - The folder into which the files are written. It is made if it is missing, and files of an earlier review are replaced.
+      - The folder for the files. It is created if it is missing. Files of an earlier review are replaced.
     type: path
     default: review
     env:
@@ -35,7 +35,7 @@ options:
         key: output_dir
   language:
     description:
-      - The language of the page, of the Markdown and of the closing line. What the modules say in errors stays in English.
+      - The language of the page, of the Markdown and of the closing line. Error messages of the modules stay in English.
     type: str
     choices:
       - en
@@ -47,9 +47,9 @@ options:
       - section: callback_nextbilling_review
         key: language
 notes:
-  - The results of a task with C(no_log) cannot be seen, nor those of a task with C(poll=0) whose end was not asked for with
-    M(ansible.builtin.async_status). The review names each such task.
-  - A callback cannot fail a job. The guide on reviews in CI has the line that does, where changes are pending.
+  - The review cannot see the results of a task with C(no_log), or of a task with C(poll=0) that M(ansible.builtin.async_status) does not await. It
+    names each such task.
+  - A callback cannot fail a job. The guide on reviews in CI shows a command that fails if changes are pending.
 seealso:
   - module: nextbilling.did.did
   - module: nextbilling.did.dids

@@ -10,11 +10,11 @@ class ModuleDocFragment:
 options:
   customer_id:
     description:
-      - ID of the customer who owns the DID; V(0) for a DID that is for sale.
+      - ID of the customer who owns the DID. V(0) is a DID that is for sale.
     type: int
   description:
     description:
-      - Name or description of the DID. In quotes, unless it certainly reads as text.
+      - Name or description of the DID. Put it in quotes, unless YAML certainly reads it as text.
     type: raw
   rate_id:
     description:
@@ -26,25 +26,25 @@ options:
     type: int
   did_number:
     description:
-      - The number. Digits with an optional leading C(+) are taken as they are, with a warning if there are more than 15 of them.
-      - Spaces, dots, hyphens and brackets are dropped where people write them in one telephone number, as in C(+55 11 3000-1000). Everything
-        else is refused, such as C(1130001000.0), C(1,13E+09), a range, a date or a number with an extension.
-      - It is what makes a DID the same DID, by its digits alone; a C(+) that comes or goes is no change.
-      - Put it in quotes. YAML reads an unquoted number with a leading zero as another number, so anything but a string is refused.
+      - The number. Digits with an optional leading C(+) are accepted unchanged, with a warning if there are more than 15 digits.
+      - Spaces, dots, hyphens and brackets are removed where they are usual within one telephone number, as in C(+55 11 3000-1000). Everything else is
+        refused, such as C(1130001000.0), C(1,13E+09), a range, a date or a number with an extension.
+      - The digits alone identify the DID. Adding or removing a C(+) does not make it another DID.
+      - Put it in quotes. YAML reads an unquoted number with a leading zero as another number, so only strings are accepted.
     type: raw
   did_type:
     description:
       - 'What the DID does, by name or by the platform''s code: V(ip) (0), V(line) (1), V(extension_menu) (4), V(queue) (5), V(ivr) (6),
         V(reverse_callback) (8), V(reverse_ivr) (9), V(audio_test) (10).'
-      - V(ip), V(line), V(extension_menu) and V(reverse_ivr) need O(device_id) beside it, V(queue) and V(ivr) need O(did_type_id).
+      - V(ip), V(line), V(extension_menu) and V(reverse_ivr) require O(device_id). V(queue) and V(ivr) require O(did_type_id).
     type: str
   did_type_id:
     description:
-      - ID of the queue or of the IVR block to which O(did_type) leads.
+      - ID of the queue or of the IVR block that O(did_type) leads to.
     type: int
   device_id:
     description:
-      - ID of the IP line, for the types that need the line which pays for the call.
+      - ID of the IP line, for the types that need the line that pays for the call.
     type: int
   host:
     description:
@@ -56,19 +56,19 @@ options:
     type: int
   username:
     description:
-      - User name at the provider, if applicable. In quotes if it consists of digits.
-      - Here and in the other fields that may hold digits alone, but for O(password), space around the value is dropped, and what a spreadsheet makes
-        of a number or of an error is refused, such as C(1,13E+09), C(1130001000.0) and C(#N/A).
+      - User name at the provider, if applicable. Put it in quotes if it consists of digits.
+      - In this option, O(callerid_add), O(techprefix1) and O(techprefix2), space around the value is removed. Values that a spreadsheet has converted,
+        and its error values, are refused, such as C(1,13E+09), C(1130001000.0) and C(#N/A).
     type: raw
   password:
     description:
-      - Password at the provider, if applicable. In quotes if it consists of digits.
-      - It is sent as it is given. Space, a line break or another character that is not seen is refused at its beginning and at its end.
-      - It is never shown. The registry holds a keyed fingerprint of it, so that a change is noticed.
+      - Password at the provider, if applicable. Put it in quotes if it consists of digits.
+      - It is sent unchanged. It is refused if it begins or ends with a space, a line break or another invisible character.
+      - It is never shown. The registry holds a keyed fingerprint of it to detect changes.
     type: raw
   techprefix1:
     description:
-      - Tech prefix to send, for O(did_type=ip). In quotes.
+      - Tech prefix to send, for O(did_type=ip). Put it in quotes.
     type: raw
   ip_address1:
     description:
@@ -80,7 +80,7 @@ options:
     type: int
   techprefix2:
     description:
-      - Tech prefix of the backup, for O(did_type=ip). In quotes.
+      - Tech prefix of the backup, for O(did_type=ip). Put it in quotes.
     type: raw
   ip_address2:
     description:
@@ -92,31 +92,31 @@ options:
     type: int
   callerid_add:
     description:
-      - Caller ID to add to the original one. In quotes.
+      - Caller ID to add to the original one. Put it in quotes.
     type: raw
   max_calls:
     description:
-      - How many calls there may be at the same time.
+      - Maximum number of simultaneous calls.
     type: int
   play_audio:
     description:
-      - Whether audio is played for busy, no answer, number does not exist and the like.
+      - Whether to play audio for busy, no answer, number does not exist and similar cases.
     type: bool
   hide_from_reseller:
     description:
-      - Whether the provider's data are hidden from the reseller.
+      - Whether to hide the provider's data from the reseller.
     type: bool
   enable_fixed:
     description:
-      - Whether calls from national fixed lines are accepted.
+      - Whether to accept calls from national fixed lines.
     type: bool
   enable_mobile:
     description:
-      - Whether calls from national mobile lines are accepted.
+      - Whether to accept calls from national mobile lines.
     type: bool
   enable_ddi:
     description:
-      - Whether calls from abroad are accepted.
+      - Whether to accept calls from abroad.
     type: bool
   register:
     description:
@@ -124,26 +124,26 @@ options:
     type: bool
   status:
     description:
-      - Status of the record; on the vendor's other pages V(0) is inactive and V(1) is active.
+      - Status of the record. On the vendor's other pages, V(0) is inactive and V(1) is active.
     type: int
   annotations:
     description:
-      - Notes on the record. In quotes, unless they certainly read as text.
+      - Notes on the record. Put them in quotes, unless YAML certainly reads them as text.
     type: raw
   host_additional:
     description:
-      - Further hosts of the provider. Their order does not matter.
-      - Whether the platform replaces the list that it holds, or adds to it, is not documented.
+      - Additional hosts of the provider. Their order does not matter.
+      - The vendor does not document whether the platform replaces its list or adds to it.
     type: list
     elements: raw
 notes:
   - A field that is omitted or null is not managed. It is not sent, and its last known value is kept. An empty string, V(0), V(false) and an
-    empty list are values, and sent as such.
-  - Text is text alone. YAML makes 750 of an unquoted C(12:30), 8 of C(0010), 1.1 of C(1.10) and a boolean of C(yes), so a number or a boolean is
-    refused where text is meant. Put it in quotes. Where a template gives a number that is meant as text, write C(| string) behind it; from
-    ansible-core 2.19 on a template keeps the type of what it gives.
-  - What stands in place of a secret in results and reviews (C(***), C(*** (new)) and the like, C(VALUE_SPECIFIED_IN_NO_LOG_PARAMETER),
-    C($REDACTED$), C(<redacted>), eight asterisks) is refused as a value. C({number}) is refused too, but for the C(description) of a range in
-    M(nextbilling.did.dids).
-  - Flags go to the platform as 0 and 1, as on the vendor's sibling endpoints; the vendor's page on DIDs does not say.
+    empty list are values and are sent.
+  - Text fields accept only text. YAML reads an unquoted C(12:30) as 750, C(0010) as 8, C(1.10) as 1.1 and C(yes) as a boolean, so numbers and booleans
+    are refused. Put the text in quotes. If a template returns a number that is meant as text, append C(| string). From ansible-core 2.19 on, a
+    template keeps the type of its result.
+  - Marks that stand in place of a secret in results and reviews are refused as values. They are C(***), C(*** (new)) and similar ones,
+    C(VALUE_SPECIFIED_IN_NO_LOG_PARAMETER), C($REDACTED$), C(<redacted>) and eight asterisks. C({number}) is refused except in the C(description) of a
+    range in M(nextbilling.did.dids).
+  - Flags are sent as 0 and 1, as on the vendor's sibling endpoints. The vendor's page on DIDs does not specify this.
 """

@@ -10,22 +10,22 @@ class ModuleDocFragment:
 options:
   state:
     description:
-      - V(present) makes the DID exist with the declared parameters. The platform's API knows no way to remove one.
+      - V(present) ensures that the DID exists with the declared parameters. The platform's API cannot remove a DID.
     type: str
     choices:
       - present
     default: present
   force:
     description:
-      - Whether all declared fields are sent even if none of them differs from what was last applied, to undo what was changed by hand.
-      - It turns "nothing to do" into an edit. It never turns anything into a create.
-      - The diff marks each field that is sent as it is with C(# sent again).
+      - Whether to send all declared fields even if none of them differs from what was last applied. This reverts changes that were made by hand.
+      - It turns C(none) into an edit. It never causes a create.
+      - The diff marks each unchanged field that is sent with C(# sent again).
     type: bool
     default: false
   update_password:
     description:
-      - V(on_change) sends the password with each request, and compares it with the last known one.
-      - V(on_create) sends it with the create alone, and never compares it.
+      - V(on_change) sends the password with each request and compares it with the last known one.
+      - V(on_create) sends the password only with the create and never compares it.
     type: str
     choices:
       - on_change

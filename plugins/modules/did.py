@@ -10,12 +10,12 @@ module: did
 short_description: Keep one DID (inbound number) of a NextBilling platform as declared
 version_added: 1.0.0
 description:
-  - Creates a DID (C(PUT)), edits it (C(POST)) or leaves it alone, as the declared parameters differ from those that the registry holds as
-    last applied.
-  - The platform can create a DID and edit one. It cannot be asked what exists, so what is compared is what this collection last applied. A
-    change that was made by hand on the platform goes unnoticed; O(force=true) sends all declared fields all the same.
-  - No DID is ever created twice while its registry is kept. If nobody can know whether a create took effect, the task says so, and that DID
-    is not touched again until somebody has looked.
+  - Creates a DID (C(PUT)) or edits it (C(POST)) if the declared parameters differ from the parameters last applied. Otherwise it does nothing.
+  - The platform can create a DID and edit one. It cannot list the DIDs that exist. The module therefore compares the declared parameters with the
+    registry, which holds what this collection last applied. A change made by hand on the platform is not detected. O(force=true) sends all
+    declared fields in any case.
+  - No DID is ever created twice as long as its registry is kept. If the outcome of a create is unknown, the task fails, and the DID is not changed
+    until somebody has looked it up on the platform.
 extends_documentation_fragment:
   - nextbilling.did.connection
   - nextbilling.did.registry
@@ -26,35 +26,35 @@ extends_documentation_fragment:
 author:
   - nextbilling.did contributors (@nextbilling-did)
 requirements:
-  - requests (Python library, 2.25.1 or newer), where a request is sent
+  - requests (Python library, 2.25.1 or newer), if a request is sent
 attributes:
   check_mode:
     support: full
     details:
-      - Sends nothing and writes nothing. It reads the registry, and predicts what a run would do.
+      - Sends nothing and writes nothing. It reads the registry and predicts what a run would do.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details:
-      - With O(force=true) an edit is sent each time.
+      - With O(force=true), an edit is sent each time.
   platform:
     platforms: posix
 options:
   record_id:
     description:
-      - The platform's id of the record, where it is known. Needed once for a DID that exists already and is not in the registry.
-      - A record id that the registry does not know is adopted. All declared fields are sent to it, and it is recorded.
+      - The platform's id of the record, if it is known. Needed once for a DID that already exists and is not in the registry.
+      - A record id that is not in the registry is adopted. The module sends all declared fields to it and records it.
     type: int
   renumber:
     description:
-      - Whether the record O(record_id), which the registry knows under another number, may get the number O(did_number).
+      - Whether the record O(record_id) may get the number O(did_number) if the registry knows it under another number.
     type: bool
     default: false
 notes:
-  - It runs where the registry is, usually on C(localhost).
-  - In a loop over items that hold passwords, it is Ansible itself that prints the item where it fails, whatever C(label) says. Use
-    M(nextbilling.did.dids), or set C(no_log) on the task.
+  - The module must run where the registry is, usually on C(localhost).
+  - In a loop over items that contain passwords, Ansible itself prints a failing item, regardless of C(label). Use M(nextbilling.did.dids), or set
+    C(no_log) on the task.
 seealso:
   - module: nextbilling.did.did_registry
 """
@@ -119,21 +119,21 @@ action:
     - adopt
     - none
 did_number:
-  description: The number as last known; null for a record known by its id alone.
+  description: The number as last known. Null for a record known by its id alone.
   returned: success
   type: str
   sample: "1130001000"
 record_id:
-  description: The platform's id of the record; null for a create in check mode.
+  description: The platform's id of the record. Null for a create in check mode.
   returned: success
   type: int
   sample: 13
 changes:
   description:
-    - The fields that differ from what was last applied, each with C(before) and C(after) as the platform gets them. C(before) is null where
-      nothing is known. Secrets are replaced by marks.
-    - An edit that is sent also rewrites what is only spelled in another way, such as a number with a C(+). That is in here, too. A spelling alone
-      is no reason for an edit.
+    - The fields that differ from what was last applied, each with C(before) and C(after) as sent to the platform. C(before) is null if the value is
+      not known. Marks replace secrets.
+    - An edit also rewrites values that differ only in spelling, such as a number with a C(+). They are included. A difference in spelling alone does
+      not cause an edit.
   returned: success
   type: dict
   sample:
@@ -141,7 +141,7 @@ changes:
       before: 5060
       after: 5061
 fields:
-  description: What is known of the DID after the task, as the platform gets it; in check mode, what would be known. Secrets are replaced by marks.
+  description: What is known of the DID after the task, as sent to the platform. In check mode, what would be known. Marks replace secrets.
   returned: success
   type: dict
   sample:
@@ -150,11 +150,11 @@ fields:
     port: 5061
 request:
   description: The request that was sent, or would be sent in check mode.
-  returned: if one is sent
+  returned: if a request is sent
   type: dict
   contains:
     method:
-      description: C(PUT) to create, C(POST) to edit.
+      description: C(PUT) for a create, C(POST) for an edit.
       type: str
       sample: POST
     path:
@@ -165,12 +165,12 @@ request:
       description: The JSON body, with marks in place of secrets.
       type: dict
 confirmed_at:
-  description: When the platform last confirmed a request for this DID, in UTC; null if never. In check mode, as it is now.
+  description: When the platform last confirmed a request for this DID, in UTC. Null if it never did. In check mode, the current value.
   returned: success
   type: str
   sample: "2026-01-31T12:00:00Z"
 before_confirmed_at:
-  description: When the platform confirmed what stands as C(before) in RV(changes), in UTC; null where nothing was known. The same in check mode.
+  description: When the platform confirmed the values that are C(before) in RV(changes), in UTC. Null if nothing was known. The same in check mode.
   returned: success
   type: str
   sample: "2026-01-31T12:00:00Z"
@@ -185,41 +185,41 @@ registry:
   type: dict
   contains:
     id:
-      description: Its id, for O(registry_id).
+      description: The id of the registry, for O(registry_id).
       type: str
     location:
-      description: Where it is.
+      description: The path or URL of the registry.
       type: str
 error:
-  description: What went wrong, for machines.
+  description: What went wrong, for programs.
   returned: failure
   type: dict
   contains:
     kind:
       description:
         - One of C(invalid_parameter), C(unreachable), C(refused), C(throttled), C(unknown_outcome), C(unrecorded), C(conflict),
-          C(registry_unavailable), C(registry_mismatch), C(registry_busy), C(interrupted) by a signal; C(internal_error) for a defect of the
-          collection.
-        - C(unrecorded) is applied by the platform, and could not be written to the registry. The task has C(changed) then, RV(error.record_id) is the
-          platform's id, and the message holds the play that records it.
+          C(registry_unavailable), C(registry_mismatch), C(registry_busy), C(interrupted) (by a signal) or C(internal_error) (a bug in the
+          collection).
+        - C(unrecorded) means that the platform applied the request, but it could not be written to the registry. The result then has C(changed),
+          RV(error.record_id) is the platform's id, and the message contains the play that records it.
       type: str
     http_status:
       description: The status of the platform's answer, if there was one.
       type: int
     reason:
       description:
-        - The C(reason) that the platform gave, cut at 500 characters.
-        - Null where it gave none, and where a part of a secret is in it. RV(ignore:msg) then says that it is withheld.
+        - The C(reason) from the platform's answer, cut at 500 characters.
+        - Null if the answer has none, or if it contains a part of a secret. In the latter case RV(ignore:msg) says that it is withheld.
       type: str
     did_number:
-      description: The number that the task is about.
+      description: The number of the DID that the task is about.
       type: str
     record_id:
-      description: The record id that the task is about, or that the platform answered.
+      description: The record id that the task is about, or that the platform returned.
       type: int
     attempt:
       description:
-        - For a create whose outcome is not known, which create it is; else null. M(nextbilling.did.did_registry) takes it with C(state=forgotten).
+        - Identifies the create whose outcome is unknown. Null for other errors. M(nextbilling.did.did_registry) takes it with C(state=forgotten).
       type: str
       sample: 18ec00842ff4938e690a92f04fc7a01c
 """

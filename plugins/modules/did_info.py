@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: did_info
-short_description: Tell what the registry knows of DIDs of NextBilling platforms
+short_description: Show what the registry knows of the DIDs of NextBilling platforms
 version_added: 1.0.0
 description:
-  - Returns the records of a registry, and what the registry is. It never calls a platform, changes nothing and creates nothing.
-  - What it tells is what this collection last applied, and when; the platform itself cannot be asked.
+  - Returns the records of a registry, and information about the registry itself. It never calls a platform and never changes anything.
+  - The records show what this collection last applied, and when. The platform itself cannot be queried.
 extends_documentation_fragment:
   - nextbilling.did.connection
   - nextbilling.did.registry
@@ -37,18 +37,18 @@ attributes:
 options:
   did_number:
     description:
-      - Only the DID with this number. In quotes, and written in a way that O(nextbilling.did.did#module:did_number) takes.
+      - Return only the DID with this number. Put it in quotes, in any notation that O(nextbilling.did.did#module:did_number) accepts.
     type: raw
   record_id:
     description:
-      - Only the record with this id.
+      - Return only the record with this id.
     type: int
   outcome:
     description:
-      - Only records that are shown with this outcome.
-      - V(confirmed) is one whose last request the platform confirmed, V(unknown) one whose create may or may not have taken effect, V(uncertain)
-        one whose last edit may or may not have been applied.
-      - V(under_way) is one that a run holds. The run may still be at work on it, so there is nothing to decide yet.
+      - Return only records with this outcome.
+      - V(confirmed) means that the platform confirmed the last request. V(unknown) means that the create may or may not have been applied.
+        V(uncertain) means that the last edit may or may not have been applied.
+      - V(under_way) means that a run has claimed the record and may still be working on it. No decision is needed yet.
     type: str
     choices:
       - confirmed
@@ -57,12 +57,12 @@ options:
       - under_way
   history:
     description:
-      - Whether history is returned too. Who corrected a record by hand, when, and what was before; and answers that came too late.
+      - Whether to return the history too. It contains corrections by hand, with who made them, when, and the previous state, and late answers.
     type: bool
     default: false
 notes:
-  - Records of all platforms are returned unless O(platform) names one; O(api_url) does not count. The other options of the connection are
-    accepted so that C(module_defaults) can be the same for all modules.
+  - Returns the records of all platforms unless O(platform) names one. O(api_url) does not select a platform. The other options of the connection
+    are accepted so that C(module_defaults) can be the same for all modules.
 seealso:
   - module: nextbilling.did.did
   - module: nextbilling.did.did_registry
@@ -97,11 +97,11 @@ dids:
       type: str
       sample: sip.nextbilling.com.br:443
     did_number:
-      description: The number; null for a record known by its id alone.
+      description: The number. Null for a record known by its id alone.
       type: str
       sample: "1130001000"
     record_id:
-      description: The platform's id of the record; null where it is not known.
+      description: The platform's id of the record. Null if it is not known.
       type: int
       sample: 13
     outcome:
@@ -109,66 +109,66 @@ dids:
       type: str
     attempt:
       description:
-        - Which create it is, where the outcome of a create is not known; else null. Each create is another attempt.
-          M(nextbilling.did.did_registry) takes it with C(state=forgotten).
-        - It is null while the create is under way, as what the platform holds then says nothing of what it will hold.
+        - Identifies the create whose outcome is unknown. Otherwise null. Each create is a new attempt. M(nextbilling.did.did_registry) takes it with
+          C(state=forgotten).
+        - Null while the create is under way, because the platform's state can still change.
       type: str
       sample: 18ec00842ff4938e690a92f04fc7a01c
     claim:
-      description: The run that holds the record, where RV(dids[].outcome) is C(under_way); else null.
+      description: The claim of the run that is working on the record, if RV(dids[].outcome) is C(under_way). Otherwise null.
       type: dict
       contains:
         action:
-          description: What it does, C(create), C(update) or C(adopt).
+          description: The action of the run, C(create), C(update) or C(adopt).
           type: str
         holder:
           description: Who runs it, as user@host.
           type: str
         ends_at:
-          description: When it ends at the latest, in UTC. If the run has died, the record is no longer under way from then on.
+          description: When the claim ends at the latest, in UTC. If the run was killed, the record is no longer under way from then on.
           type: str
           sample: "2026-01-31T12:00:00Z"
     fields:
-      description: What the platform last confirmed. Secrets are replaced by marks.
+      description: What the platform last confirmed. Marks replace secrets.
       type: dict
     attempted:
-      description: What requests of unknown outcome have sent since. Secrets are replaced by marks.
+      description: What requests of unknown outcome have sent since. Marks replace secrets.
       type: dict
     confirmed_at:
-      description: When the platform last confirmed a request, in UTC; null if never.
+      description: When the platform last confirmed a request, in UTC. Null if it never did.
       type: str
       sample: "2026-01-31T12:00:00Z"
     history:
-      description: The lines of RV(history) that speak of this record.
+      description: The lines of RV(history) about this record.
       returned: if O(history=true)
       type: list
       elements: dict
 history:
-  description: Corrections by hand, and answers that came too late, oldest first; also of DIDs that have no record any more.
+  description: Corrections by hand and late answers, oldest first. It also contains those of DIDs that no longer have a record.
   returned: if O(history=true)
   type: list
   elements: dict
   contains:
     at:
-      description: When, in UTC.
+      description: The time, in UTC.
       type: str
     actor:
       description: Who ran it, as user@host.
       type: str
     event:
-      description: C(recorded), C(forgotten), or C(answered) for an answer that did not fit its record any more.
+      description: C(recorded), C(forgotten), or C(answered) for an answer that no longer fitted its record.
       type: str
     platform:
       description: The name of the platform.
       type: str
     did_number:
-      description: The digits of the number, where one is known.
+      description: The digits of the number, if one is known.
       type: str
     record_id:
-      description: The record id, where one is known.
+      description: The record id, if one is known.
       type: int
     details:
-      description: What was before, or what was sent, and the C(attempt) that was forgotten. Secrets are replaced by marks.
+      description: The previous state or what was sent, and the C(attempt) that was forgotten. Marks replace secrets.
       type: dict
 registry:
   description: The registry.
@@ -176,29 +176,29 @@ registry:
   type: dict
   contains:
     id:
-      description: Its id, for O(registry_id).
+      description: The id of the registry, for O(registry_id).
       type: str
     location:
-      description: Where it is.
+      description: The path or URL of the registry.
       type: str
     moved_to:
-      description: Where it was moved with M(nextbilling.did.did_registry); null for a registry in use. One that was moved can only be looked at.
+      description: Where M(nextbilling.did.did_registry) has moved it. Null for a registry in use. A registry that was moved can only be read.
       type: str
     schema:
-      description: The version of its schema.
+      description: The version of the registry's schema.
       type: int
     platforms:
-      description: The names of the platforms that it knows.
+      description: The names of the platforms that the registry knows.
       type: list
       elements: str
     counts:
-      description: How many records are shown with each outcome, over all platforms.
+      description: The number of records with each outcome, over all platforms.
       type: dict
     changed_at:
-      description: When it last changed, in UTC; null if never.
+      description: When the registry was last changed, in UTC. Null if it never was.
       type: str
 error:
-  description: What went wrong, for machines; as in M(nextbilling.did.did).
+  description: What went wrong, for programs, as in M(nextbilling.did.did).
   returned: failure
   type: dict
 """

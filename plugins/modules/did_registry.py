@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: did_registry
-short_description: Create and keep the registry of DIDs of a NextBilling platform
+short_description: Create and maintain the registry of DIDs of a NextBilling platform
 version_added: 1.0.0
 description:
-  - The registry holds the last known record id and parameters of each DID. This is the only module that creates it, brings it to the
-    schema of a new release, or makes a platform known to it.
-  - It also takes in what only a person can know, as the platform cannot be asked. Which DIDs exist there already, and which do not.
-  - It never calls the platform, and needs no API credentials.
+  - The registry holds the last known record id and parameters of each DID. This is the only module that creates a registry, migrates it to the
+    schema of a new release, or adds a platform to it.
+  - The platform cannot be queried. This module therefore also records what only a person can know, which is which DIDs exist on the platform and which
+    do not.
+  - It never calls the platform and needs no API credentials.
 extends_documentation_fragment:
   - nextbilling.did.connection
   - nextbilling.did.registry
@@ -35,21 +36,20 @@ attributes:
 options:
   state:
     description:
-      - V(present) makes the registry exist, have the schema of this release, and know the platform. The file gets mode 0600, a folder that is
-        made for it mode 0700.
-      - V(recorded) takes O(dids) for what the platform holds. A later task sends only what differs from that. It also resolves a create
-        whose outcome was not known, for a DID that was found on the platform.
-      - V(forgotten) takes O(dids) out of the registry; the platform is untouched. It resolves a create whose outcome was not known, for a DID
-        that was looked for and is not on the platform. A task that declares the DID afterwards creates it. It speaks of the one create that
-        C(attempt) names, and of none that was begun since. So it changes nothing when it is said again, whatever has become of the number.
-      - V(copied) moves a whole registry from O(copy_from) to O(registry), with its id, all platforms, records, claims and history. The source is retired. Every
-        task that still names it is refused and says where it moved to, as two copies in use would create DIDs twice. What is under way is waited for
-        (O(registry_timeout)). If the task is interrupted, neither place is in use, and the same task completes the move. A target that
-        holds another registry is refused.
-      - With V(recorded), what a run is about to do is waited for (O(registry_timeout)). V(forgotten) never waits. While a run is at work on one of
-        the DIDs it is refused, as nobody has seen yet what comes of that.
-      - With V(recorded) and V(forgotten) the whole list is refused if one entry does not fit, and each correction leaves a line in the registry's
-        history.
+      - V(present) ensures that the registry exists, has the schema of this release, and knows the platform. The file gets mode 0600. A folder that is
+        created for it gets mode 0700.
+      - V(recorded) records O(dids) as the platform's current state. A later task sends only what differs from that. It also settles a create of unknown
+        outcome for a DID that was found on the platform.
+      - V(forgotten) removes O(dids) from the registry. The platform is not changed. It settles a create of unknown outcome for a DID that was looked up
+        and is not on the platform. A later task that declares the DID creates it. It applies only to the create that C(attempt) names, and not to a later
+        one. A repeated task therefore changes nothing, whatever has happened to the number since.
+      - V(copied) moves a whole registry from O(copy_from) to O(registry), with its id, all platforms, records, claims and history. It waits for requests
+        in flight (O(registry_timeout)). The source is retired. Every task that still names it is refused with the new location, because two copies in use
+        would create DIDs twice. If the task is interrupted, neither location can be used until the same task completes the move. A target that holds
+        another registry is refused.
+      - V(recorded) waits for runs that are working on the DIDs (O(registry_timeout)). V(forgotten) does not wait. It is refused while a run is working on
+        one of the DIDs, because nobody can have seen the result of that run yet.
+      - With V(recorded) and V(forgotten), the whole list is refused if one entry does not fit. Each correction adds a line to the registry's history.
     type: str
     choices:
       - present
@@ -59,52 +59,52 @@ options:
     default: present
   dids:
     description:
-      - The DIDs to record or to forget. Each is a dictionary with C(did_number), C(record_id) or both, and, to record, any of the fields of
+      - The DIDs to record or to forget. Each entry is a dictionary with C(did_number), C(record_id) or both. To record, it may have any of the fields of
         M(nextbilling.did.did), under the same names and with the same rules.
-      - To record a DID, C(record_id) is needed. To forget one whose C(record_id) is known, it is needed too.
-      - To forget a create whose outcome is not known, C(attempt) is needed beside C(did_number). It is the word of 32 hexadecimal digits that
-        M(nextbilling.did.did_info) and the error C(unknown_outcome) give for it, in quotes. To record, it is not needed, and without effect.
-      - A C(password) is recorded as a fingerprint made with O(api_key). Without O(api_key) it counts as not known.
+      - C(record_id) is required to record a DID, and to forget a DID whose record id is known.
+      - C(did_number) and C(attempt) are required to forget a create of unknown outcome. C(attempt) has 32 hexadecimal digits. It is returned by
+        M(nextbilling.did.did_info) and by the error C(unknown_outcome). Put it in quotes. It has no effect when a DID is recorded.
+      - A C(password) is recorded as a fingerprint that is made with O(api_key). Without O(api_key) it counts as unknown.
     type: list
     elements: dict
   src:
     description:
-      - A file that holds O(dids), where the module runs. Give an absolute path.
-      - It is written as O(nextbilling.did.dids#module:src) is, but without ranges. C(.csv), in UTF-8, has a header row of field names, and C(.json) and
-        C(.yml) hold a list of dictionaries, with numbers and text in quotes.
+      - A file with the content of O(dids), on the host where the module runs. Give an absolute path.
+      - It has the format of O(nextbilling.did.dids#module:src), but without ranges. A C(.csv) file is in UTF-8 and has a header row of field names. A
+        C(.json) or C(.yml) file contains a list of dictionaries, with numbers and text in quotes.
     type: path
   overwrite:
     description:
-      - Whether O(state=recorded) may replace another record id or number that the registry knows; or settle a renumbering for the number before it;
-        or give a create whose outcome is not known a record id that was forgotten before it. Never leave it in a playbook.
-      - With O(state=copied), whether O(registry) may lose another state of the same registry, which may know DIDs that O(copy_from) does not; or O(copy_from)
-        may be one that was moved before, where its target is not in use and never will be.
-      - With O(state=present), whether a registry that was moved, in whole or in part, is taken into use again. If its target is in use, both create
-        what the other has created already.
-      - Entries of one list that would change the same record are refused all the same, as their order would matter.
+      - With O(state=recorded), whether to replace another record id or number in the registry, to settle a renumbering in favour of the previous number,
+        or to give a create of unknown outcome a record id that was forgotten before it. Never leave it in a playbook.
+      - With O(state=copied), whether to overwrite another state of the same registry in O(registry), which may know DIDs that O(copy_from) does not, or to
+        use an O(copy_from) that was moved before. The latter requires that its target is not in use and never will be.
+      - With O(state=present), whether to return to a registry that was moved completely or in part. If its target is in use, each registry creates the DIDs
+        that the other has already created.
+      - Entries of one list that change the same record are refused in any case, because the result would depend on their order.
     type: bool
     default: false
   another_platform:
     description:
       - With O(state=present), whether the platform may be added to a registry that knows other platforms, even if they have no DIDs there yet.
-      - Without it such a task is refused. A second name for a platform that the registry knows would let every DID be created again, so first see
-        whether O(platform) should be one of the names that the message lists.
+      - Without it, such a task is refused. With a second name for a known platform, every DID would be created again. First check whether O(platform)
+        should be one of the names in the message.
     type: bool
     default: false
     version_added: 2.0.0
   copy_from:
     description:
-      - The registry to move to O(registry), with O(state=copied). A path or a URL, as O(registry).
+      - The registry to move to O(registry), with O(state=copied). A path or a URL, like O(registry).
     type: str
   copy_from_password:
     description:
-      - Password for O(copy_from), as O(registry_password) is for O(registry).
+      - The password for O(copy_from), like O(registry_password) for O(registry).
     type: str
 notes:
-  - Run it with O(state=present) once, not in every playbook, or a registry that got lost would be replaced by an empty one. With O(registry_id)
-    it never creates one.
-  - The options of the connection are accepted so that C(module_defaults) can be the same for all modules. Of them, only O(api_url) is read, for
-    the platform's name, and O(api_key), for fingerprints of passwords.
+  - Run the module with O(state=present) once, not in every playbook. Otherwise it would replace a lost registry with an empty one. With O(registry_id) it
+    never creates a registry.
+  - The options of the connection are accepted so that C(module_defaults) can be the same for all modules. Only O(api_url) and O(api_key) are used, for
+    the platform's name and for fingerprints of passwords.
 seealso:
   - module: nextbilling.did.did
 """
@@ -172,13 +172,13 @@ registry:
   type: dict
   contains:
     id:
-      description: Its id, for O(registry_id); null in check mode where it would be created.
+      description: The id of the registry, for O(registry_id). Null in check mode if the registry would be created.
       type: str
     location:
-      description: Where it is.
+      description: The path or URL of the registry.
       type: str
 error:
-  description: What went wrong, for machines; as in M(nextbilling.did.did).
+  description: What went wrong, for programs, as in M(nextbilling.did.did).
   returned: failure
   type: dict
 """

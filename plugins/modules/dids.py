@@ -10,12 +10,13 @@ module: dids
 short_description: Keep many DIDs (inbound numbers) of a NextBilling platform as declared
 version_added: 1.0.0
 description:
-  - Does for a whole list, inline or from a file, what M(nextbilling.did.did) does for one DID, in one task and with one look at the registry.
-  - The whole list is checked and planned before anything is sent. An item that is not valid refuses the list, and all such items are reported at
-    once, each with its place. What stops a single DID later, such as a refusal, stops that DID alone.
-  - The same DID twice, or two items that turn out to be one record, refuse the list too.
-  - SIGINT (Ctrl-C) or SIGTERM ends a run after the requests under way. They are recorded, and what was not attempted is reported.
-  - A run also ends early when ten DIDs in a row get no clear answer from the platform, as it is then down or broken.
+  - Does for a list of DIDs, inline or from a file, what M(nextbilling.did.did) does for one DID. It handles the list in one task and reads the
+    registry once.
+  - The whole list is validated and planned before anything is sent. If an entry is invalid, the list is refused, and all invalid entries are
+    reported at once, each with its position. A later failure of one DID, such as a refusal, does not stop the others.
+  - The list is also refused if it contains the same DID twice, or if two entries refer to the same record.
+  - SIGINT (Ctrl-C) or SIGTERM ends a run after the requests in flight. Their results are recorded, and the DIDs that were not attempted are reported.
+  - A run also ends early after ten DIDs in a row without a clear answer, because the platform is then probably down or broken.
 extends_documentation_fragment:
   - nextbilling.did.connection
   - nextbilling.did.registry
@@ -25,88 +26,86 @@ extends_documentation_fragment:
 author:
   - nextbilling.did contributors (@nextbilling-did)
 requirements:
-  - requests (Python library, 2.25.1 or newer), where a request is sent
+  - requests (Python library, 2.25.1 or newer), if a request is sent
   - PyYAML (Python library), to read a C(.yml) file
 attributes:
   check_mode:
     support: full
     details:
-      - Sends nothing and writes nothing. It reads the registry, and predicts what a run would do.
+      - Sends nothing and writes nothing. It reads the registry and predicts what a run would do.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details:
-      - With O(force=true) edits are sent each time.
+      - With O(force=true), edits are sent each time.
   platform:
     platforms: posix
 options:
   dids:
     description:
-      - The DIDs. Each is a dictionary with C(did_number), C(record_id) or both, and any of the fields of M(nextbilling.did.did), under the same
-        names and with the same rules.
-      - An item with C(last_number) beside C(did_number) stands for all numbers from the one to the other. Both are written in full and in any way that
-        O(nextbilling.did.did#module:did_number) takes. They have the same length and are 100,000 at the most, and C(record_id) cannot go with
-        them. In its C(description), C({number}) is replaced by each number. Anywhere else C({number}) is refused.
-      - Exactly one of O(dids) and O(src) is needed.
+      - The DIDs. Each entry is a dictionary with C(did_number), C(record_id) or both, and any of the fields of M(nextbilling.did.did), under the
+        same names and with the same rules.
+      - An entry with C(did_number) and C(last_number) declares all numbers from the first to the last. Write both in full, in any notation that
+        O(nextbilling.did.did#module:did_number) accepts. They must have the same length. A range has at most 100,000 numbers and no C(record_id).
+        In its C(description), C({number}) is replaced with each number. Elsewhere C({number}) is refused.
+      - Exactly one of O(dids) and O(src) is required.
     type: list
     elements: dict
   src:
     description:
-      - A file that holds what O(dids) would, where the module runs. Give an absolute path.
-      - C(.csv), in UTF-8 with or without a byte order mark, has a header row of field names. Cells are separated by semicolons, commas, tabs or
-        C(|), an empty cell is not managed, and the hosts of C(host_additional) are separated by spaces or C(|). Flags may be C(VERDADEIRO) and
-        C(FALSO). Empty rows, and a line such as C(sep=;), may stand above the header.
-      - C(.json) and C(.yml) hold a list of dictionaries. Numbers and text must be in quotes there too. A key that stands twice is refused. YAML is read
-        with its plain types alone, without dates and tags.
+      - A file with the content of O(dids), on the host where the module runs. Give an absolute path.
+      - A C(.csv) file is in UTF-8, with or without a byte order mark, and has a header row of field names. Cells are separated by semicolons, commas,
+        tabs or C(|). An empty cell is not managed. The hosts of C(host_additional) are separated by spaces or C(|). Flags may also be C(VERDADEIRO)
+        and C(FALSO). Empty rows and a line such as C(sep=;) may precede the header.
+      - A C(.json) or C(.yml) file contains a list of dictionaries. Put numbers and text in quotes. A duplicate key is refused. Of YAML, only the plain
+        types are accepted, without dates and tags.
       - It must be a regular file of at most 256 MiB.
-      - A file that Ansible Vault encrypted cannot be read here. Give its content by O(dids) then.
+      - The module cannot read a file that is encrypted with Ansible Vault. Pass its content with O(dids) instead.
     type: path
   defaults:
     description:
-      - Fields for all DIDs. One that an item leaves out, has as null, or has as an empty cell, takes its value from here.
-      - C(did_number), C(last_number) and C(record_id) are each DID's own and cannot be here. A C(description) with C({number}) is for ranges alone.
+      - Values for all DIDs. A field that an entry omits, sets to null, or has as an empty cell takes its value from here.
+      - C(did_number), C(last_number) and C(record_id) are not allowed here. A C(description) with C({number}) applies to ranges only.
     type: dict
   concurrency:
     description:
-      - How many requests may be under way at once, from 1 to 64.
-      - The platform answers 429 to simultaneous requests where it does not take them. They are then sent again one by one, more are tried later,
-        and RV(backoff) and a warning say so.
+      - The maximum number of requests in flight, from 1 to 64.
+      - A platform that does not accept simultaneous requests answers them with 429. The module then sends them again, at first one at a time and
+        later more at once. It reports this in RV(backoff) and in a warning.
     type: int
     default: 1
   max_creates:
     description:
-      - How many creates the plan may hold. If there are more, nothing is sent and the task fails, in check mode too.
+      - The maximum number of creates in the plan. If the plan contains more, nothing is sent and the task fails, in check mode too.
     type: int
   max_changes:
     description:
-      - How many requests the plan may hold, creates included. If there are more, nothing is sent and the task fails, in check mode too.
+      - The maximum number of requests in the plan, including creates. If the plan contains more, nothing is sent and the task fails, in check mode too.
     type: int
   max_failures:
     description:
-      - How many of the DIDs that are sent may fail before the run ends. The DIDs that are not attempted then are reported. V(0) ends it at the
-        first failure.
-      - DIDs that the plan itself shows to fail do not count, as nothing is sent for them. These are conflicts with the registry, and creates whose
-        outcome is still not known.
-      - A DID that the platform refuses in each run counts in each run. So the number must be larger than that of the DIDs which are known to
-        be refused, or the run ends at the same place each time.
+      - How many of the DIDs that are sent may fail before the run ends. The remaining DIDs are then not attempted and are reported. V(0) ends the run
+        at the first failure.
+      - Failures that the plan itself predicts do not count, because nothing is sent for these DIDs. They are conflicts with the registry and creates of
+        unknown outcome.
+      - A DID that the platform refuses counts in every run. If the limit is smaller than the number of such DIDs, every run ends at the same place.
     type: int
   plan_checksum:
     description:
-      - The RV(plan_checksum) of the plan that was reviewed, usually of a run in check mode. If the plan is another one now, nothing is sent and the
-        task fails.
-      - With this option, O(max_creates) or O(max_changes), a DID for which another run makes something else necessary in the meantime fails with
-        C(plan_changed). One for which nothing is left to do does not.
+      - The RV(plan_checksum) of the reviewed plan, usually from a run in check mode. If the plan has changed, nothing is sent and the task fails.
+      - With this option, O(max_creates) or O(max_changes), a DID fails with C(plan_changed) if another run has changed what must be done for it since
+        the plan was made. It does not fail if nothing is left to do.
     type: str
   report_unlisted:
     description:
-      - Whether to return the DIDs which the registry knows on this platform and the list does not name, as RV(unlisted). They are counted in any
-        case, and never touched.
+      - Whether to return the DIDs that are in the registry for this platform but not in the list, as RV(unlisted). They are always counted and never
+        changed.
     type: bool
     default: false
 notes:
-  - It runs where the registry is, usually on C(localhost).
-  - Where O(dids) comes from a template, C(from_json) or C(from_yaml) keep numbers in quotes as they are.
+  - The module must run where the registry is, usually on C(localhost).
+  - If O(dids) comes from a template, C(from_json) and C(from_yaml) preserve quoted numbers.
 seealso:
   - module: nextbilling.did.did
   - module: nextbilling.did.did_registry
@@ -158,38 +157,38 @@ EXAMPLES = r"""
 RETURN = r"""
 summary:
   description:
-    - How many DIDs there are, by what was done, or would be done in check mode. C(create), C(update), C(adopt), C(none), C(failed), C(unknown),
-      C(unrecorded) and C(not_attempted) together are C(total).
-    - C(update) counts those that are edited. Read it as C(summary['update']), since C(summary.update) means a method of the dictionary to Jinja.
+    - The number of DIDs by what was done, or would be done in check mode. C(create), C(update), C(adopt), C(none), C(failed), C(unknown),
+      C(unrecorded) and C(not_attempted) add up to C(total).
+    - C(update) counts the DIDs that are edited. Read it as C(summary['update']), because Jinja reads C(summary.update) as a method of the dictionary.
   returned: success, or failure once there is a plan
   type: dict
   contains:
     total:
-      description: DIDs that the list declares, those of ranges included.
+      description: DIDs that the list declares, including those of ranges.
       type: int
     create:
       description: Created.
       type: int
     adopt:
-      description: Edited for the first time, under a record id that the task gives.
+      description: Edited for the first time, under a record id from the task.
       type: int
     none:
-      description: As declared already.
+      description: Already as declared.
       type: int
     failed:
       description: Certainly not applied, or in conflict with the registry.
       type: int
     unknown:
-      description: Not known whether they were applied.
+      description: Of unknown outcome. They may or may not have been applied.
       type: int
     unrecorded:
-      description: Applied by the platform, which could not be recorded. What to do is in RV(dids[].error).
+      description: Applied by the platform, but not recorded. RV(dids[].error) says what to do.
       type: int
     not_attempted:
-      description: Not come to, as the run ended early, or nothing of the plan was allowed.
+      description: Not attempted, because the run ended early or the plan was not allowed.
       type: int
     unlisted:
-      description: DIDs which the registry knows on this platform, and the list does not name.
+      description: DIDs that are in the registry for this platform, but not in the list.
       type: int
   sample:
     total: 500
@@ -203,28 +202,28 @@ summary:
     not_attempted: 0
     unlisted: 12
 dids:
-  description: One entry for each DID that was not as declared already.
+  description: One entry for each DID that was not already as declared.
   returned: success, or failure once there is a plan
   type: list
   elements: dict
   contains:
     index:
-      description: The position of its item in the list or file, from 0.
+      description: The position of the DID's entry in the list or file, from 0.
       type: int
     source:
-      description: File and line, or file and position, of its item; null for an inline list.
+      description: File and line, or file and position, of the DID's entry. Null for an inline list.
       type: str
       sample: dids.csv, line 4
     outcome:
       description:
-        - C(applied); C(planned) in check mode; C(failed), certainly not applied; C(unknown), may or may not be applied; C(unrecorded), applied and
-          not in the registry; or C(not_attempted).
+        - C(applied), C(planned) (in check mode), C(failed) (certainly not applied), C(unknown) (may or may not have been applied), C(unrecorded)
+          (applied, but not in the registry) or C(not_attempted).
       type: str
     error:
-      description: What went wrong, as in M(nextbilling.did.did), with the words for people as C(msg); null if nothing did.
+      description: What went wrong, as in M(nextbilling.did.did), with the message as C(msg). Null if nothing went wrong.
       type: dict
     action:
-      description: As in M(nextbilling.did.did); null where no plan could be made.
+      description: As in M(nextbilling.did.did). Null if no plan could be made.
       type: str
       sample: create
     did_number:
@@ -232,7 +231,7 @@ dids:
       type: str
       sample: "1130001000"
     record_id:
-      description: The platform's id of the record; null where it is not known.
+      description: The platform's id of the record. Null if it is not known.
       type: int
       sample: 13
     changes:
@@ -242,48 +241,48 @@ dids:
       description: What is known of the DID after the task, as in M(nextbilling.did.did).
       type: dict
     request:
-      description: The request that was, or would be, sent, as in M(nextbilling.did.did).
+      description: The request that was sent, or would be sent, as in M(nextbilling.did.did).
       type: dict
     confirmed_at:
-      description: When the platform last confirmed a request for this DID, in UTC; null if never.
+      description: When the platform last confirmed a request for this DID, in UTC. Null if it never did.
       type: str
       sample: "2026-01-31T12:00:00Z"
     before_confirmed_at:
-      description: When the platform confirmed what stands as C(before) in the changes, in UTC; null where nothing was known.
+      description: When the platform confirmed the values that are C(before) in the changes, in UTC. Null if nothing was known.
       type: str
       sample: "2026-01-31T12:00:00Z"
 unlisted:
-  description: The DIDs which the registry knows on this platform, and the list does not name.
+  description: The DIDs that are in the registry for this platform, but not in the list.
   returned: with O(report_unlisted=true), success, or failure once there is a plan
   type: list
   elements: dict
   contains:
     did_number:
-      description: The number; null for a record known by its id alone.
+      description: The number. Null for a record known by its id alone.
       type: str
     record_id:
-      description: The platform's id of the record; null where it is not known.
+      description: The platform's id of the record. Null if it is not known.
       type: int
     outcome:
       description: C(confirmed), C(unknown), C(uncertain) or C(under_way), as in M(nextbilling.did.did_info).
       type: str
 plan_checksum:
   description:
-    - SHA-256 of the whole plan, for O(plan_checksum). It covers the platform, the registry, and each DID's action, record id, known and declared
-      values, secrets as fingerprints.
+    - SHA-256 of the whole plan, for O(plan_checksum). It covers the platform, the registry, and the action, record id, known values and declared
+      values of each DID, with secrets as fingerprints.
   returned: success, or failure once there is a plan
   type: str
   sample: 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
 backoff:
-  description: How refusals of simultaneous requests were met; null if there were none.
+  description: How the module reacted to refusals of simultaneous requests. Null if there were none.
   returned: success, or failure once there is a plan
   type: dict
   contains:
     refusals:
-      description: How many requests were answered 429 while others were under way.
+      description: The number of requests that were answered 429 while others were in flight.
       type: int
     concurrency:
-      description: The least number of requests that were then allowed at once.
+      description: The lowest number of concurrent requests that the module then used.
       type: int
 platform:
   description: The name under which the records of this platform are kept.
@@ -296,15 +295,15 @@ registry:
   type: dict
   contains:
     id:
-      description: Its id, for O(registry_id).
+      description: The id of the registry, for O(registry_id).
       type: str
     location:
-      description: Where it is.
+      description: The path or URL of the registry.
       type: str
 error:
   description:
-    - What went wrong, for machines, as in M(nextbilling.did.did). Where single DIDs failed, it is the error of the first that is C(unrecorded), or
-      else of the first that failed. C(kind) may also be C(limit_exceeded) or C(plan_changed).
+    - What went wrong, for programs, as in M(nextbilling.did.did). If single DIDs failed, it is the error of the first DID that is C(unrecorded), or
+      else of the first DID that failed. C(kind) may also be C(limit_exceeded) or C(plan_changed).
   returned: failure
   type: dict
 """
