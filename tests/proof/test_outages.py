@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._engine import executor as _dispatch
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
-    postgresql as _postgresql,
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
+    PostgresqlDatabase,
 )
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
 from ansible_collections.nextbilling.did.tests.support.processes import (
@@ -51,7 +51,7 @@ def line(server: Server) -> Iterator[Proxy]:
 @pytest.fixture
 def far(runner: Runner, server: Server, line: Proxy, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """The same registry at the other end of that line. An answer waits only a second for it."""
-    monkeypatch.setattr(_postgresql, "_PATIENCE", 1.0)
+    monkeypatch.setattr(PostgresqlDatabase, "must_commit_timeout", 1.0)
     runner.options["registry"] = server.url("registry", port=line.port)
     return runner
 
@@ -142,13 +142,13 @@ def test_gone_while_the_answer_is_committed(
     far: Runner, line: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server has it, and the run does not know: it tells the id, and the next run finds nothing to do."""
-    confirm = _postgresql.PostgresqlDatabase.repeated
+    confirm = PostgresqlDatabase.retry
 
     def cut_at_the_commit(self: Any, work: Callable[[], Any]) -> Any:
         line.cut_at(COMMIT, after=True, down=True)
         return confirm(self, work)
 
-    monkeypatch.setattr(_postgresql.PostgresqlDatabase, "retry", cut_at_the_commit)
+    monkeypatch.setattr(PostgresqlDatabase, "retry", cut_at_the_commit)
     _tells_the_id(far.did(**TASK))
     monkeypatch.undo()
     line.up()

@@ -62,7 +62,7 @@ Moments = dict[str, Callable[[], None]]
 
 
 class _Watched:
-    """Passes everything on to a registry until the run is dead."""
+    """Passes everything on to a registry, or to its journal, until the run is dead."""
 
     def __init__(self, target: Any, life: _Life, moments: Moments) -> None:
         self._target = target
@@ -71,6 +71,8 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         self._life.check()
+        if name == "journal":
+            return _Watched(self._target.journal, self._life, self._moments)
         if name == "claim":
             _come(self._moments, BEFORE_INTENT)
         return getattr(self._target, name)

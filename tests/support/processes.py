@@ -19,34 +19,34 @@ from ansible_collections.nextbilling.did.tests.support.modules import Result, Ru
 from ansible_collections.nextbilling.did.tests.support.waiting import PATIENCE, until
 
 # Runs a module with the parameters of a file. The second argument may say what happens at the call of which method, and from the
-# how manieth call on: "_exchange" is the request, "claim" writes the intent, "holds" is the last look before the first byte, "confirm"
-# writes the id.
+# how manieth call on: "_exchange" is the request, and of the journal "claim" writes the intent, "is_claim_valid" is the last check before
+# the first byte, "confirm" writes the id.
 _PROGRAM = """
 import os, resource, signal, sys
 from ansible.module_utils import basic
-from ansible_collections.nextbilling.did.plugins.module_utils import _platform
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _store
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
 
-def kill(registry):
+def kill(journal):
     os.kill(os.getpid(), signal.SIGKILL)
 
-def stop(registry):
+def stop(journal):
     os.kill(os.getpid(), signal.SIGSTOP)
 
-def fill_the_disk(registry):
+def fill_the_disk(journal):
     # No file may grow any more: SQLite's journal cannot be written.
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
-def make_read_only(registry):
+def make_read_only(journal):
     # The same error as from a file system that has become read-only.
-    registry._database._connection.execute("PRAGMA query_only = ON")
+    journal._transactions.database._connection.execute("PRAGMA query_only = ON")
 
 what, _, moment = sys.argv[2].partition(" at ")
 moment, _, count = moment.partition(" ")
 calls = []
 if what:
-    owner = _platform.Platform if moment == "_exchange" else _store.Registry
+    owner = Platform if moment == "_exchange" else Journal
     original = getattr(owner, moment)
     def happening(self, *arguments, **options):
         calls.append(moment)

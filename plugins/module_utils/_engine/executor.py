@@ -28,8 +28,8 @@ from .._errors import DidError, RegistryBusy, RegistryMismatch, defect
 from .._fields import recorded
 from .._model import ADOPT, CREATE, NONE, UPDATE, Intent, timestamp
 from .._platform import outcome as _outcome
-from .._registry.claims import FIRST_PAUSE, LONGEST_PAUSE, live_claim, pause_before_look
-from .._registry.journal import LateAnswer
+from .._registry.answers import LateAnswer
+from .._registry.claims import FIRST_PAUSE, LONGEST_PAUSE, live_claim, poll_delay
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
@@ -220,7 +220,7 @@ class Dispatcher:
                 words = f"another run ({claim.holder}) holds it"
                 self._hold_back(attempts, _telling.busy(desired, claim), words)
             else:
-                self._defer(attempts, pause_before_look([claim], attempts.pause, left))
+                self._defer(attempts, poll_delay([claim], attempts.pause, left))
                 attempts.pause = min(attempts.pause * 2, LONGEST_PAUSE)
             return False
         attempts.patience, attempts.pause, attempts.stale = None, FIRST_PAUSE, False

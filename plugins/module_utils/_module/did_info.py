@@ -50,7 +50,7 @@ def tell_registry(module: Module) -> Result:
         write=False,
         timeout=module.params["registry_timeout"],
         password=option(module, "registry_password"),
-        retired=True,
+        allow_moved=True,
     )
     try:
         number = wanted.get("did_number")

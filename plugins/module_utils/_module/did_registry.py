@@ -17,7 +17,7 @@ from .._fields import recorded
 from .._input.entries import check, inline, read_file
 from .._model import FORGOTTEN, RECORDED
 from .._planning.corrections import Statement, lines
-from .._registry.open import open_registry, place_of
+from .._registry.open import backend_at, open_registry
 from .._registry.provision import make_present
 from .._secrets import Fingerprints
 from .arguments import limits, option, platform_of, refuse, registry_location, shared_spec
@@ -150,12 +150,12 @@ def _make_present(module: Module, location: str, platform: str) -> Result:
         overwrite=module.params["overwrite"],
         another_platform=module.params["another_platform"],
     )
-    result = _kept(module, made["changes"], made["registry_id"], location)
+    result = _kept(module, made.changes, made.registry_id, location)
     return {**result, "platform": platform}
 
 
 def _copy(module: Module, location: str, problems: list[str]) -> Result:
-    from .._registry.relocate import copy_registry
+    from .._registry.relocate import move_registry
 
     if option(module, "copy_from") is None:
         problems.append("copy_from: is required with state copied")
@@ -165,17 +165,17 @@ def _copy(module: Module, location: str, problems: list[str]) -> Result:
     if source and source == location:
         problems.append("copy_from: is the same as registry")
     refuse(problems)
-    copied = copy_registry(
-        place_of(source, option(module, "copy_from_password")),
-        place_of(location, option(module, "registry_password")),
+    moved = move_registry(
+        backend_at(source, option(module, "copy_from_password")),
+        backend_at(location, option(module, "registry_password")),
         registry_id=option(module, "registry_id"),
         timeout=module.params["registry_timeout"],
         overwrite=module.params["overwrite"],
         apply=not module.check_mode,
     )
-    if copied.warning is not None:
-        module.warn(copied.warning)
-    return _kept(module, copied.changes, copied.registry_id, location)
+    if moved.warning is not None:
+        module.warn(moved.warning)
+    return _kept(module, moved.changes, moved.registry_id, location)
 
 
 def _kept(module: Module, changes: list[str], registry_id: str | None, location: str) -> Result:

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Waiting for other runs that hold DIDs: one way for those who send, and for those who correct the registry."""
+"""Waits for other runs that have claims on DIDs, for those who send and for those who correct the registry."""
 
 from __future__ import annotations
 
@@ -32,35 +32,35 @@ def find_unclaimed(
     until: float,
     sleep: Callable[[float], None],
 ) -> list[Found | Claim]:
-    """Return for each DID what the registry knows once no live claim is on it, or the claim of a run that still holds it.
+    """Return for each DID what the registry knows once no live claim is on it, or the claim that is still live at the end.
 
-    :param until: the time by the monotonic clock, in seconds, at which to give up.
+    :param until: the time by the monotonic clock, in seconds, at which to stop waiting.
     """
     pause = FIRST_PAUSE
     looked_up = registry.find_many(platform, [(did.number, did.record_id) for did in wanted])
     found: list[Found | Claim] = [*looked_up]
-    claimed = {place: claim for place, each in enumerate(looked_up) if (claim := live_claim(each))}
+    claimed = {index: claim for index, each in enumerate(looked_up) if (claim := live_claim(each))}
     while claimed:
         left = until - time.monotonic()
         if left <= 0:
-            for place, claim in claimed.items():
-                found[place] = claim
+            for index, claim in claimed.items():
+                found[index] = claim
             break
-        sleep(pause_before_look(claimed.values(), pause, left))
+        sleep(poll_delay(claimed.values(), pause, left))
         pause = min(pause * 2, LONGEST_PAUSE)
-        again = [(wanted[place].number, wanted[place].record_id) for place in claimed]
-        for place, each in zip(list(claimed), registry.find_many(platform, again)):
-            found[place] = each
+        again = [(wanted[index].number, wanted[index].record_id) for index in claimed]
+        for index, each in zip(list(claimed), registry.find_many(platform, again)):
+            found[index] = each
             claim = live_claim(each)
             if claim is None:
-                del claimed[place]
+                del claimed[index]
             else:
-                claimed[place] = claim
+                claimed[index] = claim
     return found
 
 
 def live_claim(found: Found) -> Claim | None:
-    """Return the claim of a run that may still be at work on what was found, or None."""
+    """Return the live claim on one of the records that were found, or None."""
     for record in found:
         if record is not None and record.claim is not None and record.claim.live:
             return record.claim
@@ -68,15 +68,15 @@ def live_claim(found: Found) -> Claim | None:
 
 
 def end_of(claim: Claim) -> str:
-    """Return when a claim ends at the latest, in UTC, ISO 8601: its run may end sooner, a dead one's claim ends then.
+    """Return when a claim ends at the latest, in UTC, ISO 8601. Its run may end it sooner; the claim of a dead run ends then.
 
-    What counts is how long it lasts by the registry's clock. No second too early, so that whoever comes then does not meet it.
+    The seconds that are left are by the registry's clock. The time is rounded up, so that a run that starts then does not meet the claim.
     """
     return time.strftime(
         "%Y-%m-%dT%H:%M:%SZ", time.gmtime(math.ceil(time.time() + claim.seconds_left))
     )
 
 
-def pause_before_look(claims: t.Iterable[Claim], pause: float, left: float) -> float:
-    """Return for how many seconds to wait before the next look at claims."""
+def poll_delay(claims: t.Iterable[Claim], pause: float, left: float) -> float:
+    """Return the seconds to wait before claims are read again."""
     return max(0.01, min(pause, left, *(claim.seconds_left for claim in claims)))

@@ -5,32 +5,28 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Checks a registry's location that is no plain path: the URL of a database, or what is neither.
+"""Checks a registry's location: an absolute path, or the URL of a database.
 
-A location is shown in results and messages, so it is accepted only where nothing in it can be a secret. No word of one that is refused
-is shown, as it may be a password anywhere.
+Results and messages show the location, so it is accepted only where nothing in it can be a secret. No part of a refused one is shown, as
+any part may be a password.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import typing as t
 from urllib.parse import unquote
 
 from .._errors import InvalidParameter
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    pass
-
 DEFAULT_LOCATION = "~/.local/state/nextbilling-did/registry.db"
-_DATABASE = "postgresql://"
-# A path in which nothing can be taken for a URL, or for a parameter of a connection.
+_SCHEME = "postgresql://"
+# A path that cannot be taken for a URL, or for a parameter of a connection.
 _PATH = re.compile(r"[/~](?!/)[\w ./+-]*")
 
 
 def may_be_shown(location: str) -> bool:
-    """Tell whether a location certainly holds no secret: C(locate) accepts no other."""
+    """Tell whether a location certainly holds no secret, as C(locate) accepts no other."""
     try:
         locate(location)
     except InvalidParameter:
@@ -41,11 +37,13 @@ def may_be_shown(location: str) -> bool:
 def locate(location: str, option: str = "registry") -> str:
     """Return where a registry is, an absolute path or the URL of a database, or raise C(InvalidParameter).
 
-    :param option: how the message calls it; the option for its password is called after it.
+    :param option: its option. The option of the password has this name with C(_password).
     """
     if _PATH.fullmatch(location) is None:
-
-        if checked(location, option).startswith(_DATABASE):
+        problem = _problem(location, option)
+        if problem is not None:
+            raise InvalidParameter(f"{option}: {problem}")
+        if is_database(location):
             return location
     path = os.path.expanduser(location)
     if not os.path.isabs(path):
@@ -53,78 +51,38 @@ def locate(location: str, option: str = "registry") -> str:
     return os.path.normpath(path)
 
 
+def is_database(location: str) -> bool:
+    """Tell whether a location of C(locate) is the URL of a database."""
+    return location.startswith(_SCHEME)
+
+
 _EXAMPLE = "postgresql://user@host:5432/database?sslmode=verify-full"
-# https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORDS: those that hold no secret, and may be of use here.
+# https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORDS: those that hold no secret, and may be useful here.
 PARAMETERS = frozenset(
-    {
-        "application_name",
-        "channel_binding",
-        "client_encoding",
-        "connect_timeout",
-        "dbname",
-        "fallback_application_name",
-        "gssdelegation",
-        "gssencmode",
-        "gsslib",
-        "host",
-        "hostaddr",
-        "keepalives",
-        "keepalives_count",
-        "keepalives_idle",
-        "keepalives_interval",
-        "krbsrvname",
-        "load_balance_hosts",
-        "max_protocol_version",
-        "min_protocol_version",
-        "options",
-        "passfile",
-        "port",
-        "require_auth",
-        "requirepeer",
-        "service",
-        "servicefile",
-        "ssl_max_protocol_version",
-        "ssl_min_protocol_version",
-        "sslcert",
-        "sslcertmode",
-        "sslcompression",
-        "sslcrl",
-        "sslcrldir",
-        "sslkey",
-        "sslmode",
-        "sslnegotiation",
-        "sslrootcert",
-        "sslsni",
-        "target_session_attrs",
-        "tcp_user_timeout",
-        "user",
-    }
+    (
+        "application_name channel_binding client_encoding connect_timeout dbname"
+        " fallback_application_name gssdelegation gssencmode gsslib host hostaddr keepalives"
+        " keepalives_count keepalives_idle keepalives_interval krbsrvname load_balance_hosts"
+        " max_protocol_version min_protocol_version options passfile port require_auth"
+        " requirepeer service servicefile ssl_max_protocol_version ssl_min_protocol_version"
+        " sslcert sslcertmode sslcompression sslcrl sslcrldir sslkey sslmode sslnegotiation"
+        " sslrootcert sslsni target_session_attrs tcp_user_timeout user"
+    ).split()
 )
-# Further words of libpq. A message may name them, as they are no one's secret.
-_KNOWN = frozenset(
-    {
-        "authtype",
-        "oauth_client_id",
-        "oauth_client_secret",
-        "oauth_issuer",
-        "oauth_scope",
-        "password",
-        "replication",
-        "requiressl",
-        "scram_client_key",
-        "scram_server_key",
-        "ssl",
-        "sslkeylogfile",
-        "sslpassword",
-        "tty",
-    }
+# Further parameters of libpq. A message may name them, as a name is no secret.
+_REFUSED_PARAMETERS = frozenset(
+    (
+        "authtype oauth_client_id oauth_client_secret oauth_issuer oauth_scope password"
+        " replication requiressl scram_client_key scram_server_key ssl sslkeylogfile sslpassword"
+        " tty"
+    ).split()
 )
-_SCHEMES = frozenset(
+_OTHER_SCHEMES = frozenset(
     {"file", "http", "https", "jdbc", "mariadb", "mongodb", "mssql", "mysql", "oracle", "redis"}
     | {"sqlite", "sqlite3", "ssh"}
 )
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-# As libpq takes a URL apart, but without what is ambiguous: https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNSTRING
+_ANY_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+# As libpq parses a URL, but without what is ambiguous: https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNSTRING
 _TEXT = r"(?:[\w.~+*!$-]|%[0-9A-Fa-f]{2})"
 _HOST = rf"(?:{_TEXT}*|\[[0-9A-Fa-f:.%]+\])(?::[0-9]{{0,5}})?"
 _URL = re.compile(
@@ -134,29 +92,18 @@ _URL = re.compile(
 _VALUE = re.compile(rf"(?:{_TEXT}|[,:/])*")
 _SECOND_VALUE = re.compile(r"[=;&#]|://|:[^@]*@")
 _NAMES = ("application_name", "dbname", "fallback_application_name", "service", "user")
-# Of a server's settings, the one that tells where the tables are; and what some services want in order to find the server.
+# The only setting of the server that may be set, the one that says where the tables are; and what some services need to find the server.
 _OPTIONS = re.compile(r"(?:-c ?|--)search_path=[\w$, \"]+|(?:endpoint|project)=[\w.-]+", re.ASCII)
 _HINTS = {
     "options": "It may set search_path (options=-csearch_path%3DSCHEMA) and nothing else",
 }
 _CREDENTIALS = re.compile(r"//[^@]*:[^@]*@")
-# Of an address whose beginning was lost.
+# Of a URL whose beginning was lost.
 _PATH_CREDENTIALS = re.compile(r"/[^/]*:[^/]*@")
 _ASSIGNMENT = re.compile(r"(?:password|passwd|secret|key|token)\s*[=:]", re.IGNORECASE)
 _NO_PATH = (
     "begins like a path, and holds what may be a password. Give an absolute path, or one from '~'"
 )
-
-
-def checked(location: str, option: str) -> str:
-    """Return a location as it was given, or raise C(InvalidParameter).
-
-    :param option: how the message calls it; the option for its password is called after it.
-    """
-    problem = _problem(location, option)
-    if problem is not None:
-        raise InvalidParameter(f"{option}: {problem}")
-    return location
 
 
 def _problem(location: str, option: str) -> str | None:
@@ -166,9 +113,9 @@ def _problem(location: str, option: str) -> str | None:
     if not location.isprintable() or not plain.isprintable() or location != location.strip():
         return "holds a space at one end, a line's end, or another character that cannot be seen"
     if location.startswith(("/", "~")):
-        suspect = _ASSIGNMENT.search(plain) or _PATH_CREDENTIALS.search(plain) or "://" in plain
-        return _NO_PATH if suspect else None
-    scheme = _SCHEME.match(location)
+        suspicious = _ASSIGNMENT.search(plain) or _PATH_CREDENTIALS.search(plain) or "://" in plain
+        return _NO_PATH if suspicious else None
+    scheme = _ANY_SCHEME.match(location)
     if scheme is None:
         return (
             "is a relative path, which would be another registry in every folder, or no path at all. Give an absolute path, or one from"
@@ -178,7 +125,7 @@ def _problem(location: str, option: str) -> str | None:
     if scheme[1] != "postgresql" and name.split("+")[0] in ("postgresql", "postgres"):
         return f"write the scheme of a database's URL as postgresql://, such as {_EXAMPLE}"
     if name != "postgresql":
-        named = f"{name}: is" if name in _SCHEMES else "what it begins with is"
+        named = f"{name}: is" if name in _OTHER_SCHEMES else "what it begins with is"
         return f"{named} no kind of registry. Give a path, absolute or from '~', or {_EXAMPLE}"
     url = _URL.fullmatch(location)
     if url is None:
@@ -199,7 +146,11 @@ def _wrong_parameters(text: str, option: str) -> str | None:
         if name.lower() in ("password", "sslpassword"):
             return _no_password(option)
         if name not in PARAMETERS:
-            named = f"the parameter {name.lower()}, which is" if name.lower() in _KNOWN else "one"
+            named = (
+                f"the parameter {name.lower()}, which is"
+                if name.lower() in _REFUSED_PARAMETERS
+                else "one"
+            )
             return (
                 f"of a URL's parameters, only those that hold no secret are taken, and this one holds {named} not among them. They are"
                 f" {', '.join(sorted(PARAMETERS))}. Give anything else by a service file of PostgreSQL's library, and name the service"

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Opens the registry that a location names."""
+"""Opens the registry at a location."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ import typing as t
 
 from .._errors import RegistryMismatch
 from .backends.interface import RESTORE, NoRegistry
-from .identity import ARRIVING, check_current, check_id, check_in_use, creating_task, read_meta
-from .location import _DATABASE
+from .backends.schema import SCHEMA
+from .identity import check_id, check_schema, read_meta
+from .location import is_database
+from .moves import ARRIVING, check_in_use
 from .registry import Registry
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .backends.interface import Database, Place
+    from .backends.interface import Backend, Database
+    from .backends.schema import Schema
 
 
-def place_of(location: str, password: str | None = None) -> Place:
-    """Return the place that a location of C(locate) names.
+def backend_at(location: str, password: str | None = None, schema: Schema = SCHEMA) -> Backend:
+    """Return the backend for a location that C(locate) accepted.
 
     :param password: for a database; without one, libpq looks for it in the environment and in ~/.pgpass.
     """
-    if location.startswith(_DATABASE):
-        from .backends.postgresql import PostgresqlPlace
+    if is_database(location):
+        from .backends.postgresql import PostgresqlBackend
 
-        return PostgresqlPlace(location, password)
-    from .backends.sqlite import SqlitePlace
+        return PostgresqlBackend(location, password, schema)
+    from .backends.sqlite import SqliteBackend
 
-    return SqlitePlace(location)
+    return SqliteBackend(location, schema)
 
 
 def open_registry(
@@ -43,47 +46,48 @@ def open_registry(
     write: bool,
     timeout: float,
     password: str | None = None,
-    retired: bool = False,
+    allow_moved: bool = False,
+    schema: Schema = SCHEMA,
 ) -> Registry:
-    """Open a registry, to read alone or to write too.
+    """Open a registry, to read, or to read and write.
 
     :param location: an absolute path, or the URL of a database.
     :param platform: the platform that it must know, or None.
-    :param registry_id: the id that the registry must bear, or None.
+    :param registry_id: the id that it must have, or None.
     :param timeout: seconds to wait for another process's transaction.
-    :param retired: whether it may be one that was moved, to look at what it held.
+    :param allow_moved: whether it may be one that was moved, to read what it held.
     :raises RegistryMismatch: it is missing, another one, of another schema, has moved, or does not know the platform; the message
-        holds the task that creates, migrates or moves it.
+        holds the play that creates, migrates or moves it.
     :raises RegistryUnavailable: it cannot be read, or is damaged.
     """
-    place = place_of(location, password)
-    database = _open(place, platform, write=write, timeout=timeout)
+    backend = backend_at(location, password, schema)
+    database = _open(backend, platform, write=write, timeout=timeout)
     try:
         meta = read_meta(database)
-        check_current(database, meta, platform)
-        check_id(meta["registry_id"], registry_id, location)
-        if not retired or ARRIVING in meta:
+        check_schema(database, meta, platform)
+        check_id(meta, registry_id, location)
+        if not allow_moved or ARRIVING in meta:
             check_in_use(meta, location)
         registry = Registry(database, meta)
         if platform is not None and platform not in registry.platforms():
-            from .identity import unknown
+            from .platforms import unknown_platform
 
-            raise unknown(database, platform)
+            raise unknown_platform(database, platform)
     except BaseException:
         database.close()
         raise
     return registry
 
 
-_NEVER_BY_ACCIDENT = (
-    "Nothing was sent: without the registry every DID would look new. If there is one, correct 'registry', or mount what holds it. If it is"
-    f" lost, {RESTORE}. If this is the first run, create it once, then pin the registry_id that this returns:\n"
-)
-
-
-def _open(place: Place, platform: str | None, *, write: bool, timeout: float) -> Database:
+def _open(backend: Backend, platform: str | None, *, write: bool, timeout: float) -> Database:
     try:
-        return place.open(write=write, timeout=timeout)
+        return backend.open(write=write, timeout=timeout)
     except NoRegistry as error:
-        step = creating_task(place.location, platform)
-        raise RegistryMismatch(f"{error.message}. {_NEVER_BY_ACCIDENT}{step}") from None
+        from .platforms import present_play
+
+        # A registry is created by one task alone: a run that created it here would take every DID for a new one.
+        raise RegistryMismatch(
+            f"{error.message}. Nothing was sent: without the registry every DID would look new. If there is one, correct 'registry', or mount"
+            f" what holds it. If it is lost, {RESTORE}. If this is the first run, create it once, then pin the registry_id that this"
+            f" returns:\n{present_play(backend.location, platform)}"
+        ) from None

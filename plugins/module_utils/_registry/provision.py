@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Makes a registry exist, have the current schema and know a platform. The only place that does."""
+"""Creates a registry, migrates it to the current schema, adds a platform. The only module that does."""
 
 from __future__ import annotations
 
@@ -15,27 +15,23 @@ import typing as t
 from .._errors import RegistryMismatch, RegistryUnavailable
 from .._model import timestamp
 from .backends.interface import RESTORE, Collision
-from .backends.schema import CURRENT
-from .identity import ARRIVING, MOVED, MOVING, check_id, not_in_use, read_meta, schema_version
-from .open import place_of
+from .backends.schema import SCHEMA
+from .identity import check_id, read_meta, schema_version
+from .moves import ARRIVING, MOVED, MOVING, why_not_in_use
+from .open import backend_at
+from .platforms import known_platforms, refuse_second_name
+from .tables import create_registry, migrate
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .backends.interface import Database, Place
+    from .backends.interface import Backend, Database
+    from .backends.schema import Schema
 
 
-def take_into_use(database: Database) -> None:
-    """Forget that a registry was moved, in whole or in part."""
-    with database.writing() as transaction:
-        for name in (MOVING, MOVED):
-            transaction.execute("DELETE FROM meta WHERE name = ?", name)
+class Provisioned(t.NamedTuple):
+    """What was, or would be, changed. C(changes): sentences. C(registry_id): None where the registry would be created."""
 
-
-def add_platform(database: Database, platform: str) -> None:
-    """Make a platform known, so that its DIDs can be recorded."""
-    with contextlib.suppress(Collision), database.writing() as transaction:
-        transaction.execute(
-            "INSERT INTO platforms (name, added_at) VALUES (?, ?)", platform, timestamp()
-        )
+    changes: list[str]
+    registry_id: str | None
 
 
 def make_present(
@@ -48,90 +44,93 @@ def make_present(
     password: str | None = None,
     overwrite: bool = False,
     another_platform: bool = False,
-) -> dict[str, t.Any]:
-    """Make the registry exist, have the current schema and know the platform; or tell what that would take.
+    schema: Schema = SCHEMA,
+) -> Provisioned:
+    """Make the registry exist, have the current schema and know the platform; or tell what that would change.
 
     :param overwrite: whether one that was moved is taken into use again.
     :param another_platform: whether the platform may be added to a registry that knows others.
-
-    Returns C({"changes": [sentences], "registry_id": str or None where it would be created}).
     """
-    place = place_of(location, password)
+    backend = backend_at(location, password, schema)
     changes: list[str] = []
-    if place.is_missing(timeout=timeout):
-        _check_creatable(place, registry_id, timeout)
+    if backend.is_missing(timeout=timeout):
+        _check_creatable(backend, registry_id, timeout)
         changes.append(f"create the registry {location}")
         if not apply:
-            return {"changes": [*changes, f"add the platform {platform}"], "registry_id": None}
-        from .backends.schema import make_registry
-
-        place.create(make_registry, timeout=timeout)
-    database = place.open(write=apply, timeout=timeout)
-    try:
-        found = _bring_up_to_date(
+            return Provisioned([*changes, f"add the platform {platform}"], None)
+        backend.create(lambda transaction: create_registry(transaction, schema), timeout=timeout)
+    with contextlib.closing(backend.open(write=apply, timeout=timeout)) as database:
+        meta = read_meta(database)
+        check_id(meta, registry_id, location)
+        changes += _update(
             database,
+            meta,
             platform,
-            changes,
-            registry_id=registry_id,
             apply=apply,
             overwrite=overwrite,
             another_platform=another_platform,
         )
-    finally:
-        database.close()
-    if place.tighten(apply=apply):
+    if backend.restrict_permissions(apply=apply):
         changes.append("set the file's mode to 0600")
-    return {"changes": changes, "registry_id": found}
+    return Provisioned(changes, meta["registry_id"])
 
 
-def _check_creatable(place: Place, registry_id: str | None, timeout: float) -> None:
+def _check_creatable(backend: Backend, registry_id: str | None, timeout: float) -> None:
     if registry_id is not None:
         raise RegistryMismatch(
-            f"There is no registry at {place.location}, and registry_id demands {registry_id}: a new one would have another id."
+            f"There is no registry at {backend.location}, and registry_id demands {registry_id}: a new one would have another id."
             f" Correct 'registry', or leave registry_id out to create a new one. If that registry is lost: {RESTORE}"
         )
-    reason = place.uncreatable(timeout=timeout)
+    reason = backend.why_not_creatable(timeout=timeout)
     if reason:
-        raise RegistryUnavailable(f"The registry {place.location} cannot be created ({reason})")
+        raise RegistryUnavailable(f"The registry {backend.location} cannot be created ({reason})")
 
 
-def _bring_up_to_date(
+def _update(
     database: Database,
+    meta: dict[str, str],
     platform: str,
-    changes: list[str],
     *,
-    registry_id: str | None,
     apply: bool,
     overwrite: bool,
     another_platform: bool,
-) -> str:
-    """Do what a registry that exists lacks, and add that to the changes. Returns its id."""
-    from .backends.schema import migrate
-
-    meta = read_meta(database)
-    check_id(meta["registry_id"], registry_id, database.location)
-    version = schema_version(database, meta)
-    gone = not_in_use(meta, database.location)
-    if gone is not None and not (overwrite and ARRIVING not in meta):
-        raise gone
-    if gone is not None:
+) -> list[str]:
+    """Do what a registry that exists lacks. Returns the changes."""
+    changes: list[str] = []
+    version, current = schema_version(database, meta), database.schema.version
+    not_in_use = why_not_in_use(meta, database.location)
+    if not_in_use is not None:
+        if not overwrite or ARRIVING in meta:
+            raise not_in_use
         changes.append("take the registry into use again, though it was moved")
-    if version < CURRENT:
-        changes.append(f"migrate the registry from schema {version} to {CURRENT}")
-    known = database.query("SELECT 1 FROM platforms WHERE name = ?", platform)
-    if not known:
+    if version < current:
+        changes.append(f"migrate the registry from schema {version} to {current}")
+    is_known = platform in known_platforms(database)
+    if not is_known:
         if not another_platform:
-            from .identity import refuse_second_name
-
             refuse_second_name(database, platform)
         changes.append(f"add the platform {platform}")
-    reason = database.unwritable(keeping=True) if changes else None
+    reason = database.why_not_writable(as_owner=True) if changes else None
     if reason:
         raise RegistryUnavailable(f"The registry {database.location} cannot be written ({reason})")
-    if apply and gone is not None:
-        take_into_use(database)
-    if apply and version < CURRENT:
+    if apply and not_in_use is not None:
+        _delete_marks(database)
+    if apply and version < current:
         migrate(database)
-    if apply and not known:
-        add_platform(database, platform)
-    return meta["registry_id"]
+    if apply and not is_known:
+        _add_platform(database, platform)
+    return changes
+
+
+def _delete_marks(database: Database) -> None:
+    with database.writing() as transaction:
+        for mark in (MOVING, MOVED):
+            transaction.execute("DELETE FROM meta WHERE name = ?", mark)
+
+
+def _add_platform(database: Database, platform: str) -> None:
+    # Another run may have added it meanwhile.
+    with contextlib.suppress(Collision), database.writing() as transaction:
+        transaction.execute(
+            "INSERT INTO platforms (name, added_at) VALUES (?, ?)", platform, timestamp()
+        )

@@ -5,25 +5,31 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Reads rows of the tables as records."""
+"""Reads and writes rows of the tables C(records) and C(numbers)."""
 
 from __future__ import annotations
 
 import json
+import os
+import time
 import typing as t
 
 from .._errors import RegistryUnavailable
-from .._model import Claim, Record
+from .._model import CONFIRMED, Claim, Record
 from .backends.interface import RESTORE
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .backends.interface import Database, Transaction
 
+# How many values a query has at a time: SQLite before 3.32 takes 999.
+_CHUNK = 500
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
-class Rows:
-    """Reads rows of the table of records as records."""
+
+class RecordReader:
+    """Reads rows as records."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -51,23 +57,19 @@ class Rows:
             found[name] = self._record(row, numbers)
         return found
 
-    def one(self, transaction: Transaction, where: str, *values: t.Any) -> Record | None:
-        """Return the only record for which a condition holds, or None."""
-        return next(iter(self.select(transaction, where, *values).values()), None)
-
     def by_numbers(
         self, transaction: Transaction, platform: str, numbers: Sequence[str]
     ) -> dict[str, Record]:
-        """Return the records that identities lead to."""
+        """Return the records of numbers, by number."""
         source = "numbers n JOIN records r ON r.record_key = n.record_key"
-        where = f"n.platform = ? AND n.number IN ({marks(numbers)})"
+        where = f"n.platform = ? AND n.number IN ({placeholders(numbers)})"
         return self.select(transaction, where, platform, *numbers, source=source, key="n.number")
 
     def by_ids(
         self, transaction: Transaction, platform: str, record_ids: Sequence[int]
     ) -> dict[int, Record]:
-        """Return the records that bear record ids."""
-        where = f"r.platform = ? AND r.record_id IN ({marks(record_ids)})"
+        """Return the records with record ids, by record id."""
+        where = f"r.platform = ? AND r.record_id IN ({placeholders(record_ids)})"
         return self.select(transaction, where, platform, *record_ids, key="r.record_id")
 
     def _record(self, row: Sequence[t.Any], numbers: tuple[str, ...]) -> Record:
@@ -97,16 +99,96 @@ class Rows:
         return value
 
 
-def marks(values: Sequence[t.Any]) -> str:
+def placeholders(values: Sequence[t.Any]) -> str:
     """Return placeholders for so many values."""
     return ", ".join("?" * len(values))
 
 
-# How many values a query asks for at a time: SQLite before 3.32 takes 999.
-_CHUNK = 500
-
-
 def chunks(values: Iterable[t.Any]) -> Iterator[list[t.Any]]:
-    """Yield all values but None, as many at a time as a query may ask for."""
+    """Yield all values but None, as many at a time as a query may have."""
     given = [value for value in values if value is not None]
     return (given[start : start + _CHUNK] for start in range(0, len(given), _CHUNK))
+
+
+def dump(values: Mapping[str, t.Any]) -> str:
+    """Return values as they are stored."""
+    return _ENCODER.encode(values)
+
+
+def new_key() -> str:
+    """Return a key that no other run makes. Keys rise with time, so rows that are written one after the other are near in the index."""
+    return f"{time.time_ns():016x}{os.urandom(8).hex()}"
+
+
+def record_state(record: Record) -> dict[str, t.Any]:
+    """Return what is stored of a record's state before a change: for a rollback, and in the history."""
+    names = ("outcome", "record_id", "numbers", "fields", "attempted")
+    return {name: getattr(record, name) for name in names}
+
+
+def insert(
+    transaction: Transaction,
+    table: str,
+    values: Mapping[str, t.Any],
+    *,
+    ignore_conflict: bool = False,
+    **expressions: str,
+) -> bool:
+    """Insert a row, its values by column. Returns whether it was inserted.
+
+    :param ignore_conflict: whether a row that breaks a uniqueness rule is left out, and C(Collision) is not raised.
+    :param expressions: by column, the SQL of its value in place of a mere placeholder.
+    """
+    columns = ", ".join(values)
+    places = ", ".join(expressions.get(column, "?") for column in values)
+    conflict = " ON CONFLICT DO NOTHING" if ignore_conflict else ""
+    sql = f"INSERT INTO {table} ({columns}) VALUES ({places}){conflict}"
+    return transaction.execute(sql, *values.values()) == 1
+
+
+def insert_number(
+    transaction: Transaction,
+    platform: str,
+    number: str | None,
+    key: str,
+    *,
+    ignore_conflict: bool = False,
+) -> bool:
+    """Let a number lead to a record. Returns whether it does, or whether there is no number."""
+    if number is None:
+        return True
+    values = {"platform": platform, "number": number, "record_key": key}
+    return insert(transaction, "numbers", values, ignore_conflict=ignore_conflict)
+
+
+def confirmed_record(
+    key: str,
+    version: int,
+    record_id: int,
+    number: str | None,
+    fields: Mapping[str, t.Any],
+    confirmed_at: str | None,
+) -> Record:
+    """Return a record whose last request the platform confirmed."""
+    numbers = () if number is None else (number,)
+    return Record(key, version, record_id, CONFIRMED, numbers, fields, {}, confirmed_at, None)
+
+
+def insert_confirmed(
+    transaction: Transaction, platform: str, record: Record, changed_at: str
+) -> None:
+    """Insert a confirmed record with its numbers."""
+    values = {
+        "record_key": record.key,
+        "platform": platform,
+        "version": record.version,
+        "record_id": record.record_id,
+        "outcome": record.outcome,
+        "fields": dump(record.fields),
+        "attempted": "{}",
+        "confirmed_at": record.confirmed_at,
+        "changed_at": changed_at,
+    }
+    insert(transaction, "records", values)
+    for number in record.numbers:
+        insert_number(transaction, platform, number, record.key)

@@ -5,25 +5,26 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The registry on any SQL database: plain tables, claims in rows, short transactions.
+"""The registry: what is known of the DIDs of several platforms.
 
-The SQL is common to all backends; placeholders are question marks.
+Its SQL is common to all backends.
 """
 
 from __future__ import annotations
 
 import functools
 import typing as t
-from collections.abc import Mapping, Sequence
 
 from .._errors import RegistryUnavailable
-from .._model import Found, Record
-from .backends.interface import Database
-from .identity import moved_to
-from .records import Rows, chunks
-from .transactions import Access
+from .moves import moved_to
+from .records import RecordReader, chunks
+from .transactions import Transactions
 
 if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Mapping, Sequence
+
+    from .._model import Found, Record
+    from .backends.interface import Database
     from .journal import Journal
     from .reports import Reports
 
@@ -36,25 +37,25 @@ class Registry:
 
     def __init__(self, database: Database, meta: Mapping[str, str]) -> None:
         self._database = database
-        self._access = Access(database)
-        self._rows = Rows(database)
+        self._transactions = Transactions(database)
+        self._records = RecordReader(database)
         self._meta = meta
         self.location = database.location
         self.registry_id = meta["registry_id"]
 
     @functools.cached_property
     def journal(self) -> Journal:
-        """Return what writes: claims, answers, corrections."""
+        """Return what writes: intents with their claims, answers, corrections."""
         from .journal import Journal  # a run with nothing to do does not load it
 
-        return Journal(self._access, self._rows, self.location)
+        return Journal(self._transactions, self._records)
 
     @functools.cached_property
     def reports(self) -> Reports:
         """Return what reads the registry as a whole."""
         from .reports import Reports  # as above
 
-        return Reports(self._access, self._rows)
+        return Reports(self._transactions, self._records)
 
     @property
     def moved_to(self) -> str | None:
@@ -63,29 +64,29 @@ class Registry:
 
     def platforms(self) -> list[str]:
         """Return the names of the platforms that this registry knows."""
-        rows = self._access.query("SELECT name FROM platforms ORDER BY name")
+        rows = self._transactions.query("SELECT name FROM platforms ORDER BY name")
         return [name for (name,) in rows]
 
     def find(self, platform: str, number: str | None, record_id: int | None) -> Found:
-        """Return the record that the identity leads to, and the one that bears the record id."""
+        """Return the record of a number, and the record with a record id."""
         return self.find_many(platform, [(number, record_id)])[0]
 
     def find_many(
         self, platform: str, wanted: Sequence[tuple[str | None, int | None]]
     ) -> list[Found]:
-        """Return what C(find) does for many identities and record ids, as they are at one moment."""
+        """Return what C(find) does for many numbers and record ids, all of one moment."""
         by_number: dict[t.Any, Record] = {}
         by_id: dict[t.Any, Record] = {}
-        with self._access.reading() as transaction:
+        with self._transactions.reading() as transaction:
             for numbers in chunks({number for number, _record_id in wanted}):
-                by_number.update(self._rows.by_numbers(transaction, platform, numbers))
+                by_number.update(self._records.by_numbers(transaction, platform, numbers))
             for record_ids in chunks({record_id for _number, record_id in wanted}):
-                by_id.update(self._rows.by_ids(transaction, platform, record_ids))
+                by_id.update(self._records.by_ids(transaction, platform, record_ids))
         return [(by_number.get(number), by_id.get(record_id)) for number, record_id in wanted]
 
     def check_writable(self) -> None:
-        """Raise C(RegistryUnavailable) if a write would fail, without writing."""
-        reason = self._database.unwritable()
+        """Raise C(RegistryUnavailable) if a write would fail. Writes nothing."""
+        reason = self._database.why_not_writable()
         if reason:
             raise RegistryUnavailable(
                 f"The registry {self.location} cannot be written ({reason}). Nothing was sent, as nothing may be sent that cannot be"

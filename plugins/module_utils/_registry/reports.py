@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What a registry holds as a whole: all of its records, its history, and whether it is sound."""
+"""Reads a registry as a whole: its records, its history, and whether it is damaged."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .._errors import RegistryUnavailable
 from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Forgotten
 from .backends.interface import RESTORE
 from .identity import schema_version
-from .records import chunks, marks
+from .records import chunks, placeholders
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Collection, Mapping, Sequence
 
     from .._model import Record
-    from .records import Rows
-    from .transactions import Access
+    from .records import RecordReader
+    from .transactions import Transactions
 
 
 class HistoryEntry(t.NamedTuple):
@@ -47,15 +47,18 @@ class Summary(t.NamedTuple):
 
 
 class Reports:
-    """Reads a registry as a whole: its records, its history, whether it is sound."""
+    """Reads a registry as a whole."""
 
-    def __init__(self, access: Access, rows: Rows) -> None:
-        self._access = access
-        self._rows = rows
+    def __init__(self, transactions: Transactions, records: RecordReader) -> None:
+        self._transactions = transactions
+        self._records = records
+        self._database = transactions.database
 
     def count_records(self, platform: str) -> int:
         """Return how many records of a platform there are."""
-        ((size,),) = self._access.query("SELECT COUNT(*) FROM records WHERE platform = ?", platform)
+        ((size,),) = self._transactions.query(
+            "SELECT COUNT(*) FROM records WHERE platform = ?", platform
+        )
         return int(size)
 
     def ids_without_number(self, platform: str) -> list[int]:
@@ -64,29 +67,29 @@ class Reports:
             "SELECT record_id FROM records r WHERE platform = ? AND record_id IS NOT NULL AND NOT EXISTS"
             " (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key) ORDER BY record_id"
         )
-        return [record_id for (record_id,) in self._access.query(query, platform)]
+        return [record_id for (record_id,) in self._transactions.query(query, platform)]
 
     def verify(self) -> None:
         """Read the whole registry and raise C(RegistryUnavailable) if it is damaged: a lost row would look like a new DID."""
-        damage = self._access.database.damage() or self._lost_numbers()
+        damage = self._database.integrity_error() or self._lost_numbers()
         if damage:
             raise RegistryUnavailable(
-                f"The registry {self._access.database.location} is damaged ({damage}). Nothing was sent: a record that cannot be read would look like"
+                f"The registry {self._database.location} is damaged ({damage}). Nothing was sent: a record that cannot be read would look like"
                 f" a DID that does not exist. To go on, {RESTORE}"
             )
 
     def _lost_numbers(self) -> str | None:
-        # Each number is kept twice, in its record and as the key that leads there: one without the other is damage.
+        # Each number is stored twice, in its record and in the table numbers: one without the other is damage.
         lost = (
             "SELECT COUNT(*) FROM records r WHERE (outcome = 'unknown' OR fields LIKE '%\"did_number\":%')"
             " AND NOT EXISTS (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key)"
         )
-        astray = "SELECT COUNT(*) FROM numbers n WHERE NOT EXISTS (SELECT 1 FROM records r WHERE r.record_key = n.record_key)"
-        with self._access.reading() as transaction:
-            ((without_key,),) = transaction.query(lost)
-            ((without_record,),) = transaction.query(astray)
-        if without_key or without_record:
-            return f"{without_key} records have lost their number, {without_record} numbers their record"
+        orphans = "SELECT COUNT(*) FROM numbers n WHERE NOT EXISTS (SELECT 1 FROM records r WHERE r.record_key = n.record_key)"
+        with self._transactions.reading() as transaction:
+            ((without_number,),) = transaction.query(lost)
+            ((without_record,),) = transaction.query(orphans)
+        if without_number or without_record:
+            return f"{without_number} records have lost their number, {without_record} numbers their record"
         return None
 
     def records(
@@ -96,7 +99,7 @@ class Reports:
 
         :param outcome: as C(Record.shown_outcome) has it.
         """
-        # The clock goes on while rows are read, so a claim is judged once, by its record.
+        # The clock goes on while rows are read, so the record decides whether its claim is live.
         stored = None if outcome == UNDER_WAY else outcome
         conditions = {
             "r.platform = ?": platform,
@@ -107,11 +110,11 @@ class Reports:
         }
         chosen = {condition: value for condition, value in conditions.items() if value is not None}
         where = " AND ".join(["1 = 1", *chosen])
-        with self._access.reading() as transaction:
+        with self._transactions.reading() as transaction:
             platforms: dict[str, str] = dict(
                 transaction.query("SELECT record_key, platform FROM records")
             )
-            records = self._rows.select(transaction, where, *chosen.values())
+            records = self._records.select(transaction, where, *chosen.values())
         return sorted(
             (
                 (platforms[key], record)
@@ -122,30 +125,30 @@ class Reports:
         )
 
     def made_by(self, attempts: Collection[str]) -> dict[str, tuple[str, str | None]]:
-        """Return platform and identity of the records that attempts made, by attempt, whatever has become of the records since."""
+        """Return the platform and the number of the records that attempts made, by attempt, whatever has become of the records since."""
         made: dict[str, tuple[str, str | None]] = {}
-        with self._access.reading() as transaction:
+        with self._transactions.reading() as transaction:
             for some in chunks(attempts):
                 query = (
                     "SELECT r.record_key, r.platform, n.number FROM records r LEFT JOIN numbers n ON n.record_key = r.record_key"
-                    f" WHERE r.record_key IN ({marks(some)})"
+                    f" WHERE r.record_key IN ({placeholders(some)})"
                 )
                 for key, platform, number in transaction.query(query, *some):
                     made[key] = (platform, number)
         return made
 
     def forgotten(self, platform: str, numbers: Collection[str]) -> dict[str, Forgotten]:
-        """Return what people have forgotten of identities, by identity."""
+        """Return what people have forgotten of numbers, by number."""
         past: dict[str, Forgotten] = {}
-        with self._access.reading() as transaction:
+        with self._transactions.reading() as transaction:
             for some in chunks(numbers):
                 query = (
                     "SELECT number, record_id, details FROM history WHERE platform = ? AND event = 'forgotten'"
-                    f" AND number IN ({marks(some)})"
+                    f" AND number IN ({placeholders(some)})"
                 )
                 for number, record_id, details in transaction.query(query, platform, *some):
                     forgotten = past.setdefault(number, Forgotten(set(), set()))
-                    attempt = self._rows.load(details).get("attempt")
+                    attempt = self._records.load(details).get("attempt")
                     if attempt is not None:
                         forgotten.attempts.add(attempt)
                     if record_id is not None:
@@ -158,20 +161,19 @@ class Reports:
             "SELECT at, actor, event, platform, number, record_id, details FROM history"
             " WHERE platform = COALESCE(?, platform) ORDER BY at, entry_key"
         )
-        with self._access.reading() as transaction:
+        with self._transactions.reading() as transaction:
             rows = transaction.query(query, platform)
         return [
-            HistoryEntry(at, actor, event, where, number, record_id, self._rows.load(details))
+            HistoryEntry(at, actor, event, where, number, record_id, self._records.load(details))
             for at, actor, event, where, number, record_id, details in rows
         ]
 
     def summary(self) -> Summary:
         """Return what the registry holds as a whole."""
-        database = self._access.database
-        with self._access.reading() as transaction:
+        with self._transactions.reading() as transaction:
             counts: dict[str, int] = dict(
                 transaction.query(
-                    f"SELECT CASE WHEN claim_until > {database.now} THEN '{UNDER_WAY}' ELSE outcome END AS shown, COUNT(*)"
+                    f"SELECT CASE WHEN claim_until > {self._database.now} THEN '{UNDER_WAY}' ELSE outcome END AS shown, COUNT(*)"
                     " FROM records GROUP BY shown"
                 )
             )
@@ -181,7 +183,7 @@ class Reports:
                 "SELECT MAX(at) FROM (SELECT changed_at AS at FROM records UNION ALL SELECT at FROM history) changes"
             )
         return Summary(
-            schema=schema_version(database, meta),
+            schema=schema_version(self._database, meta),
             platforms=[name for (name,) in platforms],
             counts={
                 outcome: counts.get(outcome, 0)

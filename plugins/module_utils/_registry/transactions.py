@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Transactions that several threads of a run share."""
+"""Transactions on a database that several threads of a run share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import threading
 import typing as t
 
 from .backends.interface import Collision
-from .identity import check_in_use
+from .moves import check_in_use
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterator, Sequence
@@ -22,22 +22,28 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .backends.interface import Database, Row, T, Transaction
 
 
-class Access:
-    """A database as several threads share it: one transaction at a time."""
+class StaleRecord(Exception):
+    """A record has changed since it was read, or another run has a claim on it."""
+
+
+class Transactions:
+    """One transaction at a time, whichever thread begins it."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.lock = threading.RLock()
+        self._lock = threading.RLock()
+        # The open transaction of C(atomic).
+        self._outer: Transaction | None = None
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
-        """A transaction that changes nothing."""
-        with self.lock, self.database.reading() as transaction:
+        """Begin a transaction that changes nothing."""
+        with self._lock, self.database.reading() as transaction:
             yield transaction
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
         """Run a single query."""
-        with self.lock:
+        with self._lock:
             return self.database.query(sql, *values)
 
     def query_concurrently(self, sql: str, *values: t.Any) -> Sequence[Row]:
@@ -45,66 +51,51 @@ class Access:
         found = self.database.query_concurrently(sql, *values)
         return self.query(sql, *values) if found is None else found
 
-
-class Outdated(Exception):
-    """A record is no longer as it was looked at, or another run holds it."""
-
-
-class _Transactions:
-    """The transactions of those who write: one for each write, or one for many."""
-
-    def __init__(self, access: Access) -> None:
-        self._database = access.database
-        self._lock = access.lock
-        self._joined: Transaction | None = None
-
-    @property
-    def now(self) -> str:
-        """Return the SQL expression of C(Database.now)."""
-        return self._database.now
-
     @contextlib.contextmanager
     def writing(
-        self, *, must_commit: bool = False, whole: bool = False, retired: bool = False
+        self, *, must_commit: bool = False, savepoint: bool = True, allow_moved: bool = False
     ) -> Iterator[Transaction]:
-        """A transaction of its own; or a part of the common one, which is undone alone where it meets another run's row.
+        """Begin a transaction; or, inside C(atomic), a part of its transaction.
 
-        C(whole): whether it leaves nothing to undo where it meets one. C(retired): whether the registry may be one that has moved.
+        :param must_commit: as in C(Database.writing). Such a part needs no savepoint: it cannot collide.
+        :param savepoint: whether to roll such a part back on its own where it raises C(Collision) or C(StaleRecord).
+        :param allow_moved: whether the registry may be one that was moved.
         """
         with self._lock:
-            if self._joined is None:
-                with self._database.writing(must_commit=must_commit) as transaction:
-                    self._check(transaction, retired)
+            if self._outer is None:
+                with self.database.writing(must_commit=must_commit) as transaction:
+                    self._check(transaction, allow_moved)
                     yield transaction
                 return
-            self._check(self._joined, retired)
-            if must_commit or whole:
-                yield self._joined  # what must be written meets no other run's row
+            outer = self._outer
+            self._check(outer, allow_moved)
+            if must_commit or not savepoint:
+                yield outer
                 return
-            self._joined.execute("SAVEPOINT part")
+            outer.execute("SAVEPOINT part")
             try:
-                yield self._joined
-            except (Collision, Outdated):
-                self._joined.execute("ROLLBACK TO SAVEPOINT part")
-                self._joined.execute("RELEASE SAVEPOINT part")
+                yield outer
+            except (Collision, StaleRecord):
+                outer.execute("ROLLBACK TO SAVEPOINT part")
+                outer.execute("RELEASE SAVEPOINT part")
                 raise
-            self._joined.execute("RELEASE SAVEPOINT part")
+            outer.execute("RELEASE SAVEPOINT part")
 
-    def _check(self, transaction: Transaction, retired: bool) -> None:
-        if not retired:
-            check_in_use(transaction.meta(), self._database.location)
+    def _check(self, transaction: Transaction, allow_moved: bool) -> None:
+        if not allow_moved:
+            check_in_use(transaction.meta(), self.database.location)
 
     @contextlib.contextmanager
     def atomic(self) -> Iterator[None]:
-        """Make all writes within one transaction, which is durable when the block ends."""
-        with self._lock, self._database.writing(must_commit=True) as transaction:
-            self._joined = transaction
+        """Make all writes inside the block one transaction, which is durable when the block ends."""
+        with self._lock, self.database.writing(must_commit=True) as transaction:
+            self._outer = transaction
             try:
                 yield
             finally:
-                self._joined = None
+                self._outer = None
 
     def retry(self, work: Callable[[], T]) -> T:
-        """Run a piece of work as C(Database.repeated) does; within the common transaction, once."""
+        """Do what C(Database.retry) does. Inside C(atomic), run the work once: a part cannot be retried without the rest."""
         with self._lock:
-            return work() if self._joined is not None else self._database.retry(work)
+            return work() if self._outer is not None else self.database.retry(work)

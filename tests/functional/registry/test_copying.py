@@ -18,8 +18,14 @@ import pytest
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryMismatch
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent, Revision
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import relocate as _copy
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import relocate as _relocate
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.moves import (
+    ARRIVED,
+    ARRIVING,
+    MOVED,
+    MOVING,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.modules import (
@@ -56,6 +62,31 @@ class Ends:
         return to.did_registry(
             check=check, state="copied", copy_from=origin.store.location, **options
         )
+
+    def move(self, reached: Callable[[str], object] = lambda step: None) -> None:
+        """Move it there, and be told of each step."""
+        source, target = (
+            _open.backend_at(runner.store.location) for runner in (self.here, self.there)
+        )
+        _relocate.move_registry(
+            source,
+            target,
+            registry_id=None,
+            timeout=5,
+            overwrite=False,
+            apply=True,
+            reached=reached,
+        )
+
+    def killed_after(self, step: str) -> None:
+        """Begin to move it there, and die after a step."""
+
+        def die(reached: str) -> None:
+            if reached == step:
+                raise Killed
+
+        with pytest.raises(Killed):
+            self.move(die)
 
     def both(self, **options: Any) -> Result:
         """Move it in check mode, see that nothing was touched, then move it."""
@@ -396,48 +427,39 @@ def test_a_source_that_is_missing_or_damaged(ends: Callable[[], Ends]) -> None:
 
 @pytest.mark.parametrize("undone", [False, True])
 @pytest.mark.parametrize(
-    "moment",
-    ["before _begin", "after _begin", "after _fill_target", "after _remark 1", "after _remark 2"],
+    "step", [_relocate.CHECKED, MOVING, _relocate.FILLED, ARRIVING, MOVED, ARRIVED]
 )
-def test_a_move_that_is_interrupted(
-    ends: Callable[[], Ends], monkeypatch: pytest.MonkeyPatch, moment: str, undone: bool
-) -> None:
+def test_a_move_that_is_interrupted(ends: Callable[[], Ends], step: str, undone: bool) -> None:
     """Nothing is in use twice, and the next run completes it; or the source is taken into use again."""
     places = ends()
     before = places.content(places.here)
-    _kill(monkeypatch, moment)
-    with pytest.raises(Killed):
-        places.copy()
-    monkeypatch.undo()
-    if moment == "before _begin":
+    places.killed_after(step)
+    if step == _relocate.CHECKED:
         assert places.usable() == [places.here]
-    elif moment == "after _remark 2":
+    elif step == ARRIVED:
         assert places.usable() == [places.there]
     else:
         assert places.usable() == []
         stopped = places.here.did(did_number="4")
         assert stopped["error"]["kind"] == "registry_mismatch"
-    if undone and moment in ("after _begin", "after _fill_target"):
+    if undone and step in (MOVING, _relocate.FILLED, ARRIVING):
         assert places.here.did_registry()["error"]["kind"] == "registry_mismatch"
         assert places.here.did_registry(check=True, overwrite=True)["changed"]
         assert places.here.did_registry(overwrite=True)["changed"]
         assert places.usable() == [places.here]
-        assert places.there.did_registry(overwrite=True).get("failed") or moment == "after _begin"
+        assert places.there.did_registry(overwrite=True).get("failed") or step != ARRIVING
         return
-    assert places.both()["changed"] == (moment != "after _remark 2")
+    assert places.both()["changed"] == (step != ARRIVED)
     assert places.usable() == [places.there]
     assert places.content(places.there) == before
     assert not places.copy()["changed"]
 
 
 def test_a_registry_that_has_not_arrived_moves_nowhere(
-    ends: Callable[[], Ends], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ends: Callable[[], Ends], tmp_path: Path
 ) -> None:
     places = ends()
-    _kill(monkeypatch, "after _fill_target")
-    with pytest.raises(Killed):
-        places.copy()
-    monkeypatch.undo()
+    places.killed_after(ARRIVING)
     third = Runner(places.here.simulator, FileStore(tmp_path / "third" / "registry.db"))
     onwards = Ends(places.here.simulator, places.there.store, third.store)
     for overwrite in (False, True):
@@ -450,22 +472,16 @@ def test_a_registry_that_has_not_arrived_moves_nowhere(
     assert places.usable() == [places.there]
 
 
-def test_a_source_that_is_taken_into_use_again_meanwhile(
-    ends: Callable[[], Ends], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_is_taken_into_use_again_meanwhile(ends: Callable[[], Ends]) -> None:
     """Whoever does that decides which of the two is in use; the move ends, and says so."""
     places = ends()
-    fill_target = _copy._Mover._fill_target
 
-    def fill(*arguments: Any) -> None:
-        fill_target(*arguments)
-        monkeypatch.undo()
-        assert places.here.did_registry(overwrite=True)["changed"]
+    def use_again(step: str) -> None:
+        if step == ARRIVING:
+            assert places.here.did_registry(overwrite=True)["changed"]
 
-    monkeypatch.setattr(_copy._Mover, "_fill_target", fill)
-    refused = places.copy()
-    assert refused["error"]["kind"] == "registry_mismatch"
-    assert "another turn" in refused["msg"] and "not complete" in refused["msg"]
+    with pytest.raises(RegistryMismatch, match=r"taken into use again.*not complete"):
+        places.move(use_again)
     assert places.usable() == [places.here]
     assert places.here.did(did_number="77")["changed"]
     assert places.both(overwrite=True)["changed"]
@@ -473,68 +489,22 @@ def test_a_source_that_is_taken_into_use_again_meanwhile(
     assert places.there.both(did_number="77")["action"] == "none"
 
 
-def _kill(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
-    when, name, *number = moment.split()
-    owner: Any = _copy if name == "_remark" else _copy._Mover
-    original = getattr(owner, name)
-    left = [int(number[0]) if number else 1]
-
-    def deadly(*arguments: Any) -> Any:
-        left[0] -= 1
-        if when == "before" and not left[0]:
-            raise Killed
-        result = original(*arguments)
-        if not left[0]:
-            raise Killed
-        return result
-
-    monkeypatch.setattr(owner, name, deadly)
-
-
-def test_a_kill_in_the_middle_of_the_rows(
-    ends: Callable[[], Ends], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Half a copy is none."""
-    places = ends()
-    original = _copy._write
-
-    def half(*arguments: Any) -> None:
-        original(*arguments)
-        raise Killed
-
-    monkeypatch.setattr(_copy, "_write", half)
-    with pytest.raises(Killed):
-        places.copy()
-    monkeypatch.undo()
-    assert places.usable() == []
-    assert places.there.did_info()["error"]["kind"] == "registry_mismatch"
-    assert places.copy()["changed"]
-    assert places.usable() == [places.there]
-
-
 def test_two_that_move_it_at_once(ends: Callable[[], Ends]) -> None:
     places = ends()
-    source, target = (
-        _open.place_of(runner.store.location) for runner in (places.here, places.there)
-    )
-    ended: list[Any] = []
+    errors: list[Exception] = []
 
     def move() -> None:
         try:
-            ended.append(
-                _copy.copy_registry(
-                    source, target, registry_id=None, timeout=5, overwrite=False, apply=True
-                )
-            )
+            places.move()
         except Exception as error:  # pylint: disable=broad-exception-caught
-            ended.append(error)
+            errors.append(error)
 
     threads = [threading.Thread(target=move) for _number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(isinstance(end, _copy.Copied) for end in ended), ended
+    assert errors == []
     assert places.usable() == [places.there]
 
 

@@ -31,8 +31,12 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
-    postgresql as _postgresql,
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.interface import (
+    TooManyConnections,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
+    PostgresqlBackend,
+    PostgresqlDatabase,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
@@ -354,10 +358,10 @@ def test_a_commit_is_on_disk_whatever_the_default_is(roles: Roles, default: str,
     """An intent that is lost with a server's memory, or by a failover to its standby, would not be durable."""
     roles.admin(f"ALTER ROLE nextbilling_runner SET synchronous_commit = {default}")
     url, password = roles.runner("runner").store.location, roles.passwords["nextbilling_runner"]
-    place = _postgresql.PostgresqlPlace(url, password)
-    with contextlib.closing(place.open(write=True, timeout=5)) as database:
+    backend = PostgresqlBackend(url, password)
+    with contextlib.closing(backend.open(write=True, timeout=5)) as database:
         assert database.query("SHOW synchronous_commit") == [(default,)]
-        for begin in (database.writing, database.building):
+        for begin in (database.writing, database.creating):
             with begin() as transaction:
                 assert transaction.query("SHOW synchronous_commit") == [(used,)]
         assert database.query("SHOW synchronous_commit") == [(default,)]
@@ -644,16 +648,16 @@ def test_a_wait_for_a_connection_is_not_repeated_in_each_transaction(
 
     def refuse(location: str, _password: str | None) -> Any:
         tries.append(now[0])
-        raise _postgresql.Crowded(f"{location} is full")
+        raise TooManyConnections(f"{location} is full")
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    monkeypatch.setattr(time, "sleep", sleep)
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(PostgresqlDatabase, "sleep", staticmethod(sleep))
+    monkeypatch.setattr(PostgresqlDatabase, "clock", staticmethod(lambda: now[0]))
     registry._database.close()
     with monkeypatch.context() as patch:
-        patch.setattr(_postgresql, "_connect", refuse)
+        patch.setattr(PostgresqlDatabase, "connect", staticmethod(refuse))
         for _transaction in range(100):
             with pytest.raises(RegistryBusy):
                 registry.journal.claim(PLATFORM, INTENT)
@@ -710,7 +714,7 @@ def test_two_that_create_at_once(store: Store) -> None:
         made = _making.make_present(
             store.location, PLATFORM, registry_id=None, timeout=5, apply=True
         )
-        ids.append(made["registry_id"])
+        ids.append(str(made.registry_id))
 
     threads = [threading.Thread(target=create) for _number in range(6)]
     for thread in threads:
@@ -831,8 +835,8 @@ def test_an_outage_is_waited_for_once(
         waited.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr(time, "sleep", sleep)
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(PostgresqlDatabase, "sleep", staticmethod(sleep))
+    monkeypatch.setattr(PostgresqlDatabase, "clock", staticmethod(lambda: now[0]))
     line.cut(down=True)
     for token in tokens:
         with pytest.raises(RegistryUnavailable):
@@ -921,7 +925,7 @@ def test_an_answer_that_the_database_does_not_take(
     words: str,
 ) -> None:
     """The id is told, and the next run does not create the DID again."""
-    monkeypatch.setattr(_postgresql, "_PATIENCE", 0.5)
+    monkeypatch.setattr(PostgresqlDatabase, "must_commit_timeout", 0.5)
     refusing("UPDATE ON records", code, when)
     result = runner.did(**VENDOR_CREATE)
     assert (result["error"]["kind"], result["error"]["record_id"]) == ("unrecorded", 13), result

@@ -26,7 +26,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryUnavailable
+from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
+    RegistryBusy,
+    RegistryMismatch,
+    RegistryUnavailable,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     CONFIRMED,
     UNCERTAIN,
@@ -35,16 +39,17 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     Record,
     Revision,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import journal as _writing
+from ansible_collections.nextbilling.did.plugins.module_utils._registry import history as _history
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
-    schema as _schema,
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.answers import LateAnswer
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.schema import (
+    SCHEMA,
+    Schema,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
-    sqlite_snapshot as _sqlite_copy,
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite_snapshot import (
+    take_snapshot,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import LateAnswer
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.support.modules import (
     VENDOR_CREATE,
@@ -402,42 +407,44 @@ def test_a_newer_schema_is_refused_by_every_task(runner: Runner) -> None:
     assert runner.requests() == []
 
 
-def test_an_older_schema_is_migrated_by_present_alone(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runner.did(**VENDOR_CREATE)
-    _expect_schema(
-        monkeypatch, ["CREATE TABLE later (x TEXT)", "UPDATE records SET confirmed_at = 'then'"]
-    )
-    stopped = runner.both(**VENDOR_CREATE)
-    assert stopped["error"]["kind"] == "registry_mismatch"
-    assert "did_registry" in stopped["msg"] and "schema" in stopped["msg"]
-    assert runner.did_registry(check=True)["changed"]
-    assert runner.rows("SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
-    assert runner.did_registry()["changed"]
-    assert runner.rows("SELECT value FROM meta WHERE name = 'schema'") == [("2",)]
-    assert runner.did(**VENDOR_CREATE)["confirmed_at"] == "then"
-    assert not runner.did_registry()["changed"]
+def _later(*statements: str) -> Schema:
+    return Schema((*SCHEMA.versions, statements))
+
+
+def _present(store: Store, schema: Schema, *, apply: bool = True) -> list[str]:
+    return _making.make_present(
+        store.location, PLATFORM, registry_id=None, timeout=5, apply=apply, schema=schema
+    ).changes
+
+
+def test_an_older_schema_is_migrated_by_present_alone(registry: Registry, store: Store) -> None:
+    _confirmed(registry)
+    schema = _later("CREATE TABLE later (x TEXT)", "UPDATE records SET confirmed_at = 'then'")
+
+    def opened() -> Registry:
+        return _open.open_registry(
+            store.location, PLATFORM, registry_id=None, write=True, timeout=5, schema=schema
+        )
+
+    with pytest.raises(RegistryMismatch, match=r"(?s)schema 1; .* needs schema 2.*did_registry"):
+        opened()
+    assert _present(store, schema, apply=False) == ["migrate the registry from schema 1 to 2"]
+    assert store.rows("SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
+    assert _present(store, schema) == ["migrate the registry from schema 1 to 2"]
+    assert store.rows("SELECT value FROM meta WHERE name = 'schema'") == [("2",)]
+    with contextlib.closing(opened()) as migrated:
+        assert _found(migrated).confirmed_at == "then"
+        assert migrated.reports.summary().schema == 2
+    assert _present(store, schema) == []
 
 
 @in_a_file
-def test_a_migration_that_fails_changes_nothing(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _expect_schema(monkeypatch, ["CREATE TABLE later (x TEXT)", "NOT SQL AT ALL"])
-    before = runner.rows("SELECT sql FROM sqlite_master")
-    assert runner.did_registry()["error"]["kind"] == "registry_unavailable"
-    assert runner.rows("SELECT sql FROM sqlite_master") == before
-    assert runner.rows("SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
-
-
-def _expect_schema(monkeypatch: pytest.MonkeyPatch, statements: list[str]) -> None:
-    versions = (*_schema.VERSIONS, tuple(statements))
-    package = "ansible_collections.nextbilling.did.plugins.module_utils._registry"
-    for module in ("_writing", "_sqlite"):
-        monkeypatch.setattr(f"{package}.{module}.VERSIONS", versions)
-    for module in ("_store", "_writing", "_open", "_making"):
-        monkeypatch.setattr(f"{package}.{module}.CURRENT", len(versions))
+def test_a_migration_that_fails_changes_nothing(registry: Registry, store: Store) -> None:
+    before = store.rows("SELECT sql FROM sqlite_master")
+    with pytest.raises(RegistryUnavailable):
+        _present(store, _later("CREATE TABLE later (x TEXT)", "NOT SQL AT ALL"))
+    assert store.rows("SELECT sql FROM sqlite_master") == before
+    assert store.rows("SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
 
 
 # A look leaves no trace
@@ -463,47 +470,41 @@ def test_a_look_after_a_crash_reads_a_private_copy(
 
 
 @in_a_file
-def test_a_registry_that_is_written_all_the_time(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No copy of it would be of one moment, so none is looked at."""
+def test_a_registry_that_is_written_all_the_time(runner: Runner) -> None:
+    """No copy of it would be of one moment, so none is read."""
     runner.did(**VENDOR_CREATE)
     runner.write("PRAGMA journal_mode = WAL")
-    look = _sqlite_copy._basis
+    attempts: list[float] = []
 
-    def look_after_a_write(path: str) -> Any:
-        os.utime(path)
-        return look(path)
+    def read_before_a_write(path: str) -> bytes:
+        content = Path(path).read_bytes() if os.path.exists(path) else b""
+        os.utime(runner.registry, (1, len(attempts)))
+        return content
 
-    with monkeypatch.context() as patch:
-        patch.setattr(_sqlite_copy, "_PAUSE", 0.001)
-        patch.setattr(_sqlite_copy, "_basis", look_after_a_write)
-        result = runner.did(check=True, **VENDOR_CREATE)
-    assert result["error"]["kind"] == "registry_busy"
+    with pytest.raises(RegistryBusy, match="written all the time"):
+        take_snapshot(str(runner.registry), read=read_before_a_write, sleep=attempts.append)
+    assert len(attempts) > 10
     assert runner.did(check=True, **VENDOR_CREATE)["action"] == "none"
 
 
 @in_a_file
-def test_a_registry_that_is_recovered_and_written_while_it_is_copied(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_registry_that_is_recovered_and_written_while_it_is_copied(runner: Runner) -> None:
     """The copy is made anew, and without the journal that is no more: it would undo what was written since."""
     runner.did(**VENDOR_CREATE)
     _crash_while_writing(runner)
     journal = runner.registry.with_name("registry.db-journal")
-    read = _sqlite_copy._read
+    read: list[str] = []
 
     def read_and_write(path: str) -> bytes:
-        content = read(path)
-        if path.endswith("-journal"):
-            monkeypatch.undo()
+        content = Path(path).read_bytes() if os.path.exists(path) else b""
+        if path.endswith("-journal") and path not in read:
             runner.write("UPDATE records SET record_id = 99")
             assert not journal.exists()
+        read.append(path)
         return content
 
-    monkeypatch.setattr(_sqlite_copy, "_read", read_and_write)
-    connection, _traces = _sqlite_copy.private_copy(str(runner.registry))
-    assert _sqlite_copy._read is read
+    connection, _state = take_snapshot(str(runner.registry), read=read_and_write)
+    assert len(read) == 6
     with contextlib.closing(connection):
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("SELECT record_id FROM records").fetchall() == [(99,)]
@@ -639,12 +640,12 @@ def test_a_user_without_a_name(registry: Registry, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     with pytest.raises((KeyError, OSError)):
         getpass.getuser()
-    _writing.runner.cache_clear()
+    _history.actor.cache_clear()
     try:
         assert registry.journal.claim(PLATFORM, _create()) is not None
         claim = _found(registry).claim
     finally:
-        _writing.runner.cache_clear()
+        _history.actor.cache_clear()
     assert claim is not None and claim.holder == f"{os.getuid()}@{socket.gethostname()}"
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -20,14 +21,11 @@ import pytest
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryUnavailable
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
-    sqlite as _sqlite,
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite_errors import (
+    translate,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
-    sqlite_errors as _sqlite_failures,
-)
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
-    sqlite_file as _creating,
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite_file import (
+    check_file,
 )
 from ansible_collections.nextbilling.did.tests.support.modules import (
     VENDOR_CREATE,
@@ -149,16 +147,13 @@ def test_a_registry_that_is_just_being_created(
 ) -> None:
     """It has a second name for a moment, its draft's, and keeps it where the run is killed then. No other path leads there."""
     seen: list[Result] = []
-    synchronise = _creating._synchronise_folder
 
-    def look(folder: str) -> None:
-        assert os.stat(bare.store.location).st_nlink == 2
+    def look(draft: str) -> None:
+        assert os.path.samefile(draft, bare.store.location)
         seen.append(bare.did_info())
-        synchronise(folder)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_creating, "_synchronise_folder", look)
-        patch.setattr(os, "unlink", lambda path: None)
+        patch.setattr(os, "unlink", look)
         assert bare.did_registry()["changed"]
     assert [result["registry"]["counts"]["confirmed"] for result in seen] == [0]
     assert os.stat(bare.store.location).st_nlink == 2
@@ -302,9 +297,7 @@ def test_a_journal_that_is_mounted(runner: Runner, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("listed", ["a file", "nothing"])
-def test_a_kernel_that_does_not_tell_a_file_s_mount(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch, listed: str
-) -> None:
+def test_a_kernel_that_does_not_tell_a_file_s_mount(runner: Runner, listed: str) -> None:
     """Then the list of mounts does; spaces in it are octal."""
     location = runner.registry.with_name("a b.db")
     runner.registry.rename(location)
@@ -313,13 +306,9 @@ def test_a_kernel_that_does_not_tell_a_file_s_mount(
     mounts = runner.registry.with_name("mountinfo")
     head, path, tail = line.partition(str(location))
     mounts.write_text(head + path.replace(" ", "\\040") + tail)
-    monkeypatch.setattr(_sqlite, "_mount", lambda path: None)
-    monkeypatch.setattr(_sqlite_failures, "_MOUNTS", str(mounts))
-    result = runner.did(**VENDOR_CREATE, registry=str(location))
-    if listed == "a file":
-        assert "never the file" in result["msg"]
-    else:
-        assert result["action"] == "create", result
+    refused = pytest.raises(RegistryUnavailable, match="never the file")
+    with refused if listed == "a file" else contextlib.nullcontext():
+        check_file(str(location), str(location), mount_id=lambda path: None, mount_list=str(mounts))
 
 
 # What SQLite says
@@ -345,7 +334,7 @@ def test_a_kernel_that_does_not_tell_a_file_s_mount(
 def test_what_sqlite_reports_is_told_in_words_of_our_own(
     error: Exception, kind: str, words: str, backup: bool
 ) -> None:
-    told = _sqlite_failures.translated("/srv/registry.db", error)
+    told = translate("/srv/registry.db", error)
     assert told.kind == kind and words in told.message and "/srv/registry.db" in told.message
     assert "Geheim7" not in told.message
     assert ("backup" in told.message, "created again" in told.message) == (backup, backup)

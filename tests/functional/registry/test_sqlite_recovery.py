@@ -21,11 +21,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryUnavailable
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
-    sqlite_snapshot as _sqlite_copy,
-)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite_recovery import (
     recover,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite_snapshot import (
+    open_unnamed_file,
 )
 
 SUFFIXES = ("", "-journal", "-wal")
@@ -162,14 +162,14 @@ def test_a_copy_of_an_older_python_has_no_name(
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    with contextlib.closing(_sqlite_copy._in_a_file(recover(*contents))) as connection:
+    with contextlib.closing(open_unnamed_file(recover(*contents))) as connection:
         assert list(scratch.iterdir()) == []
         assert _rows(connection) == _as_sqlite_does(tmp_path, contents)
 
 
 LOOKER = """
 import os, sys
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _sqlite_copy
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import sqlite_snapshot
 place = sys.argv[2]
 counted = [0]
 def die(event, arguments):
@@ -178,7 +178,7 @@ def die(event, arguments):
         if counted[0] == int(place):
             os.kill(os.getpid(), 9)
 sys.addaudithook(die)
-_sqlite_copy.private_copy(sys.argv[1])
+sqlite_snapshot.take_snapshot(sys.argv[1])
 os._exit(0)
 """
 

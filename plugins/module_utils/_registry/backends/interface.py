@@ -5,11 +5,10 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What the registry asks of a backend, and what a backend raises. Two backends implement it: SQLite and PostgreSQL."""
+"""The interface of a backend, and the exceptions that it raises. SQLite and PostgreSQL implement it."""
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 
 from ..._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
@@ -18,13 +17,15 @@ if t.TYPE_CHECKING:  # pragma: no cover
     import contextlib
     from collections.abc import Callable, Sequence
 
+    from .schema import Schema
+
 
 Row = tuple[t.Any, ...]
 T = t.TypeVar("T")
 
 
 class Transaction(t.Protocol):
-    """Runs statements inside one transaction."""
+    """Runs statements inside one transaction. Placeholders are question marks."""
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
         """Run a query and return all its rows."""
@@ -33,18 +34,19 @@ class Transaction(t.Protocol):
         """Run a statement and return how many rows it changed. Raises C(Collision)."""
 
     def meta(self) -> dict[str, str]:
-        """Return the registry's own description, no older than what else this transaction sees."""
+        """Return the table C(meta), no older than what else this transaction sees."""
 
 
 class Database(t.Protocol):
-    """One kind of database. Every failure of it is raised as C(RegistryUnavailable) or C(RegistryBusy)."""
+    """An open registry. Every failure is raised as C(RegistryUnavailable), C(RegistryBusy) or C(RegistryMismatch)."""
 
     location: str
+    schema: Schema
     now: str
     """An SQL expression: seconds since 1970 by the clock that all runners of this registry share."""
 
     def reading(self) -> contextlib.AbstractContextManager[Transaction]:
-        """A transaction that sees one state and changes nothing."""
+        """Begin a transaction that sees one state and changes nothing."""
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
         """Run a single query, which is a transaction of its own."""
@@ -52,79 +54,71 @@ class Database(t.Protocol):
     def writing(
         self, *, must_commit: bool = False
     ) -> contextlib.AbstractContextManager[Transaction]:
-        """A transaction that is durable when the block ends, or undone when it raises. One at a time: other writers wait.
+        """Begin a transaction that is durable when the block ends, or undone when it raises. There is one writer at a time.
 
-        C(must_commit): what an answer means must be written; wait for other processes longer than for what may be tried again.
+        C(must_commit): this records the outcome of a request, so wait longer for other writers than the registry's timeout.
         """
 
     def query_concurrently(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
-        """Do what C(look) does, in any thread and beside a transaction of this one; None where that cannot be."""
+        """Run a query in any thread, also while another thread has a transaction open. Returns None where that is not possible."""
 
     def retry(self, work: Callable[[], T]) -> T:
-        """Run a piece of work that may be done twice: again, for a while, if the connection to the database breaks."""
+        """Run an idempotent unit of work. Retry it for a limited time where the connection to the database breaks."""
 
-    def strange_tables(self) -> bool:
+    def has_unexpected_schema(self) -> bool:
         """Tell whether tables, indexes or their definitions differ from the current schema's."""
 
-    def damage(self) -> str | None:
+    def integrity_error(self) -> str | None:
         """Return what is wrong with the stored bytes, or None. Reads everything."""
 
-    def unwritable(self, *, keeping: bool = False) -> str | None:
-        """Return why a write would fail, or None, without writing.
+    def why_not_writable(self, *, as_owner: bool = False) -> str | None:
+        """Return why a write would fail, or None. Writes nothing.
 
-        C(keeping): a write such as only C(did_registry) makes, with the owner's rights.
+        C(as_owner): a write that needs the rights of the tables' owner, as only C(did_registry) makes.
         """
 
     def begin_bulk(self) -> None:
-        """Prepare for many writes, where that makes each of them cheaper. Nothing that was promised of one changes."""
+        """Prepare for many writes, where that makes each of them cheaper. A commit stays as durable as before."""
 
     def close(self) -> None:
         """Close the connection."""
 
 
-class Place(t.Protocol):
-    """Where a registry is, or may be made."""
+class Backend(t.Protocol):
+    """Opens or creates the registry at one location."""
 
     location: str
+    schema: Schema
 
     @property
     def now(self) -> str:
-        """An SQL expression, as C(Database.now)."""
+        """The same as C(Database.now)."""
 
     def open(self, *, write: bool, timeout: float) -> Database:
-        """Open the registry that is there. Raises C(NoRegistry) where there is none."""
+        """Open the registry. Raises C(NoRegistry) where there is none."""
 
     def is_missing(self, *, timeout: float) -> bool:
-        """Tell whether there is nothing yet."""
+        """Tell whether nothing is at the location."""
 
-    def uncreatable(self, *, timeout: float) -> str | None:
-        """Return why nothing can be created there, or None, without creating anything."""
+    def why_not_creatable(self, *, timeout: float) -> str | None:
+        """Return why a registry cannot be created, or None. Creates nothing."""
 
     def create(self, fill: Callable[[Transaction], None], *, timeout: float) -> bool:
-        """Make a registry there with what C(fill) puts in: all of it or nothing. Returns False where another run was first."""
+        """Create a registry with what C(fill) writes: all of it or nothing. Returns False where another run created it first."""
 
-    def tighten(self, *, apply: bool) -> bool:
-        """Take permissions from others. Returns whether there is, or was, something to take."""
+    def restrict_permissions(self, *, apply: bool) -> bool:
+        """Take permissions from other users. Returns whether they have, or had, any."""
 
     def identity(self, *, timeout: float) -> object:
-        """Return what is the same for two locations if they lead to one registry, and else differs."""
+        """Return a value that is equal for two locations of one registry, and differs otherwise."""
 
 
 class Collision(Exception):
-    """A row would break a uniqueness rule: another run was first."""
+    """A row breaks a uniqueness rule: another run wrote first."""
 
 
 class CommitUnknown(RegistryUnavailable):
-    """The connection broke while a transaction was ended: nobody knows whether it was written."""
-
-
-# What to do where a registry is damaged or lost, and nowhere else.
-RESTORE = (
-    "restore it from its newest backup, as 'Backup and restore' in the guide 'From one machine to many' says: an older copy does not know"
-    " the DIDs that were created since, and they would be created again"
-)
-# Of PostgreSQL's messages.
-GUIDE = "See 'Roles and grants' in the guide 'From one machine to many'"
+    """The connection broke during a commit, so it is not known whether the transaction is written."""
 
 
 class NoRegistry(RegistryMismatch):
@@ -132,12 +126,21 @@ class NoRegistry(RegistryMismatch):
 
 
 class ConnectionLost(RegistryUnavailable):
-    """The connection broke, or could not be made: the same may work a moment later."""
+    """The connection broke, or could not be made. A retry may succeed."""
 
 
 class TooManyConnections(RegistryBusy):
-    """The server has no connection to give: it may have one a moment later."""
+    """The server has no connection to give. A retry may succeed."""
 
 
 class NoSuchTable(RegistryUnavailable):
-    """A table, or a column of it, is not there."""
+    """A table, or a column of it, is missing."""
+
+
+# The next step where a registry is damaged or lost, and nowhere else.
+RESTORE = (
+    "restore it from its newest backup, as 'Backup and restore' in the guide 'From one machine to many' says: an older copy does not know"
+    " the DIDs that were created since, and they would be created again"
+)
+# Of PostgreSQL's messages.
+GUIDE = "See 'Roles and grants' in the guide 'From one machine to many'"

@@ -7,8 +7,8 @@
 
 """A registry in a PostgreSQL database, for the runs of many hosts.
 
-It asks of the database no more than a pooler in transaction mode lets through: short transactions, row locks, no state of a
-session. C(psycopg) is imported only when a connection is made; of its failures nothing crosses this file's border.
+It works through a pooler in transaction mode: transactions are short, locks are on rows, and no state is kept in a session. Errors of
+C(psycopg) do not leave this file; they are raised as the registry's.
 """
 
 from __future__ import annotations
@@ -29,6 +29,16 @@ from .interface import (
     NoSuchTable,
     TooManyConnections,
 )
+from .postgresql_connection import (
+    collect_warnings,
+    connect,
+    for_psycopg,
+    is_broken,
+    last_rows,
+    load_psycopg,
+)
+from .postgresql_errors import describe, translate
+from .schema import SCHEMA
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterator, Sequence
@@ -36,40 +46,29 @@ if t.TYPE_CHECKING:  # pragma: no cover
     import psycopg
 
     from ..._errors import DidError
-    from .interface import Database, Place, Row, T, Transaction
+    from .interface import Backend, Database, Row, T, Transaction
     from .postgresql_catalogue import Catalogue
+    from .schema import Schema
 
-# A server, or a proxy before it, does not know whether a statement was completed.
+# The server, or a proxy in front of it, does not know whether a statement was completed.
 _COMPLETION_UNKNOWN = "40003"
-# Seconds to wait for other processes, and for the database itself, with what must be written.
-_PATIENCE = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
-# What libpq is told where the URL says nothing else. A server that has silently gone is noticed within a minute.
-_DEFAULTS = {
-    "client_encoding": "UTF8",
-    "connect_timeout": "10",
-    "fallback_application_name": "nextbilling.did",
-    "keepalives_idle": "20",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "50000",
-}
-_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# Its settings end with the transaction. A runner that is frozen or cut off in the middle must not hold the others up for long, and a
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# The settings end with the transaction. A runner that is frozen or cut off in the middle must not block the others for long, and a
 # commit must be on disk when it returns, whatever the server's default is.
-_WRITE = (
+_BEGIN_WRITING = (
     "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', '{milliseconds}', true),"
     " set_config('idle_in_transaction_session_timeout', '60000', true),"
     " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
     " THEN set_config('synchronous_commit', 'on', true) END"
 )
-# The registry's description, and beside it which tables the names lead to. With another search_path, or with temporary tables of a session that
-# a pooler shares, they may not be those that were checked.
+# The table meta, and which tables the names lead to. With another search_path, or with temporary tables of a session that a pooler
+# shares, they may not be those that were checked.
 _META = (
     "SELECT name, value FROM meta UNION ALL SELECT NULL, concat_ws(' ', to_regclass('meta')::oid, to_regclass('platforms')::oid,"
     " to_regclass('records')::oid, to_regclass('numbers')::oid, to_regclass('history')::oid)"
 )
-# And what these tables are: an ordinary permanent one is 'rp'. This takes longer, so it is asked once.
+# Also what these tables are: an ordinary permanent one is 'rp'. This takes longer, so it is asked once.
 _META_AND_KINDS = (
     f"{_META} UNION ALL SELECT '', string_agg(DISTINCT concat(c.relkind, c.relpersistence, c.relnamespace), ' ')"
     " FROM (VALUES ('meta'), ('platforms'), ('records'), ('numbers'), ('history')) t (name)"
@@ -81,115 +80,117 @@ _ONE_WRITER = "; SELECT 1 FROM platforms ORDER BY name FOR NO KEY UPDATE; " + _M
 
 
 class PostgresqlDatabase:
-    """The registry in the schema that comes first in the connection's search path. Connects when something is asked.
+    """The registry in the first schema of the connection's search path. It connects when the first statement is run.
 
     A connection that broke is made anew for the next transaction, never for the rest of one.
     """
 
     now = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
+    # Seconds to wait for other writers, and for the database itself, with what must be committed.
+    must_commit_timeout = 60.0
+    clock = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+    connect = staticmethod(connect)
 
-    def __init__(self, location: str, password: str | None, timeout: float) -> None:
+    def __init__(
+        self, location: str, password: str | None, schema: Schema, *, timeout: float
+    ) -> None:
         self.location = location
+        self.schema = schema
         self._password = password
         self._timeout = timeout
         self._connection: psycopg.Connection[t.Any] | None = None
         self._registry_id: str | None = None
-        self._tables: str | None = None
-        self._may_write = False
+        self._table_ids: str | None = None
+        self._is_writable = False
         self._outage_since: float | None = None
-        self._crowded: tuple[float, TooManyConnections] | None = None
+        # Since when the server has had no connection to give, and its first refusal.
+        self._exhausted: tuple[float, TooManyConnections] | None = None
 
     @functools.cached_property
     def catalogue(self) -> Catalogue:
-        return _catalogue(self.query)
+        return _read_catalogue(self.query, self.schema)
 
     def bind(self) -> None:
-        """From here on, accept no other registry than the one that is there now, wherever a new connection leads."""
-        meta, tables = _described(self.query(_META_AND_KINDS))
+        """Accept only the registry that is there now, whichever server a new connection leads to."""
+        meta, table_ids = _split_meta(self.query(_META_AND_KINDS))
         kinds = meta.pop("").split()
-        # What only a write could meet is looked at before one.
+        # Reading could not notice a table that loses what is written to it.
         if len(kinds) != 1 or not kinds[0].startswith("rp"):
             raise RegistryUnavailable(
-                f"The registry {self.location} cannot be used: {self.catalogue.not_ordinary()}. Nothing was sent"
+                f"The registry {self.location} cannot be used: {self.catalogue.why_not_ordinary()}. Nothing was sent"
             )
-        self._registry_id, self._tables = meta.get("registry_id"), tables
+        self._registry_id, self._table_ids = meta.get("registry_id"), table_ids
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_PostgresqlTransaction]:
-        with self._transaction(_READ) as transaction:
+        with self._transaction(_BEGIN_READING) as transaction:
             yield transaction
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        return self._at_rest(
-            lambda connection: connection.execute(_for_psycopg(sql), values).fetchall()
-        )
+        return self._run(lambda connection: connection.execute(for_psycopg(sql), values).fetchall())
 
     def query_concurrently(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
         return None  # a server has few connections to give
 
     @contextlib.contextmanager
     def writing(self, *, must_commit: bool = False) -> Iterator[_PostgresqlTransaction]:
-        if self._is_to_be_checked():
+        if self._is_check_due():
             self._check_writable(self.catalogue)
-        timeout = max(self._timeout, _PATIENCE) if must_commit else self._timeout
-        with self._transaction(_for_writing(timeout) + _ONE_WRITER) as transaction:
-            if self._is_to_be_checked():
+        timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
+        with self._transaction(_begin_writing(timeout) + _ONE_WRITER) as transaction:
+            if self._is_check_due():
                 # The connection was made anew, and may lead to another server.
-                self._check_writable(_catalogue(transaction.query))
+                self._check_writable(_read_catalogue(transaction.query, self.schema))
             yield transaction
 
-    def _is_to_be_checked(self) -> bool:
-        return self._registry_id is not None and not self._may_write
+    def _is_check_due(self) -> bool:
+        return self._registry_id is not None and not self._is_writable
 
     def _check_writable(self, catalogue: Catalogue) -> None:
-        reason = catalogue.unwritable()
+        reason = catalogue.why_not_writable()
         if reason:
-            # A server that is read-only may be one that another one is about to replace.
-            kind = ConnectionLost if catalogue.read_only() else RegistryUnavailable
+            # Another server may be about to replace one that is read-only.
+            kind = ConnectionLost if catalogue.why_read_only() else RegistryUnavailable
             raise kind(f"The registry {self.location} cannot be written ({reason})")
-        self._may_write = True
+        self._is_writable = True
 
     @contextlib.contextmanager
-    def building(self) -> Iterator[_PostgresqlTransaction]:
-        """A transaction that writes where there is no registry yet."""
-        with self._transaction(_for_writing(self._timeout)) as transaction:
+    def creating(self) -> Iterator[_PostgresqlTransaction]:
+        """Begin a transaction that writes where there is no registry yet."""
+        with self._transaction(_begin_writing(self._timeout)) as transaction:
             yield transaction
 
     def retry(self, work: Callable[[], T]) -> T:
         pause = _FIRST_PAUSE
         while True:
             try:
-                done = work()
+                result = work()
                 self._outage_since = None
-                return done
+                return result
             except (ConnectionLost, TooManyConnections, CommitUnknown, Collision) as failure:
-                # An outage is waited for once, not again for each answer that comes in meanwhile.
-                self._outage_since = self._outage_since or time.monotonic()
-                if time.monotonic() + pause > self._outage_since + _PATIENCE:
-                    raise self._not_passing(failure) from None
+                # All outcomes that arrive during one outage share its wait.
+                self._outage_since = self._outage_since or self.clock()
+                if self.clock() + pause > self._outage_since + self.must_commit_timeout:
+                    if isinstance(failure, Collision):
+                        raise RegistryBusy(
+                            f"The registry {self.location} is written by others all the time. Try again later"
+                        ) from None
+                    raise
             # After a failover a new connection leads to another server.
             self.close()
-            time.sleep(pause)
+            self.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-
-    def _not_passing(self, failure: Exception) -> Exception:
-        if isinstance(failure, Collision):
-            return RegistryBusy(
-                f"The registry {self.location} is written by others all the time. Try again later"
-            )
-        return failure
 
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[_PostgresqlTransaction]:
-        connection, rows = self._at_rest(
-            lambda connection: (connection, _last_rows(connection, begin))
-        )
+        connection, rows = self._run(lambda connection: (connection, last_rows(connection, begin)))
         meta: dict[str, str] | None = None
         try:
             if begin.endswith(_META):
                 meta = self._check_registry(rows)
-            yield _PostgresqlTransaction(self, connection, meta)
-            if begin != _READ:
+            yield _PostgresqlTransaction(self.location, connection, meta)
+            if begin != _BEGIN_READING:
                 self._commit(connection)
         finally:
             self._roll_back(connection)
@@ -198,24 +199,23 @@ class PostgresqlDatabase:
         import psycopg
 
         try:
-            with _warnings(connection) as warned:
-                ended = connection.execute("COMMIT").statusmessage
+            with collect_warnings(connection) as warnings:
+                status = connection.execute("COMMIT").statusmessage
         except psycopg.Error as error:
-            unknown = error.sqlstate in (None, _COMPLETION_UNKNOWN)
-            if not unknown and not _is_broken(connection, error):
-                raise self.translated(error) from None
+            is_unknown = error.sqlstate in (None, _COMPLETION_UNKNOWN)
+            if not is_unknown and not is_broken(connection, error):
+                raise translate(self.location, error) from None
             self.close()
-            from .postgresql_errors import told
-
             raise CommitUnknown(
                 f"The registry {self.location} cannot be used: the connection broke during a commit, so it is not known whether that was"
-                f" written ({told(error)})"
+                f" written ({describe(error)})"
             ) from None
-        if ended != "COMMIT":
+        # The status is ROLLBACK, without an error, where a statement of the transaction had failed.
+        if status != "COMMIT":
             raise RegistryUnavailable(
                 f"The registry {self.location} did not keep a transaction that had failed"
             )
-        if warned:
+        if warnings:
             self.close()
             raise CommitUnknown(
                 f"The registry {self.location} cannot be relied on: the server warned during a commit, so what was written may be lost if"
@@ -226,67 +226,63 @@ class PostgresqlDatabase:
     def _roll_back(self, connection: psycopg.Connection[t.Any]) -> None:
         import psycopg
 
-        if (
-            connection.closed
-            or connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        ):
+        idle = psycopg.pq.TransactionStatus.IDLE
+        if connection.closed or connection.info.transaction_status == idle:
             return
         try:
             connection.execute("ROLLBACK")
         except psycopg.Error:
             self.close()
 
-    def _at_rest(self, ask: Callable[[psycopg.Connection[t.Any]], T]) -> T:
-        """Ask the database something with which a transaction begins: again, once, where the connection turns out to be broken."""
-        kept = self._connection
-        if kept is not None:
+    def _run(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
+        """Run a query, or what begins a transaction. Run it once more, on a new connection, where the present one is broken."""
+        connection = self._connection
+        if connection is not None:
             try:
-                return ask(kept)
-            except _psycopg(self.location).Error as error:
-                self._roll_back(kept)
-                if not _is_broken(kept, error):
-                    raise self.translated(error) from None
-        return self._on_new_connection(ask)
+                return statement(connection)
+            except load_psycopg(self.location).Error as error:
+                self._roll_back(connection)
+                if not is_broken(connection, error):
+                    raise translate(self.location, error) from None
+        return self._run_on_new_connection(statement)
 
-    def _on_new_connection(self, ask: Callable[[psycopg.Connection[t.Any]], T]) -> T:
-        """Ask on a new connection. A server that has none to give is waited for once, not again in each transaction."""
+    def _run_on_new_connection(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
+        """Connect and run a statement. A run waits once for a server that has no connection to give, not in each transaction."""
         pause = _FIRST_PAUSE
         while True:
             self.close()
             try:
-                answer = self._ask_anew(ask)
+                result = self._connect_and_run(statement)
             except (TooManyConnections, ConnectionLost) as failure:
                 if isinstance(failure, TooManyConnections):
-                    self._crowded = self._crowded or (time.monotonic(), failure)
-                if self._crowded is None:
+                    self._exhausted = self._exhausted or (self.clock(), failure)
+                if self._exhausted is None:
                     raise
-                # A pooler that was refused may say nothing more for a while.
-                since, crowded = self._crowded
-                if time.monotonic() + pause > since + self._timeout:
-                    raise crowded from None
-                time.sleep(pause)
+                # After a refusal, a pooler may give no reason for a while.
+                since, refusal = self._exhausted
+                if self.clock() + pause > since + self._timeout:
+                    raise refusal from None
+                self.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
-                self._crowded = None
-                return answer
+                self._exhausted = None
+                return result
 
-    def _ask_anew(self, ask: Callable[[psycopg.Connection[t.Any]], T]) -> T:
-        connection = self._connection = _connect(self.location, self._password)
+    def _connect_and_run(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
+        connection = self._connection = self.connect(self.location, self._password)
         try:
             if self._registry_id is not None:
-                self._check_registry(_last_rows(connection, _META))
-            return ask(connection)
-        except _psycopg(self.location).Error as error:
+                self._check_registry(last_rows(connection, _META))
+            return statement(connection)
+        except load_psycopg(self.location).Error as error:
             self._roll_back(connection)
-            raise self.translated(error) from None
+            raise translate(self.location, error) from None
 
     def _check_registry(self, rows: Sequence[Row]) -> dict[str, str]:
-        """Return the registry's own description, from what C(_META) has found, if it is the registry that was opened."""
-        meta, tables = _described(rows)
-        if self._registry_id is not None and (self._registry_id, self._tables) != (
-            meta.get("registry_id"),
-            tables,
-        ):
+        """Return the table C(meta) from the rows of C(_META), if it is that of the registry that was opened."""
+        meta, table_ids = _split_meta(rows)
+        found = (meta.get("registry_id"), table_ids)
+        if self._registry_id is not None and found != (self._registry_id, self._table_ids):
             self.close()
             raise RegistryMismatch(
                 f"The registry {self.location} is another one than a moment ago, or in other tables: its address, a pooler or search_path"
@@ -294,27 +290,22 @@ class PostgresqlDatabase:
             )
         return meta
 
-    def translated(self, error: psycopg.Error) -> Exception:
-        """Return what a failure of psycopg is to the registry."""
-        from .postgresql_errors import translated
-
-        return translated(self.location, error)
-
     def begin_bulk(self) -> None:
-        pass  # a commit costs what it costs
+        pass  # no mode makes a commit cheaper
 
-    def strange_tables(self) -> bool:
-        return False  # it takes a while to see, so it is seen before something is written
+    def has_unexpected_schema(self) -> bool:
+        return False  # the check is slow, so it comes before the first write
 
-    def damage(self) -> str | None:
-        return None  # the server itself looks after its files
+    def integrity_error(self) -> str | None:
+        return None  # the server itself verifies its files
 
-    def unwritable(self, *, keeping: bool = False) -> str | None:
-        return self.catalogue.unkeepable() if keeping else self.catalogue.unwritable()
+    def why_not_writable(self, *, as_owner: bool = False) -> str | None:
+        catalogue = self.catalogue
+        return catalogue.why_not_writable_as_owner() if as_owner else catalogue.why_not_writable()
 
     def close(self) -> None:
-        # What the next connection leads to is looked at anew before anything is written there.
-        self._may_write = False
+        # The next connection may lead to another server, which is checked before the first write.
+        self._is_writable = False
         self.__dict__.pop("catalogue", None)
         if self._connection is not None:
             self._connection.close()
@@ -323,12 +314,9 @@ class PostgresqlDatabase:
 
 class _PostgresqlTransaction:
     def __init__(
-        self,
-        database: PostgresqlDatabase,
-        connection: psycopg.Connection[t.Any],
-        meta: dict[str, str] | None,
+        self, location: str, connection: psycopg.Connection[t.Any], meta: dict[str, str] | None
     ) -> None:
-        self._database = database
+        self._location = location
         self._connection = connection
         self._meta = meta
 
@@ -340,136 +328,46 @@ class _PostgresqlTransaction:
 
     def meta(self) -> dict[str, str]:
         if self._meta is None:
-            self._meta, _tables = _described(self.query(_META))
+            self._meta, _table_ids = _split_meta(self.query(_META))
         return self._meta
 
     def _execute(self, sql: str, values: Sequence[t.Any]) -> psycopg.Cursor[t.Any]:
         import psycopg
 
         try:
-            return self._connection.execute(_for_psycopg(sql), values)
+            return self._connection.execute(for_psycopg(sql), values)
         except psycopg.Error as error:
-            raise self._database.translated(error) from None
+            raise translate(self._location, error) from None
 
 
-def _catalogue(look: Callable[[str], Sequence[Row]]) -> Catalogue:
-    # A run with nothing to do does not pay for what is looked at before a write.
-    from .postgresql_catalogue import CATALOGUE, Catalogue
+class PostgresqlBackend:
+    """Opens or creates the registry in one schema of a database."""
 
-    return Catalogue(look(CATALOGUE))
-
-
-def _described(rows: Sequence[Row]) -> tuple[dict[str, str], str | None]:
-    """Part what C(_META) finds into the registry's description and the tables that the names lead to."""
-    meta: dict[str | None, str] = dict(rows)
-    tables = meta.pop(None, None)
-    return t.cast("dict[str, str]", meta), tables
-
-
-@functools.cache
-def _for_psycopg(sql: str) -> str:
-    """Return a statement with psycopg's placeholders in place of question marks. No statement has one in a literal."""
-    return sql.replace("%", "%%").replace("?", "%s")
-
-
-def _for_writing(timeout: float) -> str:
-    # 0 would be to wait for ever.
-    return _WRITE.format(milliseconds=max(1, int(timeout * 1000)))
-
-
-def _last_rows(connection: psycopg.Connection[t.Any], statements: str) -> list[Row]:
-    """Run statements without parameters, in one go, and return the rows of the last one."""
-    cursor = connection.execute(statements)
-    while cursor.nextset():
-        pass
-    return cursor.fetchall() if cursor.description else []
-
-
-def _psycopg(location: str) -> t.Any:
-    """Return the library, or raise what tells how to get it."""
-    try:
-        import psycopg
-    except ImportError:
-        from .postgresql_errors import missing_library
-
-        raise missing_library(location) from None
-    return psycopg
-
-
-def _connect(location: str, password: str | None) -> psycopg.Connection[t.Any]:
-    library = _psycopg(location)
-    try:
-        told = library.conninfo.conninfo_to_dict(location)
-    except library.Error:
-        raise RegistryUnavailable(
-            "The registry cannot be used: its location is no URL that PostgreSQL's library understands. Compare it with"
-            " postgresql://user@host:5432/database?sslmode=verify-full"
-        ) from None
-    parameters: dict[str, t.Any] = {**_DEFAULTS, **told}
-    if password is not None:
-        parameters["password"] = password
-    try:
-        connection: psycopg.Connection[t.Any] = library.connect(
-            autocommit=True, prepare_threshold=None, **parameters
-        )
-    except library.Error as error:
-        from .postgresql_errors import unreachable
-
-        raise unreachable(location, error) from None
-    return connection
-
-
-@contextlib.contextmanager
-def _warnings(connection: psycopg.Connection[t.Any]) -> Iterator[list[object]]:
-    """Collect the server's warnings within the block.
-
-    A wait for a synchronous standby that is cancelled ends a COMMIT with a warning and with success
-    (https://www.postgresql.org/docs/current/warm-standby.html#SYNCHRONOUS-REPLICATION-HA).
-    """
-    warned: list[object] = []
-
-    def note(diagnostic: psycopg.errors.Diagnostic) -> None:
-        if diagnostic.severity_nonlocalized == "WARNING":
-            warned.append(diagnostic)
-
-    connection.add_notice_handler(note)
-    try:
-        yield warned
-    finally:
-        connection.remove_notice_handler(note)
-
-
-def _is_broken(connection: psycopg.Connection[t.Any], error: psycopg.Error) -> bool:
-    return connection.closed or (error.sqlstate or "")[:2] in ("08", "57")
-
-
-class PostgresqlPlace:
-    """A schema of a database in which a registry is, or may be made."""
-
-    def __init__(self, location: str, password: str | None) -> None:
+    def __init__(self, location: str, password: str | None, schema: Schema = SCHEMA) -> None:
         self.location = location
+        self.schema = schema
         self._password = password
 
-    def _connect(self, timeout: float) -> PostgresqlDatabase:
-        return PostgresqlDatabase(self.location, self._password, timeout)
+    def _database(self, timeout: float) -> PostgresqlDatabase:
+        return PostgresqlDatabase(self.location, self._password, self.schema, timeout=timeout)
 
     @property
     def now(self) -> str:
         return PostgresqlDatabase.now
 
     def open(self, *, write: bool, timeout: float) -> PostgresqlDatabase:
-        database = self._connect(timeout)
+        database = self._database(timeout)
         try:
             database.bind()
         except NoSuchTable:
             database.close()
-            raise self._not_there(timeout) from None
+            raise self._not_found(timeout) from None
         except BaseException:
             database.close()
             raise
         return database
 
-    def _not_there(self, timeout: float) -> DidError:
+    def _not_found(self, timeout: float) -> DidError:
         if self.is_missing(timeout=timeout):
             return NoRegistry(f"There is no registry at {self.location}")
         return RegistryUnavailable(
@@ -478,33 +376,52 @@ class PostgresqlPlace:
         )
 
     def is_missing(self, *, timeout: float) -> bool:
-        with contextlib.closing(self._connect(timeout)) as database:
+        with contextlib.closing(self._database(timeout)) as database:
             return not database.catalogue.names("table")
 
-    def uncreatable(self, *, timeout: float) -> str | None:
-        with contextlib.closing(self._connect(timeout)) as database:
-            return database.catalogue.uncreatable()
+    def why_not_creatable(self, *, timeout: float) -> str | None:
+        with contextlib.closing(self._database(timeout)) as database:
+            return database.catalogue.why_not_creatable()
 
     def create(self, fill: Callable[[Transaction], None], *, timeout: float) -> bool:
-        with contextlib.closing(self._connect(timeout)) as database:
+        with contextlib.closing(self._database(timeout)) as database:
             try:
-                with database.building() as transaction:
+                with database.creating() as transaction:
                     fill(transaction)
             except Collision:
                 return False
             return True
 
-    def tighten(self, *, apply: bool) -> bool:
-        return False
+    def restrict_permissions(self, *, apply: bool) -> bool:
+        return False  # roles and grants are the administrator's
 
     def identity(self, *, timeout: float) -> object:
-        with contextlib.closing(self._connect(timeout)) as database:
-            ((started, where, table),) = database.query(
+        with contextlib.closing(self._database(timeout)) as database:
+            ((started, name, table_id),) = database.query(
                 "SELECT pg_postmaster_start_time(), current_database()::text, 'meta'::regclass::oid"
             )
-            return started, where, table
+            return started, name, table_id
+
+
+def _read_catalogue(query: Callable[[str], Sequence[Row]], schema: Schema) -> Catalogue:
+    # A run with nothing to do does not need it, nor sqlite3, which it imports.
+    from .postgresql_catalogue import CATALOGUE, Catalogue
+
+    return Catalogue(query(CATALOGUE), schema)
+
+
+def _split_meta(rows: Sequence[Row]) -> tuple[dict[str, str], str | None]:
+    """Return the table C(meta), and the ids of the tables, from the rows of C(_META)."""
+    meta: dict[str | None, str] = dict(rows)
+    table_ids = meta.pop(None, None)
+    return t.cast("dict[str, str]", meta), table_ids
+
+
+def _begin_writing(timeout: float) -> str:
+    # 0 would mean no timeout.
+    return _BEGIN_WRITING.format(milliseconds=max(1, int(timeout * 1000)))
 
 
 if t.TYPE_CHECKING:  # pragma: no cover
     _database: type[Database] = PostgresqlDatabase
-    _place: type[Place] = PostgresqlPlace
+    _backend: type[Backend] = PostgresqlBackend

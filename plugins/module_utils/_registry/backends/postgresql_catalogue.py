@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What PostgreSQL's catalogue tells of a registry: whether its tables are as they must be, and what a role may do with them."""
+"""Reads PostgreSQL's catalogue: whether a registry's tables are as they must be, and what the role may do with them."""
 
 from __future__ import annotations
 
@@ -15,32 +15,23 @@ import sqlite3
 import typing as t
 
 from .interface import GUIDE, RESTORE
-from .schema import VERSIONS
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Sequence
 
     from .interface import Row
+    from .schema import Schema
 
 _TABLES = ("meta", "platforms", "records", "numbers", "history")
-_RUN_RIGHTS = frozenset(
-    {
-        ("meta", "SELECT"),
-        ("platforms", "SELECT"),
-        ("platforms", "UPDATE"),
-        ("history", "SELECT"),
-        ("history", "INSERT"),
-        ("numbers", "SELECT"),
-        ("numbers", "INSERT"),
-        ("numbers", "DELETE"),
-        ("records", "SELECT"),
-        ("records", "INSERT"),
-        ("records", "UPDATE"),
-        ("records", "DELETE"),
-    }
-)
-# One look at all that the catalogue tells: what kind of fact, of which table, and the fact. C(home) is where the registry is or would be made;
-# what is elsewhere is what a statement would find in place of a table there.
+_RUN_RIGHTS = {
+    *((table, "SELECT") for table in _TABLES),
+    ("platforms", "UPDATE"),
+    ("history", "INSERT"),
+    *(("numbers", right) for right in ("INSERT", "DELETE")),
+    *(("records", right) for right in ("INSERT", "UPDATE", "DELETE")),
+}
+# One query for all facts: the kind of fact, the table, and the fact. C(home) is the schema in which the registry is or would be created.
+# A table elsewhere is one that a statement finds in place of one in C(home).
 CATALOGUE = """
 WITH home AS (
     SELECT COALESCE(
@@ -110,112 +101,120 @@ _KINDS = {
 
 
 class Catalogue:
-    """What the database tells of the schema in which the registry is, or would be made."""
+    """What the database says of the schema in which the registry is, or would be created."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], schema: Schema) -> None:
+        self._schema = schema
         self._facts: dict[str, list[tuple[str, str | None]]] = {}
         for kind, name, fact in rows:
             self._facts.setdefault(kind, []).append((name, fact))
 
-    def of(self, kind: str) -> list[tuple[str, str | None]]:
+    def _facts_of(self, kind: str) -> list[tuple[str, str | None]]:
         return self._facts.get(kind, [])
 
     def names(self, kind: str) -> list[str]:
-        return [name for name, _fact in self.of(kind)]
+        """Return the tables, or other names, of which there is a fact of this kind."""
+        return [name for name, _fact in self._facts_of(kind)]
 
-    def strange(self) -> bool:
-        """Tell whether columns, indexes or checks are not those of the schema. Further indexes that are not unique may be there."""
-        expected = _expected()
-        if set(self.of("check")) - {("records", "outcome")}:
+    def _has_unexpected_schema(self) -> bool:
+        """Tell whether columns, indexes or checks differ from the schema's. Further indexes that are not unique are allowed."""
+        expected = _expected(self._schema)
+        if set(self._facts_of("check")) - {("records", "outcome")}:
             return True
         found = {
-            f"{kind} {name} {fact}" for kind in ("column", "index") for name, fact in self.of(kind)
+            f"{kind} {name} {fact}"
+            for kind in ("column", "index")
+            for name, fact in self._facts_of(kind)
         }
-        return any(not _is_plain(fact) for fact in found - expected) or bool(expected - found)
+        return any(not _is_unrestrictive(fact) for fact in found - expected) or bool(
+            expected - found
+        )
 
-    def not_ordinary(self) -> str | None:
-        """Return why the tables may not keep what is written, or show what is there; or None."""
-        for table, schema in self.of("elsewhere"):
+    def why_not_ordinary(self) -> str | None:
+        """Return why the tables may lose what is written, or hide rows; or None."""
+        for table, schema in self._facts_of("elsewhere"):
             return (
                 f"a statement finds the table {table} in the schema {schema}, not beside the others of the registry. Set search_path to the"
                 f" registry's schema alone. {GUIDE}"
             )
-        for table, kind in self.of("kind"):
+        for table, kind in self._facts_of("kind"):
             return f"{table} is {_KINDS.get(str(kind), 'something else')}, not an ordinary table"
-        for table, kind in self.of("persistence"):
+        for table, kind in self._facts_of("persistence"):
             if kind == "t":
                 return f"the table {table} is a temporary one. {GUIDE}"
             return (
                 f"the table {table} is UNLOGGED, and would be empty after a crash of the server. As its owner, run ALTER TABLE {table} SET"
                 " LOGGED"
             )
-        for table, name in self.of("trigger"):
+        for table, name in self._facts_of("trigger"):
             return (
                 f"the trigger {name} of the table {table} may change or drop a row before it is written. Make it an AFTER trigger, which is"
                 " enough to keep an audit, or drop it"
             )
-        for table, name in self.of("rule"):
+        for table, name in self._facts_of("rule"):
             return f"the rule {name} of the table {table} may write something else. Drop it"
-        for table, _none in self.of("row security"):
+        for table, _none in self._facts_of("row security"):
             return (
                 f"row security of the table {table} may hide rows. As its owner, run ALTER TABLE {table} DISABLE ROW LEVEL SECURITY, and NO"
                 " FORCE ROW LEVEL SECURITY"
             )
-        for table, _none in self.of("inheritance"):
+        for table, _none in self._facts_of("inheritance"):
             return f"the table {table} inherits from another one, or another one from it"
         return None
 
-    def unwritable(self) -> str | None:
-        """Return why a run could not, or must not, write here; or None."""
-        reason = self.not_ordinary()
-        if reason is None and self.strange():
+    def why_not_writable(self) -> str | None:
+        """Return why a run cannot, or must not, write here; or None."""
+        reason = self.why_not_ordinary()
+        if reason is None and self._has_unexpected_schema():
             return f"its tables are not those of a registry; {RESTORE}"
-        return reason or self.read_only() or self._lacking(_RUN_RIGHTS)
+        return reason or self.why_read_only() or self._missing_right()
 
-    def unkeepable(self) -> str | None:
-        """Return why the registry could not be migrated, moved, or learn a platform; or None."""
+    def why_not_writable_as_owner(self) -> str | None:
+        """Return why the registry cannot be migrated or moved, and no platform added; or None."""
         missing = sorted(set(_TABLES) - set(self.names("owned")))
-        reason = self.not_ordinary() or self.read_only()
+        reason = self.why_not_ordinary() or self.why_read_only()
         if reason or not missing:
             return reason
         return f"the role {self._user} does not own the table {missing[0]}. {GUIDE}"
 
-    def uncreatable(self) -> str | None:
-        """Return why no registry could be made here, or None."""
+    def why_not_creatable(self) -> str | None:
+        """Return why no registry can be created here, or None."""
         if None in self.names("schema"):
             return f"search_path names no schema that is there and that the role {self._user} may use. {GUIDE}"
         (schema,) = self.names("schema")
         if not self.names("creatable"):
             return f"the role {self._user} may not create tables in the schema {schema}. {GUIDE}"
-        return self.read_only()
+        return self.why_read_only()
 
     @property
     def _user(self) -> str:
         return self.names("user")[0]
 
-    def read_only(self) -> str | None:
+    def why_read_only(self) -> str | None:
         """Return why nothing at all can be written, or None."""
         return next(iter(self.names("read only")), None)
 
-    def _lacking(self, rights: frozenset[tuple[str, str]]) -> str | None:
-        missing = sorted(rights - set(t.cast("list[tuple[str, str]]", self.of("right"))))
+    def _missing_right(self) -> str | None:
+        missing = sorted(
+            _RUN_RIGHTS - set(t.cast("list[tuple[str, str]]", self._facts_of("right")))
+        )
         if not missing:
             return None
         (table, right), *_others = missing
         return f"the role {self._user} lacks the right to {right} in the table {table}. {GUIDE}"
 
 
-def _is_plain(fact: str) -> bool:
-    """Tell whether a fact is about an index that says nothing of which rows there may be."""
+def _is_unrestrictive(fact: str) -> bool:
+    """Tell whether a fact is about an index that does not restrict which rows there may be."""
     return fact.startswith("index ") and " plain" in fact and "(exclusion)" not in fact
 
 
 @functools.cache
-def _expected() -> frozenset[str]:
-    """Return columns and indexes of the current schema, as the catalogue tells them: SQLite's memory knows what they come to."""
+def _expected(schema: Schema) -> frozenset[str]:
+    """Return columns and indexes of the schema in the words of C(CATALOGUE). SQLite derives them, in memory, from the statements."""
     facts = set()
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        for statement in (statement for version in VERSIONS for statement in version):
+        for statement in schema.statements():
             connection.execute(statement)
         for table in _TABLES:
             for _place, name, kind, not_null, *_rest in connection.execute(

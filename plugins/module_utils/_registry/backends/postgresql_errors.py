@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What failures of PostgreSQL, of its library and of connections are to the registry. They never hold a connection's parameters."""
+"""Translates errors of PostgreSQL, of its library and of connections to the registry's. None holds a parameter of the connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 
 def missing_library(location: str) -> RegistryUnavailable:
-    """Return what tells how to get the library."""
+    """Return the error for a Python without psycopg."""
     return RegistryUnavailable(
         f"The registry {location} cannot be used: the Python library 'psycopg' (version 3), or libpq below it, is missing for the"
         " interpreter that runs this task. Nothing was sent. Install it (python -m pip install 'psycopg[binary]'), or set"
@@ -27,145 +27,139 @@ def missing_library(location: str) -> RegistryUnavailable:
     )
 
 
-def translated(location: str, error: psycopg.Error) -> Exception:
-    """Return what a failure of psycopg is to the registry. It holds no word of the server's or of a library's."""
+def translate(location: str, error: psycopg.Error) -> Exception:
+    """Return the registry's error for one of psycopg. It holds no text of the server or of a library."""
     import psycopg
 
-    if is_undone(error) or isinstance(
-        error,
-        (psycopg.IntegrityError, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject),
-    ):
+    duplicates = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)
+    if error.sqlstate in _ROLLED_BACK or isinstance(error, (psycopg.IntegrityError, *duplicates)):
         return Collision()
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return RegistryBusy(
             f"The registry {location} is locked by another run for too long. Try again later"
         )
-    if error.sqlstate == _CROWDED or (
-        error.sqlstate in (None, "08P01") and _is_crowded(str(error))
+    if error.sqlstate == _TOO_MANY_CONNECTIONS or (
+        error.sqlstate in (None, "08P01") and _is_too_many(str(error))
     ):
-        return crowded(location)
-    words = f"The registry {location} cannot be used ({told(error)})"
+        return too_many_connections(location)
+    message = f"The registry {location} cannot be used ({describe(error)})"
     if isinstance(error, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)):
-        return NoSuchTable(f"{words}. It is damaged. To go on, {RESTORE}")
+        return NoSuchTable(f"{message}. It is damaged. To go on, {RESTORE}")
     if (error.sqlstate or "")[:3] == "XX0" and error.sqlstate != "XX000":
-        return RegistryUnavailable(f"{words}. To go on, {RESTORE}")
+        return RegistryUnavailable(f"{message}. To go on, {RESTORE}")
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return RegistryUnavailable(f"{words}. {GUIDE}")
-    if isinstance(
-        error,
-        (
-            psycopg.OperationalError,
-            psycopg.InterfaceError,
-            psycopg.errors.ReadOnlySqlTransaction,
-        ),
-    ):
-        return ConnectionLost(words)
-    return RegistryUnavailable(words)
+        return RegistryUnavailable(f"{message}. {GUIDE}")
+    read_only = psycopg.errors.ReadOnlySqlTransaction
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, read_only)):
+        return ConnectionLost(message)
+    return RegistryUnavailable(message)
 
 
 def unreachable(location: str, error: psycopg.Error) -> Exception:
-    """Return what a connection that cannot be made is to the registry."""
+    """Return the error for a connection that cannot be made."""
     text = str(error)
-    if _is_crowded(text):
-        return crowded(location)
+    if _is_too_many(text):
+        return too_many_connections(location)
     return ConnectionLost(f"The registry {location} cannot be reached ({_reason(text)})")
 
 
-def crowded(location: str) -> TooManyConnections:
+def too_many_connections(location: str) -> TooManyConnections:
     """Return the error for a server that has no connection to give."""
     return TooManyConnections(
-        f"The registry {location} cannot be reached, as the server, or a pooler before it, has no connection to give. It was waited for"
-        " (registry_timeout). Run again when fewer runs are at work, or allow more: max_connections of the server, the connection limit of"
+        f"The registry {location} cannot be reached: the server, or a pooler in front of it, has no free connection, not even after"
+        " registry_timeout. Run again when fewer runs are at work, or allow more: max_connections of the server, the connection limit of"
         " the role or of the database, or max_client_conn and the size of the pool of PgBouncer, whose log tells more"
     )
 
 
-_CROWDED = "53300"
+_TOO_MANY_CONNECTIONS = "53300"
+# The server rolled the transaction back in favour of another one: the same may succeed at once.
+_ROLLED_BACK = ("40001", "40P01")
 # https://github.com/postgres/postgres, src/backend/utils/init/postinit.c and storage/lmgr/proc.c; https://github.com/pgbouncer/pgbouncer, src/.
 # A message has no SQLSTATE while a connection is made.
-_CROWDED_SIGNS = (
+_TOO_MANY_TEXTS = (
     "too many clients",
     "too many connections",
     "remaining connection slots",
     "no more connections allowed",
     "query_wait_timeout",
-    # PgBouncer has not been let in by the server, and keeps to itself why.
+    # The server refuses PgBouncer's login, and PgBouncer does not say why.
     "server_login_retry",
 )
 
 
-def _is_crowded(text: str) -> bool:
-    return any(sign in text for sign in _CROWDED_SIGNS)
+def _is_too_many(text: str) -> bool:
+    return any(part in text for part in _TOO_MANY_TEXTS)
 
 
-# What libpq, the server and poolers say when no connection is made, and how that is told: their own words may hold anything.
+# Parts of the texts of libpq, the server and poolers where no connection is made, and the text that stands for them: theirs may hold anything.
 _REASONS = (
     ("password authentication failed", "the server does not accept the password of this user"),
     (
         "no password supplied",
         "the server wants a password: give registry_password, the environment variable PGPASSWORD, or ~/.pgpass",
     ),
-    ("pg_hba.conf", "the server's pg_hba.conf does not let this user in from here"),
+    ("pg_hba.conf", "the server's pg_hba.conf does not allow this user from here"),
     ("certificate verify failed", "the server's certificate is not from a trusted authority"),
     ("does not match host name", "the server's certificate is for another host"),
     ("root certificate file", "the file of sslrootcert is not there"),
     ("not permitted to log in", "this role may not log in"),
     ("not currently accepting connections", "this database accepts no connections"),
     ("definition of service", "the service is not in the service file"),
-    ("SSL", "no TLS connection could be agreed on, which sslmode demands"),
+    ("SSL", "sslmode demands TLS, and no TLS connection could be made"),
     ("is read-only", "no server of the URL is one that target_session_attrs demands"),
     ("hot standby mode", "no server of the URL is one that target_session_attrs demands"),
-    ("invalid ", "a parameter of the URL has a value that PostgreSQL's library does not know"),
+    ("invalid ", "PostgreSQL's library does not know the value of a parameter of the URL"),
     ("does not exist", "the server does not know this user or this database"),
     ("no such database", "the pooler does not know this database"),
     ("no such user", "the pooler does not know this user"),
     ("permission denied for database", "this user may not connect to this database"),
     ("translate host name", "the host's name cannot be resolved"),
     ("resolve", "the host's name cannot be resolved"),
-    # psycopg 3.1 passes on no more than what the C library says.
+    # Of the C library: psycopg 3.1 passes on nothing else.
     ("Name or service not known", "the host's name cannot be resolved"),
     ("in name resolution", "the host's name cannot be resolved"),
     ("refused", "connection refused"),
     ("No such file", "no server listens at this socket"),
     ("timeout", "no answer in time"),
     ("timed out", "no answer in time"),
-    ("unreachable", "no way to the host"),
-    ("No route", "no way to the host"),
+    ("unreachable", "no route to the host"),
+    ("No route", "no route to the host"),
     ("starting up", "the server is starting up"),
     ("recovery mode", "the server recovers from a crash"),
     ("shutting down", "the server is shutting down"),
-    ("unsupported startup parameter", "a pooler does not let a parameter of the URL through"),
+    ("unsupported startup parameter", "a pooler does not accept a parameter of the URL"),
     ("closed the connection", "the connection was closed while it was made"),
 )
 
 
 def _reason(text: str) -> str:
     """Return why there is no connection."""
-    for sign, words in _REASONS:
-        if sign in text:
-            return words
+    for part, reason in _REASONS:
+        if part in text:
+            return reason
     if "FATAL:" in text:
-        return "the server, or a pooler before it, refuses the connection; its log says why"
+        return "the server, or a pooler in front of it, refuses the connection; its log says why"
     return "the connection failed"
 
 
 # By SQLSTATE, or by its class: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _STATES = {
     "08": "the connection broke",
-    "22": "a value that it does not take",
-    "23": "a rule of its tables stands against it",
+    "22": "the server does not accept a value",
+    "23": "a constraint of its tables forbids it",
     "25006": "the database is read-only, such as a standby",
-    "28": "the server does not let this user in",
+    "28": "the server refuses this user",
     "3D": "the database is not there",
     "3F": "the schema is not there, or search_path does not name it",
     "42501": "permission denied: the role lacks a right",
     "42703": "a table lacks a column",
     "42P01": "a table is missing",
-    "53": "the server has not enough of something that it needs",
+    "53": "the server lacks resources",
     "53100": "the server's disk is full: free space there, then run again",
     "53200": "the server is out of memory",
-    "54": "a limit of the server",
-    "55": "something is not in the state that this needs",
+    "54": "a limit of the server is exceeded",
+    "55": "an object of the database is not in the state that this needs",
     "57": "the server ended the statement or the connection",
     "57014": "the statement was cancelled, by statement_timeout or by somebody",
     "57P01": "the server is being shut down, or an administrator ended the connection",
@@ -175,19 +169,14 @@ _STATES = {
     "P0": "a function or a trigger of the database refused it",
     "XX": "a defect of the server, or damage: see its log",
     "XX001": "data on the server's disk is damaged",
-    "XX002": "an index on the server's disk is damaged: REINDEX may mend it",
+    "XX002": "an index on the server's disk is damaged: REINDEX may repair it",
 }
 
 
-def told(error: psycopg.Error) -> str:
-    """Return what a statement's failure is, by its SQLSTATE. The server's own words may hold values, and are not shown."""
+def describe(error: psycopg.Error) -> str:
+    """Describe a statement's error by its SQLSTATE. The server's own text may hold values, so it is not shown."""
     state = error.sqlstate
     if state is None:
         return "the connection broke"
-    words = _STATES.get(state) or _STATES.get(state[:2]) or "see the server's log"
-    return f"{words}; SQLSTATE {state}"
-
-
-def is_undone(error: psycopg.Error) -> bool:
-    """Tell whether the database undid the transaction in favour of another one: the same may work at once."""
-    return error.sqlstate in ("40001", "40P01")
+    description = _STATES.get(state) or _STATES.get(state[:2]) or "see the server's log"
+    return f"{description}; SQLSTATE {state}"

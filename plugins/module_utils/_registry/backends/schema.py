@@ -5,53 +5,29 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The tables of the registry, and the versions in which they came. One list of statements serves every kind of database."""
+"""The tables of the registry, and the versions that added them. One list of statements serves every backend."""
 
 from __future__ import annotations
 
-import os
 import typing as t
 
-from ..._model import timestamp
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
+class Schema(t.NamedTuple):
+    """The statements that each version of the schema adds, oldest first."""
 
-    from .interface import Database, Transaction
+    versions: tuple[tuple[str, ...], ...]
 
+    @property
+    def version(self) -> int:
+        """Return the number of the current version."""
+        return len(self.versions)
 
-def make_registry(transaction: Transaction) -> None:
-    """Make the tables of a new registry, with an id of its own."""
-    make_tables(transaction)
-    describe(transaction, {"registry_id": os.urandom(16).hex(), "created_at": timestamp()})
-
-
-def make_tables(transaction: Transaction) -> None:
-    """Make the tables of the current schema, all empty."""
-    _apply(transaction, 0)
+    def statements(self, since: int = 0) -> list[str]:
+        """Return the statements that bring tables of a version to the current one. Version 0 has no tables."""
+        return [statement for version in self.versions[since:] for statement in version]
 
 
-def describe(transaction: Transaction, meta: Mapping[str, str]) -> None:
-    """Write a registry's own description, with the version of the current schema."""
-    for name, value in {**meta, "schema": str(CURRENT)}.items():
-        transaction.execute("INSERT INTO meta (name, value) VALUES (?, ?)", name, value)
-
-
-def migrate(database: Database) -> None:
-    """Bring a registry of an older schema to the current one, in one transaction: all of it or nothing."""
-    with database.writing() as transaction:
-        ((version,),) = transaction.query("SELECT value FROM meta WHERE name = 'schema'")
-        _apply(transaction, int(version))
-        transaction.execute("UPDATE meta SET value = ? WHERE name = 'schema'", str(CURRENT))
-
-
-def _apply(transaction: Transaction, version: int) -> None:
-    for statements in VERSIONS[version:]:
-        for statement in statements:
-            transaction.execute(statement)
-
-
-VERSIONS: tuple[tuple[str, ...], ...] = (
+_VERSIONS = (
     # 1
     (
         """
@@ -111,4 +87,4 @@ VERSIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX history_by_number ON history (platform, number)",
     ),
 )
-CURRENT = len(VERSIONS)
+SCHEMA = Schema(_VERSIONS)

@@ -19,170 +19,134 @@ from pathlib import Path
 
 from ..._errors import RegistryUnavailable
 from .interface import Collision
-from .schema import VERSIONS
+from .schema import SCHEMA
 from .sqlite_file import (
-    _check_file,
-    _file,
-    _is_wal,
-    _needs_recovery,
-    _not_a_registry,
-    _synchronise_folder,
+    check_file,
+    check_links,
+    file_id,
+    is_wal,
+    needs_recovery,
+    not_a_registry,
+    sync_folder,
 )
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterator, Sequence
 
-    from .interface import Database, Place, Row, T, Transaction
+    from .interface import Backend, Database, Row, T, Transaction
+    from .schema import Schema
+    from .sqlite_snapshot import State
 
-
-def create_sqlite(path: str, fill: Callable[[Transaction], None], *, timeout: float) -> bool:
-    """Create a registry (file mode 0600, in a folder that is made with 0700). Returns False where a file is there already.
-
-    :param fill: makes its tables, and what is in them.
-
-    It appears under its name complete or not at all: it is made beside it and linked into place, which never replaces a file.
-    """
-    folder = os.path.dirname(path)
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        handle, draft = tempfile.mkstemp(prefix=".registry-", suffix=".new", dir=folder)
-        os.close(handle)
-    except OSError as error:
-        raise RegistryUnavailable(
-            f"The registry {path} cannot be created ({error.strerror}: {folder})"
-        ) from None
-    try:
-        _fill(draft, fill, timeout)
-        os.link(draft, path)
-        _synchronise_folder(folder)
-        return True
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise RegistryUnavailable(
-            f"The registry {path} cannot be created ({error.strerror})"
-        ) from None
-    finally:
-        os.unlink(draft)
-
-
-def _fill(draft: str, fill: Callable[[Transaction], None], timeout: float) -> None:
-    database = SqliteDatabase(draft, draft, write=True, timeout=timeout)
-    try:
-        with database.writing() as transaction:
-            transaction.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            fill(transaction)
-    finally:
-        database.close()
-
-
-# In the file's header (https://www.sqlite.org/fileformat.html, 1.3): says whose database this is.
+# In the file's header (https://www.sqlite.org/fileformat.html, 1.3): the application whose database this is.
 APPLICATION_ID = 0x4E424449  # "NBDI"
-# Without what SQLite keeps for itself, such as the statistics that ANALYZE makes.
-_SCHEMA = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"
-# Seconds to wait for other processes with what must be written.
-_PATIENCE = 60.0
+# Without SQLite's own tables, such as the statistics that ANALYZE makes.
+_DEFINITIONS = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"
 
 
 class SqliteDatabase:
-    """One SQLite file, open to read alone or to read and write. It never creates the file.
+    """One SQLite file, open to read, or to read and write. The file is never created here.
 
-    At rest it has a rollback journal and not WAL, so that a look leaves no file beside it. A run that has many requests to send turns
-    WAL on for as long as it lasts, as a commit then costs a quarter. EXTRA synchronisation: a commit survives a power loss from the
-    moment it returns, in either mode (https://www.sqlite.org/pragma.html#pragma_synchronous).
+    Between runs the file has a rollback journal and no write-ahead log (WAL), so that a read-only run leaves no file beside it. A run
+    that has many requests to send uses WAL while it lasts, as a commit then costs a quarter. EXTRA synchronisation: a commit survives
+    a power loss from the moment it returns, in either mode (https://www.sqlite.org/pragma.html#pragma_synchronous).
     """
 
     now = "((julianday('now') - 2440587.5) * 86400.0)"
+    # Seconds to wait for other writers with what must be committed.
+    must_commit_timeout = 60.0
 
-    def __init__(self, path: str, location: str, *, write: bool, timeout: float) -> None:
+    def __init__(
+        self, path: str, location: str, schema: Schema, *, write: bool, timeout: float
+    ) -> None:
         self.location = location
+        self.schema = schema
         self._path = path
         self._write = write
-        self._timeout = timeout
-        self._copied: object = None
-        self._waits = timeout
-        self._second: sqlite3.Connection | None = None
-        self._second_lock = threading.Lock()
+        self._timeout = self._busy_timeout = timeout
+        # What the file was when it was copied, None where it is read in place.
+        self._snapshot: State | None = None
+        # With WAL: a second connection, for queries beside a transaction.
+        self._reader: sqlite3.Connection | None = None
+        self._reader_lock = threading.Lock()
         with _translated(location):
-            # What a killed run has left in a hurry, this one brings to rest.
-            self._bulk = write and _is_wal(path)
-            self._file = _file(path)
-            self._connection = self._open()
+            # A killed run may have left WAL on; this one turns it off at its end.
+            self._bulk = write and is_wal(path)
+            self._file_id = file_id(path)
+            self._connection = self._connect()
 
-    def _open(self) -> sqlite3.Connection:
-        """Open the file; or to read alone, where a look would leave a trace, a private copy."""
-        self._copied = None
-        if self._write or not _needs_recovery(self._path):
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file; or, to read a file that needs recovery, a recovered copy in memory."""
+        self._snapshot = None
+        if self._write or not needs_recovery(self._path):
             return _open_file(self._path, write=self._write, timeout=self._timeout)
-        from .sqlite_snapshot import private_copy
+        from .sqlite_snapshot import take_snapshot
 
-        connection, self._copied = private_copy(self._path)
+        connection, self._snapshot = take_snapshot(self._path)
         return connection
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_SqliteTransaction]:
         with _translated(self.location):
-            self._follow()
+            self._reconnect_if_stale()
         with self._transaction("BEGIN") as transaction:
             yield transaction
 
-    def _follow(self) -> None:
-        """Open the file again where what is open does not show its present state."""
-        if not self._write and self._outdated():
+    def _reconnect_if_stale(self) -> None:
+        """To read: open the file again where the connection does not show its present state."""
+        if not self._write and self._is_stale():
             self._connection.close()
-            self._connection = self._open()
+            self._connection = self._connect()
 
-    def _outdated(self) -> bool:
-        """Tell whether what was copied has changed, or what was read in place can no longer be."""
-        if self._copied is None:
-            return _is_wal(self._path)
-        from .sqlite_snapshot import traces
+    def _is_stale(self) -> bool:
+        """Tell whether the file has changed since it was copied, or can no longer be read in place."""
+        if self._snapshot is None:
+            return is_wal(self._path)
+        from .sqlite_snapshot import file_state
 
-        return traces(self._path) != self._copied
+        return file_state(self._path) != self._snapshot
 
-    def _check_place(self, *, answer: bool = False) -> None:
-        """Refuse to go on with a file that is no longer at its path: the next run would know nothing of what is written there.
+    def _check_same_file(self, *, must_commit: bool = False) -> None:
+        """Refuse to go on with a file that is no longer at its path: the next run would not see what is written there.
 
-        With a write-ahead log, SQLite itself does not notice. C(answer): whether what is written may be one to a request that was sent:
-        that is not refused for a second name of the file.
+        With a write-ahead log, SQLite itself does not notice. The outcome of a request that was sent (C(must_commit)) is recorded even
+        where the file has got a second name.
         """
-        found = _file(self._path)
-        if not self._write or found == self._file:
+        found = file_id(self._path)
+        if not self._write or found == self._file_id:
             return
-        if found is None or self._file is None or found[:2] != self._file[:2]:
+        if found is None or self._file_id is None or found[:2] != self._file_id[:2]:
             raise RegistryUnavailable(
                 f"The registry {self.location} was removed, moved or replaced by another file while this run was at work"
             )
-        if not answer:
-            from .sqlite_file import check_links
-
+        if not must_commit:
             check_links(self._path, self.location)
 
     @contextlib.contextmanager
     def writing(self, *, must_commit: bool = False) -> Iterator[_SqliteTransaction]:
-        self._check_place(answer=must_commit)
-        self._wait_for_others(max(self._timeout, _PATIENCE) if must_commit else self._timeout)
+        self._check_same_file(must_commit=must_commit)
+        longer = max(self._timeout, self.must_commit_timeout)
+        self._set_busy_timeout(longer if must_commit else self._timeout)
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             yield transaction
 
-    def _wait_for_others(self, seconds: float) -> None:
-        if seconds != self._waits:
+    def _set_busy_timeout(self, seconds: float) -> None:
+        if seconds != self._busy_timeout:
             self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-            self._waits = seconds
+            self._busy_timeout = seconds
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        self._check_place()
+        self._check_same_file()
         with _translated(self.location):
-            self._follow()
+            self._reconnect_if_stale()
             return self._connection.execute(sql, values).fetchall()
 
     def query_concurrently(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
-        if self._second is None:
+        if self._reader is None:
             return None
-        self._check_place()
-        # A query that begins while another one is open on the same connection would see no more than that one does.
-        with self._second_lock, _translated(self.location):
-            return self._second.execute(sql, values).fetchall()
+        self._check_same_file()
+        # A query sees no more than another one does that is still open on the same connection.
+        with self._reader_lock, _translated(self.location):
+            return self._reader.execute(sql, values).fetchall()
 
     def retry(self, work: Callable[[], T]) -> T:
         return work()
@@ -203,19 +167,19 @@ class SqliteDatabase:
         with contextlib.suppress(sqlite3.Error):
             ((mode,),) = self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
             if mode == "wal":
-                # With a write-ahead log, whoever reads need not wait until a write is on the disk.
-                self._second = _open_file(self._path, write=True, timeout=self._timeout)
+                # With a write-ahead log, a reader need not wait until a write is on the disk.
+                self._reader = _open_file(self._path, write=True, timeout=self._timeout)
 
-    def strange_tables(self) -> bool:
+    def has_unexpected_schema(self) -> bool:
         with self.reading() as transaction:
-            return _schema_of(transaction.query(_SCHEMA)) != _expected_schema()
+            return _definitions(transaction.query(_DEFINITIONS)) != _expected(self.schema)
 
-    def damage(self) -> str | None:
+    def integrity_error(self) -> str | None:
         with self.reading() as transaction:
             found = transaction.query("PRAGMA integrity_check(1)")
         return None if found == [("ok",)] else "its parts do not fit together"
 
-    def unwritable(self, *, keeping: bool = False) -> str | None:
+    def why_not_writable(self, *, as_owner: bool = False) -> str | None:
         for path in (self._path, os.path.dirname(self._path)):
             if not os.access(path, os.W_OK):
                 return f"no permission to write {path}, or a read-only file system"
@@ -223,12 +187,12 @@ class SqliteDatabase:
 
     def close(self) -> None:
         with _translated(self.location):
-            if self._second is not None:
-                self._second.close()
+            if self._reader is not None:
+                self._reader.close()
             if self._bulk:
-                # Where another run is at work this fails, and is left to that one.
+                # This fails while another run is at work, which then does the same at its end.
                 with contextlib.suppress(sqlite3.Error):
-                    self._wait_for_others(0)
+                    self._set_busy_timeout(0)
                     self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
             self._connection.close()
 
@@ -238,7 +202,7 @@ class _SqliteTransaction:
         self._connection = connection
         self._meta: dict[str, str] | None = None
 
-    def query(self, sql: str, *values: t.Any) -> Sequence[tuple[t.Any, ...]]:
+    def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
         return self._connection.execute(sql, values).fetchall()
 
     def execute(self, sql: str, *values: t.Any) -> int:
@@ -253,21 +217,84 @@ class _SqliteTransaction:
         return self._meta
 
 
-def open_sqlite(location: str, *, write: bool, timeout: float) -> SqliteDatabase:
-    """Open an existing registry and check that it is one.
+class SqliteBackend:
+    """Opens or creates the registry at one path."""
 
-    Raises C(NoRegistry) where there is none, C(RegistryUnavailable) where what is there is no registry, or damaged.
-    """
-    # SQLite keeps its journals beside the file itself, wherever a link leads to it from.
-    path = os.path.realpath(location)
-    _check_file(path, location)
-    database = SqliteDatabase(path, location, write=write, timeout=timeout)
-    try:
-        _check_identity(database)
-    except BaseException:
-        database.close()
-        raise
-    return database
+    def __init__(self, location: str, schema: Schema = SCHEMA) -> None:
+        self.location = location
+        self.schema = schema
+
+    @property
+    def now(self) -> str:
+        return SqliteDatabase.now
+
+    def open(self, *, write: bool, timeout: float) -> SqliteDatabase:
+        # SQLite keeps its journals beside the file itself, so links in the location are resolved.
+        path = os.path.realpath(self.location)
+        check_file(path, self.location)
+        database = SqliteDatabase(path, self.location, self.schema, write=write, timeout=timeout)
+        try:
+            _check_application(database)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def is_missing(self, *, timeout: float) -> bool:
+        return not os.path.lexists(self.location)
+
+    def why_not_creatable(self, *, timeout: float) -> str | None:
+        folder = os.path.dirname(self.location)
+        while not os.path.lexists(folder):
+            folder = os.path.dirname(folder)
+        if not os.path.isdir(folder):
+            return f"{folder} is not a folder"
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return f"no permission to write {folder}, or a read-only file system"
+        limit = os.pathconf(folder, "PC_NAME_MAX")
+        if any(len(os.fsencode(part)) > limit for part in self.location.split(os.sep)):
+            return "a name in its path is too long"
+        return None
+
+    def create(self, fill: Callable[[Transaction], None], *, timeout: float) -> bool:
+        """Create the file with mode 0600, in a folder that is made with 0700 where it is missing.
+
+        The file appears under its name complete or not at all: a draft beside it is filled and then linked, which never replaces a file.
+        """
+        folder = os.path.dirname(self.location)
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            handle, draft = tempfile.mkstemp(prefix=".registry-", suffix=".new", dir=folder)
+            os.close(handle)
+        except OSError as error:
+            raise self._not_created(f"{error.strerror}: {folder}") from None
+        try:
+            database = SqliteDatabase(draft, draft, self.schema, write=True, timeout=timeout)
+            with contextlib.closing(database), database.writing() as transaction:
+                transaction.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                fill(transaction)
+            os.link(draft, self.location)
+            sync_folder(folder)
+            return True
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise self._not_created(str(error.strerror)) from None
+        finally:
+            os.unlink(draft)
+
+    def _not_created(self, reason: str) -> RegistryUnavailable:
+        return RegistryUnavailable(f"The registry {self.location} cannot be created ({reason})")
+
+    def restrict_permissions(self, *, apply: bool) -> bool:
+        others = os.stat(self.location).st_mode & 0o077 != 0
+        if others and apply:
+            os.chmod(self.location, 0o600)
+        return others
+
+    def identity(self, *, timeout: float) -> object:
+        found = os.stat(self.location)
+        return found.st_dev, found.st_ino
 
 
 def _open_file(path: str, *, write: bool, timeout: float) -> sqlite3.Connection:
@@ -289,75 +316,39 @@ def _open_file(path: str, *, write: bool, timeout: float) -> sqlite3.Connection:
     return connection
 
 
-def _check_identity(database: SqliteDatabase) -> None:
+def _check_application(database: SqliteDatabase) -> None:
+    """Raise C(RegistryUnavailable) where the file is another application's database."""
     with database.reading() as transaction:
         ((application_id,),) = transaction.query("PRAGMA application_id")
-        tables = {
-            name
-            for (name,) in transaction.query("SELECT name FROM sqlite_master WHERE type = 'table'")
-        }
-    if application_id != APPLICATION_ID or "meta" not in tables:
-        raise _not_a_registry(database.location)
+        has_meta = transaction.query(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'"
+        )
+    if application_id != APPLICATION_ID or not has_meta:
+        raise not_a_registry(database.location)
 
 
-def _expected_schema() -> frozenset[tuple[str, str, str]]:
+def _expected(schema: Schema) -> frozenset[Row]:
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        for statements in VERSIONS:
-            for statement in statements:
-                connection.execute(statement)
-        return _schema_of(connection.execute(_SCHEMA).fetchall())
+        for statement in schema.statements():
+            connection.execute(statement)
+        return _definitions(connection.execute(_DEFINITIONS).fetchall())
 
 
-def _schema_of(rows: Sequence[tuple[t.Any, ...]]) -> frozenset[tuple[str, str, str]]:
-    return frozenset((str(kind), str(name), " ".join(str(sql).split())) for kind, name, sql in rows)
+def _definitions(rows: Sequence[Row]) -> frozenset[Row]:
+    return frozenset((kind, name, " ".join(str(sql).split())) for kind, name, sql in rows)
 
 
 @contextlib.contextmanager
 def _translated(location: str) -> Iterator[None]:
-    """Raise SQLite's own errors, and the system's, as the registry's."""
+    """Raise SQLite's errors, and the system's, as the registry's."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        from .sqlite_errors import translated
+        from .sqlite_errors import translate
 
-        raise translated(location, error) from None
-
-
-class SqlitePlace:
-    """A path at which a registry is, or may be made."""
-
-    def __init__(self, location: str) -> None:
-        self.location = location
-
-    @property
-    def now(self) -> str:
-        return SqliteDatabase.now
-
-    def open(self, *, write: bool, timeout: float) -> SqliteDatabase:
-        return open_sqlite(self.location, write=write, timeout=timeout)
-
-    def is_missing(self, *, timeout: float) -> bool:
-        return not os.path.lexists(self.location)
-
-    def uncreatable(self, *, timeout: float) -> str | None:
-        from .sqlite_file import uncreatable
-
-        return uncreatable(self.location)
-
-    def create(self, fill: Callable[[Transaction], None], *, timeout: float) -> bool:
-
-        return create_sqlite(self.location, fill, timeout=timeout)
-
-    def tighten(self, *, apply: bool) -> bool:
-        from .sqlite_file import tighten
-
-        return tighten(self.location, apply=apply)
-
-    def identity(self, *, timeout: float) -> object:
-        found = os.stat(self.location)
-        return found.st_dev, found.st_ino
+        raise translate(location, error) from None
 
 
 if t.TYPE_CHECKING:  # pragma: no cover
     _database: type[Database] = SqliteDatabase
-    _place: type[Place] = SqlitePlace
+    _backend: type[Backend] = SqliteBackend

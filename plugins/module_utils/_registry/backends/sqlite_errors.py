@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What failures of SQLite are to the registry, and which files cannot be one. SQLite's own words may hold anything, and are not shown."""
+"""Translates SQLite's errors to the registry's. SQLite's own text may hold anything, so it is not shown."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from ..._errors import DidError
 
 _DAMAGED = "it is damaged"
-# By the name of the code (https://www.sqlite.org/rescode.html), or where Python does not tell it (before 3.11) by a part of the message that
-# belongs to the code (sqlite3ErrStr).
-_WORDS = (
+# By the name of the code (https://www.sqlite.org/rescode.html). Before Python 3.11 an error has none; there a part of the message stands
+# for the code (sqlite3ErrStr).
+_DESCRIPTIONS = (
     ("SQLITE_FULL", "is full", "the disk is full: free space there, then run again"),
     (
         "SQLITE_READONLY",
@@ -31,7 +31,7 @@ _WORDS = (
     (
         "SQLITE_CANTOPEN",
         "unable to open",
-        "it cannot be opened: no permission for the file or its folder, or a file beside it (-journal, -wal, -shm) is in the way",
+        "it cannot be opened: no permission for the file or its folder, or something else has the name of a journal (-journal, -wal, -shm)",
     ),
     (
         "SQLITE_IOERR",
@@ -49,27 +49,24 @@ _WORDS = (
 )
 
 
-def translated(location: str, error: Exception) -> DidError:
-    """Return what a failure of SQLite, or of the operating system, is to the registry."""
+def translate(location: str, error: Exception) -> DidError:
+    """Return the registry's error for one of SQLite or of the operating system."""
     if isinstance(error, OSError):
-        return RegistryUnavailable(f"The registry {location} cannot be read ({_reason(error)})")
+        # The system's text for the number: the error's own may hold anything.
+        reason = os.strerror(error.errno) if error.errno else "an error of the system"
+        return RegistryUnavailable(f"The registry {location} cannot be read ({reason})")
     name: str = getattr(error, "sqlite_errorname", None) or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "locked" in str(error):
         return RegistryBusy(
             f"The registry {location} is locked by another process for too long. Try again later"
         )
-    words = _words(name, str(error))
-    step = f". To go on, {RESTORE}" if words.startswith(_DAMAGED) else ""
-    return RegistryUnavailable(f"The registry {location} cannot be used ({words}){step}")
+    description = _describe(name, str(error))
+    step = f". To go on, {RESTORE}" if description.startswith(_DAMAGED) else ""
+    return RegistryUnavailable(f"The registry {location} cannot be used ({description}){step}")
 
 
-def _words(name: str, text: str) -> str:
-    for code, sign, words in _WORDS:
-        if sign in text or (code != "SQLITE_ERROR" and name.startswith(code)):
-            return words
+def _describe(name: str, text: str) -> str:
+    for code, part, description in _DESCRIPTIONS:
+        if part in text or (code != "SQLITE_ERROR" and name.startswith(code)):
+            return description
     return f"SQLite reports {name or 'an error'}"
-
-
-def _reason(error: OSError) -> str:
-    """Return the system's words for an error's number."""
-    return os.strerror(error.errno or 0) if error.errno else "an error of the system"

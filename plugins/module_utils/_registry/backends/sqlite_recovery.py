@@ -5,10 +5,9 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What SQLite makes of a database that a process left in the middle of a write, from bytes to bytes.
+"""Recovers a database that a process left in the middle of a write, in memory, as SQLite does (https://www.sqlite.org/fileformat.html, 3, 4).
 
-SQLite itself recovers a database under its name alone, next to its journal, and a file with a name outlives a process that is killed. So
-where nothing may be left, recovery is done here, in memory, as https://www.sqlite.org/fileformat.html says (3 and 4).
+SQLite itself recovers only a file with a name, beside its journal. Such a copy would stay behind if this process were killed.
 """
 
 from __future__ import annotations
@@ -25,20 +24,20 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _JOURNAL_HEADER = struct.Struct(">8sIIIII")
-# No page of a database is where its locks are.
-_LOCKS = 0x40000000
-_TO_THE_END = 0xFFFFFFFF
+# The page of this byte is used for locks and holds no data.
+_LOCK_BYTE = 0x40000000
+_REST_OF_FILE = 0xFFFFFFFF
 _LOG_MAGIC = 0x377F0682
 _LOG_HEADER = struct.Struct(">8I")
 _FRAME_HEADER = struct.Struct(">6I")
-_WORD = 0xFFFFFFFF
+_WORD_MASK = 0xFFFFFFFF
 
 
 def recover(database: bytes, journal: bytes, log: bytes) -> bytes:
     """Return a database as it is after recovery, without a write-ahead log.
 
-    :param journal: the content of its rollback journal, or nothing.
-    :param log: the content of its write-ahead log, or nothing.
+    :param journal: the content of its rollback journal, or no bytes.
+    :param log: the content of its write-ahead log, or no bytes.
     """
     pages = bytearray(database)
     _roll_back(pages, journal)
@@ -49,7 +48,7 @@ def recover(database: bytes, journal: bytes, log: bytes) -> bytes:
 
 
 def _roll_back(database: bytearray, journal: bytes) -> None:
-    """Put back the pages of a hot journal, up to the first one that never reached the disk whole (3.1, and pager_playback of pager.c)."""
+    """Restore the pages of a hot journal, up to the first incomplete one (3.1, and pager_playback of pager.c)."""
     if not journal.startswith(_JOURNAL_MAGIC):
         return
     if journal.endswith(_JOURNAL_MAGIC):
@@ -57,45 +56,45 @@ def _roll_back(database: bytearray, journal: bytes) -> None:
             "The registry was in the middle of a transaction over several databases, which only a run without check mode can end"
         )
     _magic, _count, _nonce, size, sector, page_size = _JOURNAL_HEADER.unpack_from(journal)
-    if not (_is_power(page_size, 512, 65536) and _is_power(sector, 32, 65536)):
+    if not (_is_power_of_two(page_size, 512, 65536) and _is_power_of_two(sector, 32, 65536)):
         return
     del database[size * page_size :]
-    for number, page in _journaled(journal, sector, page_size):
+    for number, page in _journal_pages(journal, sector, page_size):
         if 0 < number <= size:
             database[(number - 1) * page_size : number * page_size] = page
 
 
-def _is_power(value: int, least: int, most: int) -> bool:
+def _is_power_of_two(value: int, least: int, most: int) -> bool:
     return least <= value <= most and value & (value - 1) == 0
 
 
-def _journaled(journal: bytes, sector: int, page_size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield numbers and contents of a journal's pages. It has several headers where it was synchronised several times."""
-    place = 0
-    while place + sector <= len(journal):
-        magic, count, nonce, *_rest = _JOURNAL_HEADER.unpack_from(journal, place)
+def _journal_pages(journal: bytes, sector: int, page_size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield numbers and contents of a journal's pages. It has a further header for each time that it was synchronised."""
+    offset = 0
+    while offset + sector <= len(journal):
+        magic, count, nonce, *_rest = _JOURNAL_HEADER.unpack_from(journal, offset)
         if magic != _JOURNAL_MAGIC:
             return
-        place += sector
-        if count == _TO_THE_END:
-            count = (len(journal) - place) // (page_size + 8)
+        offset += sector
+        if count == _REST_OF_FILE:
+            count = (len(journal) - offset) // (page_size + 8)
         for _record in range(count):
-            end = place + page_size + 8
+            end = offset + page_size + 8
             if end > len(journal):
                 return
-            number = int.from_bytes(journal[place : place + 4], "big")
-            page = journal[place + 4 : end - 4]
-            if number in (0, _LOCKS // page_size + 1):
+            number = int.from_bytes(journal[offset : offset + 4], "big")
+            page = journal[offset + 4 : end - 4]
+            if number in (0, _LOCK_BYTE // page_size + 1):
                 return
-            if int.from_bytes(journal[end - 4 : end], "big") != _page_sum(page, nonce):
+            if int.from_bytes(journal[end - 4 : end], "big") != _page_checksum(page, nonce):
                 return
             yield number, page
-            place = end
-        place = -(-place // sector) * sector
+            offset = end
+        offset = -(-offset // sector) * sector
 
 
-def _page_sum(page: bytes, nonce: int) -> int:
-    return (nonce + sum(page[len(page) - 200 : 0 : -200])) & _WORD
+def _page_checksum(page: bytes, nonce: int) -> int:
+    return (nonce + sum(page[len(page) - 200 : 0 : -200])) & _WORD_MASK
 
 
 def _replay(database: bytearray, log: bytes) -> None:
@@ -103,22 +102,22 @@ def _replay(database: bytearray, log: bytes) -> None:
     if len(log) < _LOG_HEADER.size:
         return
     magic, _version, page_size, _sequence, *salts, sum1, sum2 = _LOG_HEADER.unpack_from(log)
-    if magic & ~1 != _LOG_MAGIC or not _is_power(page_size, 512, 65536):
+    if magic & ~1 != _LOG_MAGIC or not _is_power_of_two(page_size, 512, 65536):
         return
     big = bool(magic & 1)
-    sums = _log_sums(log[: _LOG_HEADER.size - 8], (0, 0), big)
+    sums = _log_checksum(log[: _LOG_HEADER.size - 8], (0, 0), big)
     if sums != (sum1, sum2):
         return
     written: dict[int, bytes] = {}
-    place = _LOG_HEADER.size
-    while place + _FRAME_HEADER.size + page_size <= len(log):
-        number, size, *rest = _FRAME_HEADER.unpack_from(log, place)
-        page = log[place + _FRAME_HEADER.size : place + _FRAME_HEADER.size + page_size]
-        sums = _log_sums(log[place : place + 8] + page, sums, big)
+    offset = _LOG_HEADER.size
+    while offset + _FRAME_HEADER.size + page_size <= len(log):
+        number, size, *rest = _FRAME_HEADER.unpack_from(log, offset)
+        page = log[offset + _FRAME_HEADER.size : offset + _FRAME_HEADER.size + page_size]
+        sums = _log_checksum(log[offset : offset + 8] + page, sums, big)
         if number == 0 or rest != [*salts, *sums]:
             return
         written[number] = page
-        place += _FRAME_HEADER.size + page_size
+        offset += _FRAME_HEADER.size + page_size
         if size:
             _write(database, written, size, page_size)
             written = {}
@@ -132,13 +131,13 @@ def _write(database: bytearray, pages: dict[int, bytes], size: int, page_size: i
             database[(number - 1) * page_size : number * page_size] = page
 
 
-def _log_sums(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
-    """Return the sums of a log's words up to here (4.2)."""
+def _log_checksum(data: bytes, sums: tuple[int, int], big: bool) -> tuple[int, int]:
+    """Return the cumulative checksum of a log's words (4.2)."""
     words = array("I", data)
     if big != (sys.byteorder == "big"):
         words.byteswap()
     sum1, sum2 = sums
     for index in range(0, len(words), 2):
-        sum1 = (sum1 + words[index] + sum2) & _WORD
-        sum2 = (sum2 + words[index + 1] + sum1) & _WORD
+        sum1 = (sum1 + words[index] + sum2) & _WORD_MASK
+        sum2 = (sum2 + words[index + 1] + sum1) & _WORD_MASK
     return sum1, sum2

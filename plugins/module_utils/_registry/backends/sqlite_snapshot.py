@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Reads a registry in SQLite that cannot be read where it lies without writing there."""
+"""Reads a registry in SQLite that needs recovery, without writing to its folder."""
 
 from __future__ import annotations
 
@@ -13,39 +13,55 @@ import os
 import sqlite3
 import tempfile
 import time
+import typing as t
 from pathlib import Path
 
 from ..._errors import RegistryBusy
 from .sqlite_recovery import recover
 
-COMPANIONS = ("-journal", "-wal")
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Callable
+
+JOURNALS = ("-journal", "-wal")
 _ATTEMPTS, _PAUSE = 40, 0.05
 # Seconds since the last write after which a further one is certain to show: clocks of file systems tick up to every 10 ms.
-_REST = 0.02
+_CLOCK_TICK = 0.02
 _WAL_HEADER = 32
 
-Traces = tuple[object, ...]
-"""What tells whether a database has changed since."""
+State = tuple[object, ...]
+"""A value that differs once the database, or a journal of it, has changed."""
 
 
-def private_copy(path: str) -> tuple[sqlite3.Connection, Traces]:
-    """Return a copy of a registry that cannot be read where it lies without writing there, as it is after recovery.
+def _read(path: str, size: int = -1) -> bytes:
+    try:
+        with open(path, "rb") as handle:
+            return handle.read(size)
+    except FileNotFoundError:
+        return b""
 
-    Beside it, what C(traces) said of the original. The copy is in memory. Before Python 3.11, it is in a file that has no name: it is gone
-    when this process is, whatever ends it.
+
+def take_snapshot(
+    path: str,
+    *,
+    read: Callable[[str], bytes] = _read,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[sqlite3.Connection, State]:
+    """Return a copy of the registry as it is after recovery, and the state of the files that it was made from.
+
+    The copy is in memory. Before Python 3.11, it is in a file that has no name: it is gone when this process is, whatever ends it.
     """
-    contents, found = _read_at_rest(path)
+    contents, state = _read_consistently(path, read, sleep)
     recovered = recover(*contents)
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     if hasattr(connection, "deserialize"):
         connection.deserialize(recovered)
-        return connection, found
+        return connection, state
     connection.close()
-    return _in_a_file(recovered), found
+    return open_unnamed_file(recovered), state
 
 
-def _in_a_file(content: bytes) -> sqlite3.Connection:
-    """Return a database with this content, in a temporary file. Its name goes before anything is written to it."""
+def open_unnamed_file(content: bytes) -> sqlite3.Connection:
+    """Return a database with this content, in a temporary file. Its name is removed before anything is written to it."""
     handle, name = tempfile.mkstemp(prefix="nextbilling-did-")
     with os.fdopen(handle, "wb") as file:
         try:
@@ -61,42 +77,35 @@ def _in_a_file(content: bytes) -> sqlite3.Connection:
     return connection
 
 
-def traces(path: str) -> Traces:
-    """Return what tells whether a database, or a journal of it, has been written."""
-    return tuple(_stat(path + suffix) for suffix in ("", *COMPANIONS))
+def file_state(path: str) -> State:
+    """Return the state of a database and its journals."""
+    return tuple(_stat(path + suffix) for suffix in ("", *JOURNALS))
 
 
-def _read_at_rest(original: str) -> tuple[list[bytes], Traces]:
-    """Return the contents of a database and its journals, read again if they changed meanwhile. Read locks are not taken.
+def _read_consistently(
+    path: str, read: Callable[[str], bytes], sleep: Callable[[float], None]
+) -> tuple[list[bytes], State]:
+    """Return the contents of a database and its journals. Read them again if they change meanwhile; no lock is taken.
 
     A write-ahead log only grows until the database itself is written, and a part of a transaction at its end does not count
     (https://www.sqlite.org/fileformat.html#the_write_ahead_log): while another run appends to it, any copy is a state that was.
     """
     for _attempt in range(_ATTEMPTS):
-        before = _basis(original)
-        if _at_rest(original):
-            found = traces(original)
-            contents = [_read(original + suffix) for suffix in ("", *COMPANIONS)]
-            if before == _basis(original):
-                return contents, found
-        time.sleep(_PAUSE)
+        before = _base_state(path)
+        if time.time() - os.stat(path).st_mtime >= _CLOCK_TICK:
+            state = file_state(path)
+            contents = [read(path + suffix) for suffix in ("", *JOURNALS)]
+            if before == _base_state(path):
+                return contents, state
+        sleep(_PAUSE)
     raise RegistryBusy(
-        f"The registry {original} is being written all the time: no copy of it could be read. Try again later"
+        f"The registry {path} is being written all the time: no copy of it could be read. Try again later"
     )
 
 
-def _at_rest(original: str) -> bool:
-    return time.time() - os.stat(original).st_mtime >= _REST
-
-
-def _basis(original: str) -> Traces:
-    """Return what must stay as it is while a copy is made: the database, its rollback journal, and which log it is that grows."""
-    try:
-        with open(original + "-wal", "rb") as handle:
-            log = handle.read(_WAL_HEADER)
-    except FileNotFoundError:
-        log = b""
-    return _stat(original), _stat(original + "-journal"), log
+def _base_state(path: str) -> State:
+    """Return what must not change while a copy is made: the database, its rollback journal, and which write-ahead log it is."""
+    return _stat(path), _stat(path + "-journal"), _read(path + "-wal", _WAL_HEADER)
 
 
 def _stat(path: str) -> tuple[int, int, int] | None:
@@ -105,11 +114,3 @@ def _stat(path: str) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as handle:
-            return handle.read()
-    except FileNotFoundError:
-        return b""

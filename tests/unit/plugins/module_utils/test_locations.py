@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.identity import (
-    Move,
-    moved_to,
-    reason,
-)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.location import (
     PARAMETERS,
     locate,
     may_be_shown,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.moves import (
+    Move,
+    moved_to,
+    why_not_in_use,
 )
 
 SECRET = "Xk29mQz77"
@@ -117,5 +117,5 @@ def test_a_location_that_an_older_release_took_is_not_shown_either() -> None:
     url = f"postgresql://me@db/x?oauth_client_secret={SECRET}"
     meta = {"moved": Move("t", "/srv/registry.db", url, None, "2026-01-31T12:00:00Z").dump()}
     moving = {"moving": meta["moved"]}
-    for text in (moved_to(meta), reason(meta, "/x").message, reason(moving, "/x").message):
+    for text in (moved_to(meta), *(str(why_not_in_use(each, "/x")) for each in (meta, moving))):
         assert text and SECRET not in text

@@ -1,0 +1,148 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Records an answer of the platform in the record that its intent was for, whatever has become of that record meanwhile."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._model import CONFIRMED
+from .history import write_history
+from .records import confirmed_record, dump, insert_confirmed, new_key
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .._model import Intent, Record
+    from .backends.interface import Transaction
+    from .records import RecordReader
+
+CLEAR_CLAIM = "claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL"
+
+
+class LateAnswer(Exception):
+    """The answer to an intent contradicts what the registry holds by now: C(record). The answer is in the history."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__()
+        self.record = record
+
+
+class Answer(t.NamedTuple):
+    """What the platform answered to an intent: it applied the request. C(at): UTC, ISO 8601."""
+
+    token: str
+    platform: str
+    intent: Intent
+    record_id: int
+    at: str
+
+
+def apply_answer(
+    transaction: Transaction, records: RecordReader, answer: Answer, *, is_new: bool
+) -> Record | LateAnswer:
+    """Record an answer. Returns what the record is now.
+
+    :param is_new: whether the claim inserted the record, and this run knows it.
+    """
+    token, platform, intent, record_id, at = answer
+    if is_new and _confirm_new(transaction, answer):
+        return confirmed_record(token, 2, record_id, intent.number, intent.sending, at)
+    condition = "r.claim_token = ? OR (r.platform = ? AND r.record_id = ?)"
+    found = records.select(transaction, condition, token, platform, record_id).values()
+    claimed = next((each for each in found if each.claim and each.claim.token == token), None)
+    by_id = next((each for each in found if each.record_id == record_id), None)
+    if claimed is not None and (by_id is None or by_id.key == claimed.key):
+        return _confirm_claimed(transaction, claimed, answer)
+    by_number = None
+    if intent.number is not None:
+        by_number = records.by_numbers(transaction, platform, [intent.number]).get(intent.number)
+    # Records are compared by key: two reads of one differ in the seconds that its claim has left.
+    looked_up = by_id if intent.number is None else by_number
+    keys = {None if record is None else record.key for record in (by_id, looked_up)}
+    # Another run, or a person, may have recorded the same.
+    agrees = claimed is None and len(keys) == 1
+    if agrees and by_id is not None and _is_confirmed_by(by_id, answer):
+        return by_id  # an earlier commit of this answer was written, though nothing said so
+    write_answer(transaction, answer)
+    end_claim(transaction, token)
+    if by_id is None and by_number is None:
+        # The DID was forgotten, or an older registry was restored. The answer proves that the DID exists.
+        record = confirmed_record(new_key(), 1, record_id, intent.number, intent.sending, at)
+        insert_confirmed(transaction, platform, record, at)
+        return record
+    if agrees and by_id is not None:
+        return by_id
+    return LateAnswer(t.cast("Record", by_id or by_number))
+
+
+def _confirm_new(transaction: Transaction, answer: Answer) -> bool:
+    """Confirm the record that the claim inserted, in one statement. Returns False where anything has changed since."""
+    changed = transaction.execute(
+        "UPDATE records SET version = 2, record_id = ?, outcome = ?, fields = attempted, attempted = '{}', confirmed_at = ?,"
+        f" changed_at = ?, {CLEAR_CLAIM} WHERE record_key = ? AND version = 1 AND claim_token = ? AND NOT EXISTS"
+        " (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)",
+        answer.record_id,
+        CONFIRMED,
+        answer.at,
+        answer.at,
+        answer.token,
+        answer.token,
+        answer.platform,
+        answer.record_id,
+        answer.token,
+    )
+    return changed == 1
+
+
+def _confirm_claimed(transaction: Transaction, record: Record, answer: Answer) -> Record:
+    """Confirm the record that has the claim. Returns what it is now."""
+    intent, record_id, at = answer.intent, answer.record_id, answer.at
+    # A field is not known if an earlier request of unknown outcome may have changed it and this request did not send it.
+    doubtful = intent.known.attempted if intent.known is not None else {}
+    certain = {name: value for name, value in record.fields.items() if name not in doubtful}
+    fields = {**certain, **intent.sending}
+    transaction.execute(
+        "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, fields = ?, attempted = '{}', confirmed_at = ?,"
+        f" changed_at = ?, {CLEAR_CLAIM} WHERE record_key = ?",
+        record_id,
+        CONFIRMED,
+        dump(fields),
+        at,
+        at,
+        record.key,
+    )
+    numbers = record.numbers
+    if "did_number" in intent.sending and numbers != (intent.number,):
+        numbers = (str(intent.number),)
+        transaction.execute(
+            "DELETE FROM numbers WHERE record_key = ? AND number <> ?", record.key, intent.number
+        )
+    confirmed = confirmed_record(record.key, record.version + 1, record_id, None, fields, at)
+    return confirmed._replace(numbers=numbers)
+
+
+def _is_confirmed_by(record: Record, answer: Answer) -> bool:
+    """Tell whether a record is just as this answer leaves it."""
+    sending = answer.intent.sending
+    same = all(record.fields.get(name) == value for name, value in sending.items())
+    return same and (record.outcome, record.confirmed_at) == (CONFIRMED, answer.at)
+
+
+def write_answer(transaction: Transaction, answer: Answer) -> None:
+    """Keep an answer in the history."""
+    intent = answer.intent
+    details = {"action": intent.action, "sent": intent.sending}
+    write_history(
+        transaction, "answered", answer.platform, intent.number, answer.record_id, details
+    )
+
+
+def end_claim(transaction: Transaction, token: str) -> None:
+    """End a claim. Its token stays, so that an answer that arrives later still finds the record."""
+    transaction.execute(
+        "UPDATE records SET version = version + 1, claim_until = 0 WHERE claim_token = ?", token
+    )

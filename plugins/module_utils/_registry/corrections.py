@@ -1,0 +1,67 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Writes a person's corrections of records."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._model import timestamp
+from .history import write_history
+from .records import confirmed_record, insert_confirmed, new_key, record_state
+from .transactions import StaleRecord
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Sequence
+
+    from .._model import Record, Revision
+    from .backends.interface import Transaction
+
+
+def write_corrections(
+    transaction: Transaction, now: str, platform: str, corrections: Sequence[Revision]
+) -> None:
+    """Write corrections. Raises C(StaleRecord) where a record has changed since it was read, or is claimed."""
+    # All are deleted before the first is inserted: a number or a record id may pass from one record to another.
+    for correction in corrections:
+        if correction.known is not None:
+            _delete(transaction, now, correction.known)
+    for correction in corrections:
+        _insert(transaction, platform, correction)
+
+
+def _delete(transaction: Transaction, now: str, known: Record) -> None:
+    transaction.execute("DELETE FROM numbers WHERE record_key = ?", known.key)
+    deleted = transaction.execute(
+        "DELETE FROM records WHERE record_key = ? AND version = ?"
+        f" AND (claim_token IS NULL OR claim_until <= {now})",
+        known.key,
+        known.version,
+    )
+    if deleted != 1:
+        raise StaleRecord
+
+
+def _insert(transaction: Transaction, platform: str, correction: Revision) -> None:
+    known, holding = correction.known, correction.holding
+    if holding is not None:
+        record = confirmed_record(
+            new_key() if known is None else known.key,
+            1 if known is None else known.version + 1,
+            holding.record_id,
+            holding.number,
+            holding.fields,
+            None if known is None else known.confirmed_at,
+        )
+        insert_confirmed(transaction, platform, record, timestamp())
+    subject = holding or known
+    record_id = None if subject is None else subject.record_id
+    details: dict[str, t.Any] = {"before": None if known is None else record_state(known)}
+    if correction.attempt is not None:
+        details["attempt"] = correction.attempt
+    write_history(transaction, correction.event, platform, correction.number, record_id, details)

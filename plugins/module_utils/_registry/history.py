@@ -1,0 +1,57 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Writes lines of the history."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import typing as t
+
+from .._model import timestamp
+from .records import dump, insert, new_key
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Mapping
+
+    from .backends.interface import Transaction
+
+
+@functools.cache
+def actor() -> str:
+    """Return who runs this, as user@host, for claims and history."""
+    import getpass
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        user = str(os.getuid())  # a container's user often has no name
+    return f"{user}@{socket.gethostname()}"
+
+
+def write_history(
+    transaction: Transaction,
+    event: str,
+    platform: str,
+    number: str | None,
+    record_id: int | None,
+    details: Mapping[str, t.Any],
+) -> None:
+    """Write a line of history."""
+    values = {
+        "entry_key": new_key(),  # rises with time, so that lines of one second keep their order
+        "at": timestamp(),
+        "actor": actor(),
+        "event": event,
+        "platform": platform,
+        "number": number,
+        "record_id": record_id,
+        "details": dump(details),
+    }
+    insert(transaction, "history", values)

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The platforms that a registry knows, and the errors for one that it does not know."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .._errors import RegistryMismatch
+from .._snippets import PLATFORM, render_play
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from collections.abc import Sequence
+
+    from .backends.interface import Database
+
+# How many platforms a message names.
+_SHOWN = 20
+
+
+def known_platforms(database: Database) -> list[str]:
+    """Return the names of the platforms, in their order."""
+    return [name for (name,) in database.query("SELECT name FROM platforms ORDER BY name")]
+
+
+def unknown_platform(database: Database, platform: str) -> RegistryMismatch:
+    """Return the error for a task that names a platform which the registry does not know."""
+    known = known_platforms(database)
+    play = present_play(database.location, platform, another=bool(known))
+    if not known:
+        return RegistryMismatch(
+            f"The registry {database.location} does not know the platform {platform}, nor any other. Nothing was sent: every DID would look"
+            f" new. Add it once:\n{play}"
+        )
+    return RegistryMismatch(
+        f"The registry {database.location} does not know the platform {platform}. {_question(known, platform)} Nothing was sent: every"
+        f" DID would look new. Only if {platform} is another platform, add it once:\n{play}"
+    )
+
+
+def refuse_second_name(database: Database, platform: str) -> None:
+    """Raise C(RegistryMismatch) where a platform to add may be one that the registry knows under another name.
+
+    That is so whenever another one is known, with or without records: of two known names, either may be used first. If they are names of
+    one platform, a run that uses the second one creates every DID again.
+    """
+    others = [name for name in known_platforms(database) if name != platform]
+    if others:
+        raise RegistryMismatch(
+            f"The registry {database.location} does not know the platform {platform}. {_question(others, platform)} Under a second"
+            f" name, DIDs that exist would be created again. Nothing was written. Only if {platform} is another platform, with DIDs of its"
+            " own, set 'another_platform: true'"
+        )
+
+
+def _question(known: Sequence[str], platform: str) -> str:
+    ranked = sorted(known, key=lambda name: _host(name) != _host(platform))
+    names = ", ".join(ranked[:_SHOWN]) + (
+        f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    )
+    which = "it" if len(known) == 1 else "one of them"
+    return (
+        f"It knows {names}. Is {which} meant, under another name (api_url with another host, port or spelling, or an IP address)? Then set"
+        f" 'platform: {ranked[0]}'{' or the right one of them' if len(known) > 1 else ''}."
+    )
+
+
+def _host(name: str) -> str:
+    """Return a platform's name without what may differ between two names of one: case, a trailing dot, a default port."""
+    return re.sub(r":(?:443|80)$", "", name.lower()).rstrip(".").strip("[]")
+
+
+def present_play(location: str, platform: str | None, *, another: bool = False) -> str:
+    """Return the play that creates a registry, migrates it or adds a platform. C(another): the registry knows other platforms."""
+    options = {
+        "state": "present",
+        "platform": platform or PLATFORM,
+        "registry": location,
+        **({"another_platform": True} if another else {}),
+    }
+    return render_play("Create or update the registry of DIDs", "did_registry", options)
