@@ -280,7 +280,7 @@ def test_a_refusal_that_cannot_be_recorded(runner: Runner, start: Callable[..., 
 
 
 @in_a_file
-@pytest.mark.parametrize("moment", ["claim 2", "withdraw"])
+@pytest.mark.parametrize("moment", ["claim 2", "rollback"])
 def test_an_edit_of_unknown_outcome_and_a_registry_that_fails(
     runner: Runner, start: Callable[..., Process], moment: str
 ) -> None:
@@ -292,7 +292,7 @@ def test_an_edit_of_unknown_outcome_and_a_registry_that_fails(
     assert (result["error"]["kind"], result["error"]["record_id"]) == ("unknown_outcome", 13)
     assert "may or may not" in result["msg"] and "registry" in result["msg"]
     assert "othing was sent" not in result["msg"]
-    assert len(runner.requests("POST")) == (2 if moment == "withdraw" else 1)
+    assert len(runner.requests("POST")) == (2 if moment == "rollback" else 1)
     runner.simulator.clear_faults()
     end_leases(runner)
     assert runner.both(**TASK)["action"] == "update"

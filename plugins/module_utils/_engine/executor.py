@@ -28,8 +28,8 @@ from .._errors import DidError, RegistryBusy, RegistryMismatch, defect
 from .._fields import recorded
 from .._model import ADOPT, CREATE, NONE, UPDATE, Intent, timestamp
 from .._platform import outcome as _outcome
-from .._registry.answers import LateAnswer
 from .._registry.claims import FIRST_PAUSE, LONGEST_PAUSE, live_claim, poll_delay
+from .._registry.journal import LateAnswer
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence

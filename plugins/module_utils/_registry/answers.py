@@ -23,14 +23,6 @@ if t.TYPE_CHECKING:  # pragma: no cover
 CLEAR_CLAIM = "claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL"
 
 
-class LateAnswer(Exception):
-    """The answer to an intent contradicts what the registry holds by now: C(record). The answer is in the history."""
-
-    def __init__(self, record: Record) -> None:
-        super().__init__()
-        self.record = record
-
-
 class Answer(t.NamedTuple):
     """What the platform answered to an intent: it applied the request. C(at): UTC, ISO 8601."""
 
@@ -43,20 +35,22 @@ class Answer(t.NamedTuple):
 
 def apply_answer(
     transaction: Transaction, records: RecordReader, answer: Answer, *, is_new: bool
-) -> Record | LateAnswer:
-    """Record an answer. Returns what the record is now.
+) -> tuple[Record, bool]:
+    """Record an answer. Returns what the record is now, and whether it agrees with the answer.
+
+    An answer that contradicts what the registry holds by now is kept in the history.
 
     :param is_new: whether the claim inserted the record, and this run knows it.
     """
     token, platform, intent, record_id, at = answer
     if is_new and _confirm_new(transaction, answer):
-        return confirmed_record(token, 2, record_id, intent.number, intent.sending, at)
+        return confirmed_record(token, 2, record_id, intent.number, intent.sending, at), True
     condition = "r.claim_token = ? OR (r.platform = ? AND r.record_id = ?)"
     found = records.select(transaction, condition, token, platform, record_id).values()
     claimed = next((each for each in found if each.claim and each.claim.token == token), None)
     by_id = next((each for each in found if each.record_id == record_id), None)
     if claimed is not None and (by_id is None or by_id.key == claimed.key):
-        return _confirm_claimed(transaction, claimed, answer)
+        return _confirm_claimed(transaction, claimed, answer), True
     by_number = None
     if intent.number is not None:
         by_number = records.by_numbers(transaction, platform, [intent.number]).get(intent.number)
@@ -66,17 +60,15 @@ def apply_answer(
     # Another run, or a person, may have recorded the same.
     agrees = claimed is None and len(keys) == 1
     if agrees and by_id is not None and _is_confirmed_by(by_id, answer):
-        return by_id  # an earlier commit of this answer was written, though nothing said so
+        return by_id, True  # an earlier commit of this answer was written, though nothing said so
     write_answer(transaction, answer)
     end_claim(transaction, token)
     if by_id is None and by_number is None:
         # The DID was forgotten, or an older registry was restored. The answer proves that the DID exists.
         record = confirmed_record(new_key(), 1, record_id, intent.number, intent.sending, at)
         insert_confirmed(transaction, platform, record, at)
-        return record
-    if agrees and by_id is not None:
-        return by_id
-    return LateAnswer(t.cast("Record", by_id or by_number))
+        return record, True
+    return t.cast("Record", by_id or by_number), agrees
 
 
 def _confirm_new(transaction: Transaction, answer: Answer) -> bool:

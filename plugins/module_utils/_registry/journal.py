@@ -31,6 +31,14 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .transactions import Transactions
 
 
+class LateAnswer(Exception):
+    """The answer to an intent contradicts what the registry holds by now: C(record). The answer is in the history."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__()
+        self.record = record
+
+
 class Journal:
     """Writes intents and their claims, answers and corrections. What is written is durable when the method returns."""
 
@@ -146,17 +154,18 @@ class Journal:
 
     def _confirm(self, answer: Answer) -> Record:
         with self._transactions.writing(must_commit=True, allow_moved=True) as transaction:
-            result: Record | Exception | None = why_not_in_use(transaction.meta(), self._location)
-            if result is not None:
+            error: Exception | None = why_not_in_use(transaction.meta(), self._location)
+            if error is not None:
                 # The registry was moved while the request was under way: the answer is kept here, and reported.
                 write_answer(transaction, answer)
             else:
                 is_new = answer.token in self._new
                 self._new.discard(answer.token)
-                result = apply_answer(transaction, self._records, answer, is_new=is_new)
-        if isinstance(result, Exception):
-            raise result
-        return result
+                record, agrees = apply_answer(transaction, self._records, answer, is_new=is_new)
+                error = None if agrees else LateAnswer(record)
+        if error is not None:
+            raise error
+        return record
 
     def rollback(self, token: str) -> None:
         """Record that the request was certainly not applied: the record is again as before the claim."""

@@ -154,7 +154,7 @@ def insert_number(
     *,
     ignore_conflict: bool = False,
 ) -> bool:
-    """Let a number lead to a record. Returns whether it does, or whether there is no number."""
+    """Insert the number of a record, if it has one. Returns False where the number is another record's."""
     if number is None:
         return True
     values = {"platform": platform, "number": number, "record_key": key}

@@ -789,16 +789,16 @@ def test_an_answer_that_is_interrupted_is_written_all_the_same(
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("ending", ["withdraw", "leave"])
+@pytest.mark.parametrize("ending", ["rollback", "mark_unknown"])
 def test_an_ending_that_is_interrupted(
     registry: Registry, line: Proxy, ending: str, after: bool
 ) -> None:
     token = registry.journal.claim(PLATFORM, INTENT)
     line.cut_at(b"COMMIT\0", after=after)
-    getattr(registry, ending)(token)
+    getattr(registry.journal, ending)(token)
     assert line.cuts == 1
     found, _by_id = registry.find(PLATFORM, "1166", None)
-    if ending == "withdraw":
+    if ending == "rollback":
         assert found is None
     else:
         assert found is not None and found.outcome == UNKNOWN

@@ -42,7 +42,6 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import history as _history
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.answers import LateAnswer
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.schema import (
     SCHEMA,
     Schema,
@@ -50,6 +49,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite_snapshot import (
     take_snapshot,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import LateAnswer
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.support.modules import (
     VENDOR_CREATE,
