@@ -46,7 +46,7 @@ _NUMBERS = re.compile(
 )
 
 
-def unescaped(text: str) -> Iterator[str]:
+def unescape_layers(text: str) -> Iterator[str]:
     """Yield a text, and what is left of it each time when one layer of escapes is taken off. Linear in its length."""
     for _layer in range(_DEPTH):
         yield text

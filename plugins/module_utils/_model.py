@@ -70,7 +70,7 @@ class Change(t.NamedTuple):
 class Plan(t.NamedTuple):
     """What to do for one DID. C(payload): the request's body by field name, secrets in the clear; empty where nothing is sent.
 
-    C(repeats): whether fields are sent on purpose although they are as last applied.
+    C(repeats): whether fields are sent on purpose although they are as last applied. C(body): the payload as it is sent.
     """
 
     action: str
@@ -81,6 +81,7 @@ class Plan(t.NamedTuple):
     changes: Mapping[str, Change]
     notes: tuple[str, ...] = ()
     repeats: bool = False
+    body: bytes = b""
 
     @property
     def sends(self) -> bool:

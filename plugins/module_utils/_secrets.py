@@ -39,7 +39,7 @@ class SecretIndex:
         self._buckets: dict[int, array.array[int]] | None = None
         self._lengths: set[int] = set()
 
-    def shown(self, text: str) -> str | None:
+    def sanitize(self, text: str) -> str | None:
         """Return a text on one line, without control characters and cut at the limit; or None if a part of a secret is in that."""
         line = _visible_line(text)
         return None if self._holds(line) else line

@@ -19,7 +19,7 @@ from .. import _fields
 from .._errors import InvalidParameter
 from .._input.entries import ATTEMPT, is_attempt
 from .._input.ranges import LAST_NUMBER
-from .._platform.connection import shown_address
+from .._platform.connection import origin
 from .._registry.location import may_be_shown
 from .._secrets import DISTINCT, MASK
 
@@ -156,7 +156,7 @@ def shown_value(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any
     if name in ("registry", "copy_from"):
         return value if may_be_shown(str(value)) else MASK
     if name == "api_url":
-        return shown_address(str(value)) or MASK
+        return origin(str(value)) or MASK
     if name in ("defaults", "dids"):
 
         return shown_items(value)
