@@ -93,8 +93,8 @@ class Transport:
             response.read(ANSWER_LIMIT + 1, decode_content=False)
         return read_answer(bytes(exchange.received))
 
-    def opened(self, connection: t.Any) -> None:
-        """Note which connection is in use from now on."""
+    def use(self, connection: t.Any) -> None:
+        """Note the connection that is in use from now on."""
         self._open = connection
         self.requests_answered = 0
 
@@ -223,7 +223,7 @@ class _WatchedConnection(http.client.HTTPConnection):
         finally:
             self._connecting = False
         self.is_verified = True  # else urllib3 warns; the module warns in words of its own
-        self.transport.opened(self)
+        self.transport.use(self)
 
     def send(self, data: t.Any) -> None:
         if self.sock is None:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._decoding import readings
+from ansible_collections.nextbilling.did.plugins.module_utils._decoding import decodings
 from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _source
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Desired, Policy
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.decide import decide
@@ -209,10 +209,10 @@ def test_a_text_of_a_megabyte_takes_no_time() -> None:
         assert time.process_time() - started < 1
 
 
-def test_what_has_too_many_readings_is_withheld() -> None:
+def test_what_has_too_many_decodings_is_withheld() -> None:
     parts = ["%5c", "\\x5c", "&#92;", "&amp;", "%25", "x41", "%41", "65 ", "<b>", "QUJD", "4142"]
     mixed = "".join(random.Random(3).choices(parts, k=120))[:490]
-    assert list(readings(mixed))[-1] is None
+    assert list(decodings(mixed))[-1] is None
     assert SecretIndex(["nothing"]).sanitize(mixed) is None
 
 
@@ -248,9 +248,11 @@ def test_what_holds_secrets_does_not_show_them() -> None:
 def test_fingerprints() -> None:
     one = Fingerprints("key", "registry")
     stored = one.of("password", "secret")
-    assert one.made(stored) and stored == Fingerprints("key", "registry").of("password", "secret")
+    assert one.is_comparable(stored) and stored == Fingerprints("key", "registry").of(
+        "password", "secret"
+    )
     assert one.of("password", "other") != stored != one.of("username", "secret")
     for other in (Fingerprints("key2", "registry"), Fingerprints("key", "registry2")):
-        assert not other.made(stored)
+        assert not other.is_comparable(stored)
         assert other.of("password", "secret") != stored
     assert "secret" not in str(stored)
