@@ -43,6 +43,27 @@ class UnusableConnection(Exception):
     """Data, or an end, has come on a connection before anything of the request was written."""
 
 
+# What exceptions of this package mean, and whether a retry may succeed.
+_OWN = {
+    NotPermitted: ("the claim on this DID had ended", True),
+    UnusableConnection: (
+        "the connection was closed, or data came on it, before the request was written",
+        True,
+    ),
+    RemoteProxy: (
+        "a proxy on another machine is set for http://, so token and key would leave this machine readable",
+        False,
+    ),
+    MissingCertificates: (
+        "the certificates of ca_path, or of what the environment names for it, cannot be read",
+        False,
+    ),
+}
+_HTTP = {
+    http.client.RemoteDisconnected: "the connection was closed without an answer",
+    http.client.IncompleteRead: "the answer broke off before its end",
+    http.client.HTTPException: "what came is no answer by the rules of HTTP",
+}
 # X509_V_ERR_… of OpenSSL.
 _OTHER_HOST = 62
 _UNTRUSTED = {
@@ -94,27 +115,12 @@ def describe(error: BaseException, connection: Connection, bytes_sent: bool) -> 
 def _cause(
     chain: Sequence[BaseException], connection: Connection, bytes_sent: bool
 ) -> tuple[str, bool]:
-
     def find(*kinds: type[BaseException]) -> t.Any:
         return next((link for link in chain if isinstance(link, kinds)), None)
 
-    if find(NotPermitted):
-        return "the claim on this DID had ended", True
-    if find(UnusableConnection):
-        return (
-            "the connection was closed, or data came on it, before the request was written",
-            True,
-        )
-    if find(RemoteProxy):
-        return (
-            "a proxy on another machine is set for http://, so token and key would leave this machine readable",
-            False,
-        )
-    if find(MissingCertificates):
-        return (
-            "the certificates of ca_path, or of what the environment names for it, cannot be read",
-            False,
-        )
+    for kind, described in _OWN.items():
+        if find(kind):
+            return described
     untrusted = find(ssl.SSLCertVerificationError)
     if untrusted is not None:
         return _untrusted(untrusted.verify_code), False
@@ -135,12 +141,9 @@ def _cause(
             else f"connect_timeout: {connection.connect_timeout:g} s"
         )
         return f"the time ran out ({limit})", True
-    if find(http.client.RemoteDisconnected):
-        return "the connection was closed without an answer", True
-    if find(http.client.IncompleteRead):
-        return "the answer broke off before its end", True
-    if find(http.client.HTTPException):
-        return "what came is no answer by the rules of HTTP", True
+    for kind, message in _HTTP.items():
+        if find(kind):
+            return message, True
     return _system_cause(chain, bytes_sent)
 
 
