@@ -70,7 +70,7 @@ class Change(t.NamedTuple):
 class Plan(t.NamedTuple):
     """What to do for one DID. C(payload): the request's body by field name, secrets in the clear; empty where nothing is sent.
 
-    C(repeats): whether fields are sent on purpose although they are as last applied. C(body): the payload as it is sent.
+    C(repeats): whether fields are sent on purpose although they are as last applied.
     """
 
     action: str
@@ -81,7 +81,6 @@ class Plan(t.NamedTuple):
     changes: Mapping[str, Change]
     notes: tuple[str, ...] = ()
     repeats: bool = False
-    body: bytes = b""
 
     @property
     def sends(self) -> bool:
@@ -104,16 +103,17 @@ class Job:
     """One DID of a run: what is wanted, what is planned, and what came of it.
 
     C(plan) is None where no plan can be made; C(error) then says why. C(record): what the registry holds in the end, None for a
-    DID that was not attempted.
+    DID that was not attempted. C(body): of the request, once it is planned.
     """
 
-    __slots__ = ("desired", "error", "plan", "record")
+    __slots__ = ("body", "desired", "error", "plan", "record")
 
     def __init__(self, desired: Desired) -> None:
         self.desired = desired
         self.plan: Plan | None = None
         self.record: Record | None = None
         self.error: DidError | None = None
+        self.body = b""
 
     @property
     def sends(self) -> bool:

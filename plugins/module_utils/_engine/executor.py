@@ -525,9 +525,9 @@ class Dispatcher:
 
         try:
             if attempts.plan.record_id is None:
-                outcome = client.create(attempts.plan.body, before_send)
+                outcome = client.create(attempts.job.body, before_send)
             else:
-                outcome = client.edit(attempts.plan.record_id, attempts.plan.body, before_send)
+                outcome = client.edit(attempts.plan.record_id, attempts.job.body, before_send)
         # It is raised again where it belongs.
         except BaseException as error:  # pylint: disable=broad-exception-caught
             return _Crash(error, client.bytes_sent)

@@ -123,9 +123,9 @@ class Converger:
         try:
             plan = decide(job.desired, *found, self.settings.policy, self.fingerprints)
             if plan.sends:
-                from .preflight import encode_payload
+                from .preflight import encode_body
 
-                plan = plan._replace(body=encode_payload(plan))
+                job.body = encode_body(plan)
         except UnknownOutcome as error:
             from .._messages import with_ways_on
 

@@ -28,7 +28,7 @@ MOST_DIGITS = 15
 _SHOWN_DIGITS = 60
 
 
-def encode_payload(plan: Plan) -> bytes:
+def encode_body(plan: Plan) -> bytes:
     """Return the request's body. Raises C(InvalidParameter) if there is nothing to send, or too much."""
     if not plan.payload:
         raise InvalidParameter(

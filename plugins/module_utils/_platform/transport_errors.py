@@ -22,7 +22,7 @@ import typing as t
 from .outcome import NotPermitted
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .connection import Connection
 
@@ -44,7 +44,7 @@ class UnusableConnection(Exception):
 
 
 # What exceptions of this package mean, and whether a retry may succeed.
-_OWN = {
+_OWN: Mapping[type[BaseException], tuple[str, bool]] = {
     NotPermitted: ("the claim on this DID had ended", True),
     UnusableConnection: (
         "the connection was closed, or data came on it, before the request was written",
@@ -59,7 +59,7 @@ _OWN = {
         False,
     ),
 }
-_HTTP = {
+_HTTP: Mapping[type[BaseException], str] = {
     http.client.RemoteDisconnected: "the connection was closed without an answer",
     http.client.IncompleteRead: "the answer broke off before its end",
     http.client.HTTPException: "what came is no answer by the rules of HTTP",
