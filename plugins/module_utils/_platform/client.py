@@ -20,7 +20,7 @@ from .._secrets import SecretIndex
 from .answers import TRAILING_DATA, Answer
 from .connection import Connection
 from .outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
-from .responses import Request, interpret
+from .responses import SentRequest, interpret
 from .transport import Exchange, Transport
 from .transport_errors import UnusableConnection, describe
 
@@ -96,7 +96,7 @@ class Client:
             except UnusableConnection:
                 # Nothing was written, so a new connection takes its place.
                 answer = transport.send(exchange, method, record_id, body)
-            request = Request(self._connection.api_url, transport.path(record_id), record_id)
+            request = SentRequest(self._connection.api_url, transport.path(record_id), record_id)
             outcome = interpret(answer, request, self._shared.secrets.sanitize)
         except ImportError:
             raise  # no state of the network

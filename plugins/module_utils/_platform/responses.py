@@ -47,7 +47,7 @@ _REFUSED = "the platform refused the request"
 _PARTIAL = (206, 226)
 
 
-class Request(t.NamedTuple):
+class SentRequest(t.NamedTuple):
     """A request that was sent. C(record_id): of the record that it edits; None for a create."""
 
     api_url: str
@@ -55,7 +55,9 @@ class Request(t.NamedTuple):
     record_id: int | None
 
 
-def interpret(answer: Answer, request: Request, sanitize: Callable[[str], str | None]) -> Outcome:
+def interpret(
+    answer: Answer, request: SentRequest, sanitize: Callable[[str], str | None]
+) -> Outcome:
     """Return what became of a request, by the vendor's page and its error page.
 
     :param sanitize: returns the platform's C(reason) as it may be shown, or None where it may not.
@@ -65,7 +67,7 @@ def interpret(answer: Answer, request: Request, sanitize: Callable[[str], str | 
 
 class _Interpreter:
     def __init__(
-        self, answer: Answer, request: Request, sanitize: Callable[[str], str | None]
+        self, answer: Answer, request: SentRequest, sanitize: Callable[[str], str | None]
     ) -> None:
         self._status = answer.status
         self._answer = answer
@@ -360,7 +362,7 @@ def _retry_after(header: str | None) -> float | None:
         return None
 
 
-def _redirected_origin(answer: Answer, request: Request) -> str | None:
+def _redirected_origin(answer: Answer, request: SentRequest) -> str | None:
     """Describe where a redirect leads that changes scheme or host and nothing else. None for other redirects.
 
     Not for 303: by RFC 9110, 15.4.4, a server answers so after it has done what the request asked for.

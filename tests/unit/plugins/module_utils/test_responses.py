@@ -18,7 +18,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._platform.answers 
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome import Outcome
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.responses import (
-    Request,
+    SentRequest,
     interpret,
 )
 
@@ -37,7 +37,7 @@ OTHERS = sorted({100, 101, 199, 206, 226, *range(300, 1000)} - {*CERTAIN})
 def outcome_of(received: bytes, record_id: int | None = None) -> Outcome:
     """Interpret the answer to a create, or to the edit of a record."""
     path = PATH if record_id is None else f"{PATH}/{record_id}"
-    request = Request("https://sip.example.com", path, record_id)
+    request = SentRequest("https://sip.example.com", path, record_id)
     return interpret(read_answer(received), request, lambda reason: reason)
 
 
@@ -430,7 +430,7 @@ def test_a_reason_that_may_not_be_shown_is_withheld_and_that_is_told() -> None:
     for status in (200, 422, 500):
         answer = read_answer(message(status, REFUSED))
         outcome = interpret(
-            answer, Request("https://sip.example.com", PATH, None), lambda reason: None
+            answer, SentRequest("https://sip.example.com", PATH, None), lambda reason: None
         )
         assert outcome.reason is None
         assert "withheld" in outcome.message and "secret" in outcome.message
