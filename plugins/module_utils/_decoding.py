@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What a text says once what encodes it is taken off: escapes, HTML, base64, hexadecimal and other numbers. Pure functions."""
+"""Decodes texts of unknown encoding: escapes, HTML, base64, hexadecimal and other numbers. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from urllib.parse import unquote
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterator
 
-_DEPTH = 4
-_MOST = 1000
+_MAX_LAYERS = 4
+_MAX_DECODINGS = 1000
 
 # An escape may have been escaped again, which doubles its backslashes each time.
 _BACKSLASH = re.compile(
@@ -35,6 +35,7 @@ _QUOTED_PRINTABLE = re.compile(r"=([0-9a-f]{2})", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:amp;)+(?=#|[a-z])", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}")
+_BASE32 = re.compile(r"[A-Z2-7]{8,}", re.IGNORECASE)
 _URL_SAFE = str.maketrans("-_", "+/")
 _HEXADECIMAL = re.compile(
     r"(?:(?:0x|\\+x|[xX%=]|U\+0{0,4}|\\+u00)?[0-9a-f]{2}h?[^0-9A-Za-z\\%=]{0,4}){3,}", re.IGNORECASE
@@ -46,30 +47,30 @@ _NUMBERS = re.compile(
 )
 
 
-def unescaped(text: str) -> Iterator[str]:
-    """Yield a text, and what is left of it each time when one layer of escapes is taken off. Linear in its length."""
-    for _layer in range(_DEPTH):
+def unescape_layers(text: str) -> Iterator[str]:
+    """Yield a text, and what each layer of escapes in it decodes to. Linear in its length."""
+    for _layer in range(_MAX_LAYERS):
         yield text
         bare = _TAG.sub("", text)
         if bare != text:
             yield bare
-        inner = _without_entities(_without_percents(_without_backslashes(text)))
+        inner = _unescape_entities(_unescape_percents(_unescape_backslashes(text)))
         if inner == text:
             return
         text = inner
 
 
-def readings(text: str) -> Iterator[str | None]:
-    """Yield a short text as it stands, and as each row of several decoders reads it. Ends with None where there are too many."""
+def decodings(text: str) -> Iterator[str | None]:
+    """Yield a short text, and what each sequence of decoders makes of it. Ends with None where there are too many."""
     seen = {text}
     layer = [text]
     yield text
-    for _layer in range(_DEPTH):
+    for _layer in range(_MAX_LAYERS):
         below: list[str] = []
         for new in (new for known in layer for decode in _DECODERS for new in decode(known)):
             if new in seen:
                 continue
-            if len(seen) == _MOST:
+            if len(seen) == _MAX_DECODINGS:
                 yield None
                 return
             seen.add(new)
@@ -78,11 +79,11 @@ def readings(text: str) -> Iterator[str | None]:
         layer = below
 
 
-def _without_backslashes(text: str) -> str:
-    return _BACKSLASH.sub(_character, text) if "\\" in text else text
+def _unescape_backslashes(text: str) -> str:
+    return _BACKSLASH.sub(_unescape, text) if "\\" in text else text
 
 
-def _character(escape: re.Match[str]) -> str:
+def _unescape(escape: re.Match[str]) -> str:
     *hexadecimals, octal, control, other = escape.groups()
     digits = next(filter(None, hexadecimals), None)
     if digits is not None:
@@ -93,57 +94,54 @@ def _character(escape: re.Match[str]) -> str:
     return " " if control else other or ""
 
 
-def _without_percents(text: str) -> str:
+def _unescape_percents(text: str) -> str:
     if "%" not in text:
         return text
     plain = _PERCENT_UNICODE.sub(lambda match: chr(int(match[1], 16)), _PERCENT.sub("%", text))
     return unquote(plain, errors="replace")
 
 
-def _without_quoted_printable(text: str) -> str:
+def _unescape_quoted_printable(text: str) -> str:
     return _QUOTED_PRINTABLE.sub(lambda match: chr(int(match[1], 16)), text)
 
 
-def _without_entities(text: str) -> str:
+def _unescape_entities(text: str) -> str:
     return html.unescape(_ENTITY.sub("&", text)) if "&" in text else text
 
 
-def _one(decode: Callable[[str], str]) -> Callable[[str], Iterator[str]]:
+def _single(decode: Callable[[str], str]) -> Callable[[str], Iterator[str]]:
     return lambda text: iter((decode(text),))
 
 
 def _from_base64(text: str) -> Iterator[str]:
-    """Yield what the base64 in a text says. Where it begins within a word is not known, so each of four places is tried."""
+    """Decode the base64 in a text. Where it begins within a word is not known, so each of four places is tried."""
     for whole in dict.fromkeys((text, "".join(text.split()))):
         words = _BASE64.findall(whole.translate(_URL_SAFE))
         for start in range(4):
-            decoded = " ".join(filter(None, (_bits(word[start:]) for word in words)))
+            decoded = " ".join(filter(None, (_decode_base64(word[start:]) for word in words)))
             if decoded:
                 yield decoded
 
 
-def _bits(word: str) -> str:
+def _decode_base64(word: str) -> str:
     # One character alone is less than a byte.
     usable = word[: len(word) - (len(word) % 4 == 1)]
-    return _text(base64.b64decode(usable + "=" * (-len(usable) % 4)))
-
-
-_BASE32 = re.compile(r"[A-Z2-7]{8,}", re.IGNORECASE)
+    return _decode_octets(base64.b64decode(usable + "=" * (-len(usable) % 4)))
 
 
 def _from_base32(text: str) -> Iterator[str]:
-    """Yield what the base32 in a text says. Groups of eight characters begin at any of them."""
+    """Decode the base32 in a text. Groups of eight characters begin at any of them."""
     words = _BASE32.findall(text)
     for start in range(8 if words else 0):
-        decoded = " ".join(_bits32(word[start:].upper()) for word in words)
+        decoded = " ".join(_decode_base32(word[start:].upper()) for word in words)
         if decoded.strip():
             yield decoded
 
 
-def _bits32(word: str) -> str:
+def _decode_base32(word: str) -> str:
     # So many of the last characters are less than a byte.
     usable = word[: len(word) - {1: 1, 3: 1, 6: 1}.get(len(word) % 8, 0)]
-    return _text(base64.b32decode(usable + "=" * (-len(usable) % 8)))
+    return _decode_octets(base64.b32decode(usable + "=" * (-len(usable) % 8)))
 
 
 def _from_hexadecimal(text: str) -> Iterator[str]:
@@ -151,28 +149,32 @@ def _from_hexadecimal(text: str) -> Iterator[str]:
     # Where a pair begins in a run of digits is not known.
     for start in range(2):
         pairs = (digits[start:] for digits in runs)
-        decoded = " ".join(_text(bytes.fromhex(pair[: len(pair) // 2 * 2])) for pair in pairs)
+        decoded = " ".join(
+            _decode_octets(bytes.fromhex(pair[: len(pair) // 2 * 2])) for pair in pairs
+        )
         if decoded:
             yield decoded
 
 
 def _from_numbers(text: str) -> Iterator[str]:
-    """Yield what lists of characters' codes say, in decimal and in octal, as some languages print bytes."""
+    """Decode lists of character codes, in decimal and in octal, as some languages print bytes."""
     lists = [re.findall(r"\d+", run) for run in _NUMBERS.findall(text)]
     for base in (10, 8):
-        decoded = " ".join("".join(_coded(number, base) for number in numbers) for numbers in lists)
+        decoded = " ".join(
+            "".join(_from_code(number, base) for number in numbers) for numbers in lists
+        )
         if decoded.strip():
             yield decoded
 
 
-def _coded(number: str, base: int) -> str:
+def _from_code(number: str, base: int) -> str:
     try:
         return chr(int(number, base))
     except ValueError:
         return ""
 
 
-def _text(octets: bytes) -> str:
+def _decode_octets(octets: bytes) -> str:
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError:
@@ -180,12 +182,12 @@ def _text(octets: bytes) -> str:
 
 
 _DECODERS: tuple[Callable[[str], Iterator[str]], ...] = (
-    _one(_without_backslashes),
-    _one(_without_percents),
-    _one(_without_entities),
-    _one(lambda text: _TAG.sub("", text)),
-    _one(lambda text: text[::-1]),
-    _one(_without_quoted_printable),
+    _single(_unescape_backslashes),
+    _single(_unescape_percents),
+    _single(_unescape_entities),
+    _single(lambda text: _TAG.sub("", text)),
+    _single(lambda text: text[::-1]),
+    _single(_unescape_quoted_printable),
     _from_hexadecimal,
     _from_numbers,
     _from_base64,

@@ -40,14 +40,14 @@ def failure(plan: Plan, outcome: Outcome, attempt: str, target: Target) -> DidEr
     desired = plan.desired
     reason = f": {outcome.reason}" if outcome.reason and outcome.kind != "unknown_outcome" else ""
     named = f"HTTP {outcome.http_status}"
-    status = "" if outcome.http_status is None or named in outcome.words else f" ({named})"
+    status = "" if outcome.http_status is None or named in outcome.message else f" ({named})"
     what = (
         "the create (PUT)"
         if plan.action == CREATE
         else f"the edit (POST) of record {plan.record_id}"
     )
     error = _ERRORS[outcome.kind](
-        f"{desired.label}: {what} {_VERBS[outcome.kind]}: {outcome.words}{status}{reason}",
+        f"{desired.label}: {what} {_VERBS[outcome.kind]}: {outcome.message}{status}{reason}",
         did_number=desired.did_number,
         record_id=plan.record_id if outcome.record_id is None else outcome.record_id,
         http_status=outcome.http_status,
@@ -157,7 +157,7 @@ def recording(created: Sequence[tuple[str, int]], target: Target) -> str:
 def unsettled(plan: Plan, outcome: Outcome, error: DidError, left: str) -> DidError:
     """Return the error for a request that was certainly not applied, where that could not be recorded. C(left): as C(still_open)."""
     return type(error)(
-        f"{plan.desired.label}: not applied ({outcome.words}), but that could not be recorded: {error.message}{left}",
+        f"{plan.desired.label}: not applied ({outcome.message}), but that could not be recorded: {error.message}{left}",
         did_number=plan.desired.did_number,
         record_id=plan.record_id,
     )

@@ -103,16 +103,17 @@ class Job:
     """One DID of a run: what is wanted, what is planned, and what came of it.
 
     C(plan) is None where no plan can be made; C(error) then says why. C(record): what the registry holds in the end, None for a
-    DID that was not attempted.
+    DID that was not attempted. C(body): of the request, once it is planned.
     """
 
-    __slots__ = ("desired", "error", "plan", "record")
+    __slots__ = ("body", "desired", "error", "plan", "record")
 
     def __init__(self, desired: Desired) -> None:
         self.desired = desired
         self.plan: Plan | None = None
         self.record: Record | None = None
         self.error: DidError | None = None
+        self.body = b""
 
     @property
     def sends(self) -> bool:

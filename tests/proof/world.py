@@ -24,7 +24,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     Revision,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.corrections import Statement
-from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Client
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import Connection
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome import Outcome
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
@@ -101,25 +101,25 @@ class _Life:
 class _Client:
     """A client during whose requests something happens."""
 
-    def __init__(self, client: Platform, moments: Moments) -> None:
+    def __init__(self, client: Client, moments: Moments) -> None:
         self._client = client
         self._moments = moments
 
     @property
-    def began(self) -> bool:
+    def bytes_sent(self) -> bool:
         """As the client itself."""
-        return self._client.began
+        return self._client.bytes_sent
 
     def close(self) -> None:
         """Whose client it is, closes it."""
 
-    def create(self, payload: Any, permit: Callable[[float], None]) -> Outcome:
+    def create(self, body: bytes, before_send: Callable[[float], None]) -> Outcome:
         """Send a PUT."""
-        return self._around(lambda: self._client.create(payload, permit))
+        return self._around(lambda: self._client.create(body, before_send))
 
-    def edit(self, record_id: int, payload: Any, permit: Callable[[float], None]) -> Outcome:
+    def edit(self, record_id: int, body: bytes, before_send: Callable[[float], None]) -> Outcome:
         """Send a POST."""
-        return self._around(lambda: self._client.edit(record_id, payload, permit))
+        return self._around(lambda: self._client.edit(record_id, body, before_send))
 
     def _around(self, request: Callable[[], Outcome]) -> Outcome:
         _come(self._moments, BEFORE_REQUEST)
@@ -175,7 +175,7 @@ class World:
             happenings[kill] = die
         with self.registry(write=not check) as registry:
             fingerprints = Fingerprints(self.api_key, registry.registry_id)
-            with contextlib.closing(Platform(connection)) as client:
+            with contextlib.closing(Client(connection)) as client:
                 converger = Converger(
                     _Watched(registry, life, happenings),
                     settings,

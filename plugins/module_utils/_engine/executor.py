@@ -35,7 +35,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
 
     from .._model import Job, Plan, Record
-    from .._platform.client import Platform
+    from .._platform.client import Client
     from .._platform.outcome import Outcome
     from .._registry.registry import Registry
     from .planner import Converger
@@ -396,7 +396,7 @@ class Dispatcher:
         elif isinstance(written, DidError) and answer.state == _outcome.NOT_APPLIED:
             left = self._still_open(attempts)
             told = _telling.unsettled(attempts.plan, answer, written, left)
-            self._hold_back(attempts, told, f"{answer.words}; {written.message}")
+            self._hold_back(attempts, told, f"{answer.message}; {written.message}")
         else:
             self._not_applied(attempts, answer)
 
@@ -509,11 +509,11 @@ class Dispatcher:
 
     # Sending
 
-    def perform(self, attempts: _Attempts, platform: Platform) -> Outcome | _Crash:
+    def perform(self, attempts: _Attempts, client: Client) -> Outcome | _Crash:
         """Make one request under its claim. Called by workers too; nothing is raised."""
         failures: list[DidError] = []
 
-        def permit(seconds: float) -> None:
+        def before_send(seconds: float) -> None:
             # The last look before the first byte: a runner that was held up must not send under a claim that has ended.
             try:
                 held = self._registry.journal.is_claim_valid(attempts.token, seconds)
@@ -525,18 +525,18 @@ class Dispatcher:
 
         try:
             if attempts.plan.record_id is None:
-                outcome = platform.create(attempts.plan.payload, permit)
+                outcome = client.create(attempts.job.body, before_send)
             else:
-                outcome = platform.edit(attempts.plan.record_id, attempts.plan.payload, permit)
+                outcome = client.edit(attempts.plan.record_id, attempts.job.body, before_send)
         # It is raised again where it belongs.
         except BaseException as error:  # pylint: disable=broad-exception-caught
-            return _Crash(error, platform.bytes_sent)
+            return _Crash(error, client.bytes_sent)
         if failures:
             return _Crash(failures[0], False)
         return outcome
 
     @property
-    def client(self) -> Callable[[], Platform]:
+    def client(self) -> Callable[[], Client]:
         """Return what makes a client."""
         return self._converger.client
 
@@ -606,7 +606,7 @@ class _Workers:
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, client: Platform) -> None:
+    def _serve(self, client: Client) -> None:
         while True:
             attempts = self._orders.get()
             if attempts is None:

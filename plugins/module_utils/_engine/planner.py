@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Sequence
 
     from .._model import Found
-    from .._platform.client import Platform
+    from .._platform.client import Client
     from .._platform.connection import Connection
     from .._registry.registry import Registry
     from .._secrets import Fingerprints
@@ -62,7 +62,7 @@ class Converger:
         registry: Registry,
         settings: Settings,
         fingerprints: Fingerprints,
-        client: Callable[[], Platform],
+        client: Callable[[], Client],
         *,
         sleep: Callable[[float], None] = time.sleep,
         stopping: Callable[[], str | None] = lambda: None,
@@ -123,9 +123,9 @@ class Converger:
         try:
             plan = decide(job.desired, *found, self.settings.policy, self.fingerprints)
             if plan.sends:
-                from .preflight import check_payload
+                from .preflight import encode_body
 
-                check_payload(plan)
+                job.body = encode_body(plan)
         except UnknownOutcome as error:
             from .._messages import with_ways_on
 

@@ -15,7 +15,7 @@ import typing as t
 from .._errors import DidError, InvalidParameter, Unreachable
 from .._fields import identity
 from .._model import CREATE
-from .._platform.outcome import encode
+from .._platform.body import encode
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Iterable, Sequence
@@ -28,15 +28,15 @@ MOST_DIGITS = 15
 _SHOWN_DIGITS = 60
 
 
-def check_payload(plan: Plan) -> None:
-    """Raise C(InvalidParameter) if there is nothing to send, or too much."""
+def encode_body(plan: Plan) -> bytes:
+    """Return the request's body. Raises C(InvalidParameter) if there is nothing to send, or too much."""
     if not plan.payload:
         raise InvalidParameter(
             f"{plan.desired.label}: the task declares no field, so there is nothing to send. Declare at least one field",
             record_id=plan.record_id,
         )
     try:
-        encode(plan.payload)
+        return encode(plan.payload)
     except InvalidParameter as error:
         raise InvalidParameter(
             f"{plan.desired.label}: {error.message}", did_number=plan.desired.did_number

@@ -16,7 +16,7 @@ import typing as t
 from .. import _fields
 from .._errors import DidError, defect
 from .._fields import masked
-from .._platform.connection import Connection, shown_path
+from .._platform.connection import Connection, masked_path
 from .._secrets import MARK_REFUSED, is_mark
 from .arguments import option, refuse
 from .task import Module, Result
@@ -122,7 +122,7 @@ def told(plan: Plan, record: Record | None, connection: Connection) -> Result:
     if plan.sends:
         result["request"] = {
             "method": "PUT" if plan.record_id is None else "POST",
-            "path": shown_path(connection, plan.record_id),
+            "path": masked_path(connection, plan.record_id),
             "body": masked(plan.payload),
         }
     return result

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
     from .._engine.planner import Settings
     from .._model import Desired, Job
-    from .._platform.client import Platform, Shared
+    from .._platform.client import Client, SharedState
     from .task import Module
 
 
@@ -100,16 +100,16 @@ def converging(
         )
 
 
-def _client_maker(connection: Connection, secrets: set[str]) -> Callable[[], Platform]:
-    shared: list[Shared] = []
+def _client_maker(connection: Connection, secrets: set[str]) -> Callable[[], Client]:
+    shared: list[SharedState] = []
 
-    def client() -> Platform:
+    def client() -> Client:
         # A run with nothing to do does not pay for what a request needs.
-        from .._platform.client import Platform, Shared
+        from .._platform.client import Client, SharedState
 
         if not shared:
-            shared.append(Shared(secrets))
-        return Platform(connection, shared[0])
+            shared.append(SharedState(secrets))
+        return Client(connection, shared[0])
 
     return client
 

@@ -19,9 +19,9 @@ from .. import _fields
 from .._errors import InvalidParameter
 from .._input.entries import ATTEMPT, is_attempt
 from .._input.ranges import LAST_NUMBER
-from .._platform.connection import shown_address
+from .._platform.connection import origin
 from .._registry.location import may_be_shown
-from .._secrets import DISTINCT, MASK
+from .._secrets import FRAGMENT_LENGTH, MASK
 
 Spec = dict[str, dict[str, t.Any]]
 Result = dict[str, t.Any]
@@ -145,7 +145,7 @@ class Module(AnsibleModule):
 
 def is_distinct(secret: str) -> bool:
     """Tell whether masking a secret wherever it occurs leaves ids and words readable. Results do not hold it in any case."""
-    return len(secret) >= DISTINCT and not secret.isdigit()
+    return len(secret) >= FRAGMENT_LENGTH and not secret.isdigit()
 
 
 def shown_value(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
@@ -156,7 +156,7 @@ def shown_value(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any
     if name in ("registry", "copy_from"):
         return value if may_be_shown(str(value)) else MASK
     if name == "api_url":
-        return shown_address(str(value)) or MASK
+        return origin(str(value)) or MASK
     if name in ("defaults", "dids"):
 
         return shown_items(value)

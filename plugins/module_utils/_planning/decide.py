@@ -119,7 +119,7 @@ def _verdict(name: str, wire: t.Any, known: Record, fingerprints: Fingerprints) 
 def _compare(name: str, stored: t.Any, wire: t.Any, fingerprints: Fingerprints) -> str:
     field = BY_NAME[name]
     if field.secret:
-        if not fingerprints.made(stored):
+        if not fingerprints.is_comparable(stored):
             return _UNCHECKABLE
         return _SAME if stored == fingerprints.of(name, wire) else _DIFFERENT
     return _SAME if same(name, stored, wire) else _DIFFERENT

@@ -34,7 +34,7 @@ class Connection(t.NamedTuple):
     allow_http: bool = False
 
     def __repr__(self) -> str:
-        return f"Connection({shown_address(self.api_url)})"
+        return f"Connection({origin(self.api_url)})"
 
 
 def platform_name(api_url: str) -> str:
@@ -100,7 +100,7 @@ def _parts(api_url: str) -> SplitResult:
     return parts
 
 
-def shown_address(api_url: str) -> str | None:
+def origin(api_url: str) -> str | None:
     """Return scheme, host and port of an address: what follows may be a token, mistakenly. None if it is no address."""
     try:
         parts = urlsplit(api_url)
@@ -124,11 +124,12 @@ def is_loopback(host: str) -> bool:
         return host.rstrip(".").lower() == "localhost"
 
 
-def shown_path(connection: Connection, record_id: int | None) -> str:
+def masked_path(connection: Connection, record_id: int | None) -> str:
     """Return the request's path with marks in place of token and key."""
-    return path(connection, MASK, MASK, record_id)
+    path = request_path(connection, MASK, MASK)
+    return path if record_id is None else f"{path}/{record_id}"
 
 
-def path(connection: Connection, token: str, key: str, record_id: int | None) -> str:
-    base = urlsplit(connection.api_url).path.rstrip("/")
-    return f"{base}{_ENDPOINT}/{token}/{key}" + ("" if record_id is None else f"/{record_id}")
+def request_path(connection: Connection, token: str, key: str) -> str:
+    """Return the path of a create."""
+    return f"{urlsplit(connection.api_url).path.rstrip('/')}{_ENDPOINT}/{token}/{key}"

@@ -5,36 +5,27 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""A request's body, and what became of a request: without the means to send one."""
+"""What became of a request: without the means to send one."""
 
 from __future__ import annotations
 
-import json
 import typing as t
-
-from .._errors import InvalidParameter
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
 
 APPLIED = "applied"
 NOT_APPLIED = "not_applied"
 UNKNOWN = "unknown"
 
-BODY_LIMIT = 128_000
-"""Bytes; the vendor's error page: 413 for a body over 128 kB."""
-
 
 class Outcome(t.NamedTuple):
     """What became of one request.
 
-    C(state): one of the three outcomes. C(words): what happened, for people. C(kind): the error's kind where it was not applied.
+    C(state): one of the three outcomes. C(message): what happened, for people. C(kind): the error's kind where it was not applied.
     C(record_id): as answered (the created one, or the edited one). C(retry_after): seconds, where the platform asked for a pause.
     C(retryable): whether the same request may succeed a little later; whether it may be sent again is for the caller to know.
     """
 
     state: str
-    words: str = ""
+    message: str = ""
     kind: str = ""
     record_id: int | None = None
     http_status: int | None = None
@@ -44,18 +35,4 @@ class Outcome(t.NamedTuple):
 
 
 class NotPermitted(Exception):
-    """Raised by the caller's permit to stop a request before its first byte."""
-
-
-_WRITER = json.JSONEncoder(ensure_ascii=False)
-
-
-def encode(payload: Mapping[str, t.Any]) -> bytes:
-    """Return the request's body: JSON in UTF-8, as the vendor's samples write it. Raises C(InvalidParameter) if it is too large."""
-    body = _WRITER.encode(payload).encode("utf-8")
-    if len(body) > BODY_LIMIT:
-        raise InvalidParameter(
-            f"the request's body would be {len(body)} bytes; the platform takes {BODY_LIMIT} (128 kB). Shorten annotations, description"
-            " or host_additional"
-        )
-    return body
+    """Raised by the caller's C(before_send) to stop a request before its first byte."""

@@ -5,101 +5,159 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Sends bytes to the platform and reads what comes, over connections that are watched."""
+"""Sends requests to the platform, and reads what comes, on connections of urllib3 that are watched.
+
+urllib3 is used without the session of requests, which would add cookies, follow redirects and read C(.netrc). What the environment
+says of proxies and certificates, and how a URL is normalised, is as requests has it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
+import os
 import socket
 import ssl
 import time
 import typing as t
 from urllib.parse import quote, urlsplit
 
-from .connection import Connection, is_loopback, path
-from .transport_errors import ForeignProxy, NotQuiet
+from .answers import ANSWER_LIMIT, Answer, read_answer
+from .connection import Connection, is_loopback, request_path
+from .transport_errors import InvalidProxy, MissingCertificates, RemoteProxy, UnusableConnection
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+_HEADERS = {
+    "User-Agent": "nextbilling.did",
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+}
 
 
-class _Route:
-    """The way to the platform: what is the same for all requests of a session."""
+class Transport:
+    """One connection at a time to one platform, direct or through a proxy. It is opened when it is needed.
 
-    def __init__(self, session: t.Any, connection: Connection) -> None:
+    C(requests_answered): how many requests the connection has answered, by the caller's count.
+    """
+
+    def __init__(self, connection: Connection) -> None:
         import requests
+        import urllib3
 
-        token, key = quote(connection.api_token, safe=""), quote(connection.api_key, safe="")
         parts = urlsplit(connection.api_url)
-        self._path = path(connection, token, key, None)
-        url = f"{parts.scheme}://{parts.netloc}{self._path}"
-        verify = (connection.ca_path or True) if connection.validate_certs else False
-        found = session.merge_environment_settings(url, {}, None, verify, None)
-        if parts.scheme == "http" and not connection.allow_http:
-            _refuse_foreign_proxy(url, found["proxies"])
-        self.settings = {name: found[name] for name in ("verify", "cert", "proxies")}
-        self.adapter = session.get_adapter(url)
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
+        self._path = request_path(
+            connection, quote(connection.api_token, safe=""), quote(connection.api_key, safe="")
+        )
+        prepared = requests.PreparedRequest()
+        prepared.prepare_url(f"{parts.scheme}://{parts.netloc}{self._path}", None)
+        url = t.cast("str", prepared.url)
+        proxy = _find_proxy(url, connection)
+        self._target = url if proxy and url.startswith("http:") else prepared.path_url
+        manager = urllib3.PoolManager() if proxy is None else _proxy_manager(proxy)
+        self._pool: t.Any = manager.connection_from_url(
+            url, pool_kwargs=_tls_settings(url, connection)
+        )
+        self._pool.ConnectionCls = type(
+            "WatchedConnection", (_WatchedConnection, self._pool.ConnectionCls), {"transport": self}
+        )
+        self._options: Mapping[str, t.Any] = {
+            "headers": _HEADERS,
+            "timeout": urllib3.Timeout(
+                connect=min(connection.connect_timeout, connection.timeout), read=connection.timeout
+            ),
+            "retries": urllib3.Retry(False),
+            "redirect": False,
+            "assert_same_host": False,  # of a proxy, it is another one
+            "preload_content": False,
+            "decode_content": False,
         }
-        self._request = session.prepare_request(requests.Request("PUT", url, headers, data=b"{}"))
-        self._url = self._request.url
-        self._target = self.adapter.request_url(self._request, self.settings["proxies"])
+        self._open: t.Any = None
+        self.exchange: Exchange | None = None
+        self.requests_answered = 0
 
     def path(self, record_id: int | None) -> str:
         """Return the path of a request."""
         return self._path if record_id is None else f"{self._path}/{record_id}"
 
-    def request(self, method: str, record_id: int | None, body: bytes) -> t.Any:
-        """Return a request that is ready to be sent. It is the same object for all requests, as one is made after the other."""
-        request = self._request
-        request.method = method
-        request.body = body
-        request.headers["Content-Length"] = str(len(body))
-        end = "" if record_id is None else f"/{record_id}"
-        request.url = self._url + end
-        self.adapter.target = self._target + end
-        return request
+    def send(self, exchange: Exchange, method: str, record_id: int | None, body: bytes) -> Answer:
+        """Send a request and read its answer. Raises exceptions of urllib3, http.client, socket and ssl, and those of this package."""
+        self.exchange = exchange
+        target = self._target if record_id is None else f"{self._target}/{record_id}"
+        response = self._pool.urlopen(method, target, body, **self._options)
+        # The pool has the connection back once the whole answer has been read. Else this closes it.
+        with contextlib.closing(response):
+            response.read(ANSWER_LIMIT + 1, decode_content=False)
+        return read_answer(bytes(exchange.received))
+
+    def use(self, connection: t.Any) -> None:
+        """Note the connection that is in use from now on."""
+        self._open = connection
+        self.requests_answered = 0
+
+    def close(self) -> None:
+        """Close the connection. The next request opens one."""
+        if self._open is not None:
+            self._open.close()
 
 
-def _refuse_foreign_proxy(url: str, proxies: t.Any) -> None:
-    from requests.utils import select_proxy
+def _find_proxy(url: str, connection: Connection) -> str | None:
+    """Return the URL of the proxy that the environment names for a URL, or None."""
+    from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+    from urllib3.util import parse_url
 
-    proxy = select_proxy(url, proxies)
-    if proxy and not is_loopback(urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname or ""):
-        raise ForeignProxy
+    proxy = select_proxy(url, get_environ_proxies(url))
+    if not proxy:
+        return None
+    proxy = str(prepend_scheme_if_needed(proxy, "http"))
+    host = parse_url(proxy).host
+    if not host:
+        raise InvalidProxy  # urllib3 would go past it
+    if url.startswith("http:") and not connection.allow_http and not is_loopback(host.strip("[]")):
+        raise RemoteProxy
+    return proxy
 
 
-class _Wire:
-    """Watches one exchange at a time.
+def _proxy_manager(proxy: str) -> t.Any:
+    from requests.utils import get_auth_from_url
+    from urllib3 import ProxyManager
+    from urllib3.util import make_headers
 
-    C(bytes_sent): whether a byte of the request has been written. C(received): all that has come since then. C(heard): whether
-    something came before that. C(served): how many requests this connection has answered; C(most): how many the server lets it.
+    user, password = get_auth_from_url(proxy)
+    headers = make_headers(proxy_basic_auth=f"{user}:{password}") if user else None
+    return ProxyManager(proxy, proxy_headers=headers)
+
+
+def _tls_settings(url: str, connection: Connection) -> dict[str, str]:
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    if not connection.validate_certs or url.startswith("http:"):
+        return {"cert_reqs": "CERT_NONE"}
+    environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    place = connection.ca_path or environment or DEFAULT_CA_BUNDLE_PATH
+    if not os.path.exists(place):
+        raise MissingCertificates
+    return {
+        "cert_reqs": "CERT_REQUIRED",
+        "ca_cert_dir" if os.path.isdir(place) else "ca_certs": place,
+    }
+
+
+class Exchange:
+    """One request and its answer, within one deadline.
+
+    C(bytes_sent): whether a byte of the request has been written. C(received): all that has come since then. C(unexpected_data):
+    whether something came before that.
     """
 
-    def __init__(self) -> None:
-        self.bytes_sent = self.heard = False
+    def __init__(self, timeout: float, before_send: Callable[[float], None]) -> None:
+        self.bytes_sent = self.unexpected_data = False
         self.received = bytearray()
-        self.served = 0
-        self.most: int | None = None
-        self._sock: t.Any = None
-        self._deadline = 0.0
-        self._permit: Callable[[float], None] = lambda seconds: None
-        self._head: bytes | None = None
-
-    def start(self, timeout: float, permit: Callable[[float], None]) -> None:
-        """Begin an exchange. C(timeout): the seconds until its deadline."""
-        self.bytes_sent = self.heard = False
-        self._head = None
         self._deadline = time.monotonic() + timeout
-        self._permit = permit
-
-    def restart(self) -> None:
-        """Begin the request anew, of which nothing was written, on another connection."""
-        self._head = None
+        self._before_send = before_send
 
     def remaining(self) -> float:
         """Return the seconds until the deadline, or raise C(TimeoutError)."""
@@ -108,19 +166,12 @@ class _Wire:
             raise TimeoutError("the exchange's deadline has passed")
         return seconds
 
-    def write(self, sock: t.Any, data: bytes) -> None:
-        """Write to the platform, after the permit and within the deadline.
-
-        A request comes in two pieces, its head and then its body, as none is without a body. They leave together: that is
-        one packet in place of two, and no server waits between them.
-        """
-        if self._head is None:
-            self._head = bytes(data)
-            return
-        data, self._head = self._head + data, b""
-        if not self.bytes_sent:
-            self._look(sock)
-        rest = memoryview(data)
+    def write(self, sock: t.Any, request: bytes) -> None:
+        """Write a request, after the caller's last look. Raises C(UnusableConnection) if nothing of it was written."""
+        self._before_send(self.remaining())
+        self.received.clear()  # what a proxy answered to CONNECT
+        self._check_silence(sock)
+        rest = memoryview(request)
         while rest:
             sock.settimeout(self.remaining())
             first, self.bytes_sent = not self.bytes_sent, True
@@ -130,19 +181,12 @@ class _Wire:
                 # Nothing was taken, if this was the first write; but a part of a TLS record may be out.
                 self.bytes_sent = not first or not _is_plain(sock)
                 if not self.bytes_sent and isinstance(error, ConnectionError):
-                    raise NotQuiet from None
+                    raise UnusableConnection from None
                 raise
             rest = rest[sent:]
 
-    def _look(self, sock: t.Any) -> None:
-        """Look for the last time whether the request may be sent, and whether the connection is quiet.
-
-        What comes before a request is the answer to none, or to the one before it. Raises C(NotQuiet).
-        """
-        if sock is not self._sock:
-            self._sock, self.served, self.most = sock, 0, None
-        self._permit(self.remaining())
-        self.received.clear()
+    def _check_silence(self, sock: t.Any) -> None:
+        """Raise C(UnusableConnection) if something has come: before a request, that is an answer to none, or to the one before it."""
         sock.settimeout(0)
         try:
             found = sock.recv(1)
@@ -150,56 +194,62 @@ class _Wire:
             # With TLS there may be something to read on the socket that is no data, such as tickets for a next session.
             return
         except OSError:
-            raise NotQuiet from None
-        self.heard = found != b""
-        raise NotQuiet
+            raise UnusableConnection from None
+        self.unexpected_data = found != b""
+        raise UnusableConnection
 
 
 def _is_plain(sock: t.Any) -> bool:
     return isinstance(sock, socket.socket) and not isinstance(sock, ssl.SSLSocket)
 
 
-class _DeadlineReader(io.RawIOBase):
-    """Reads from a socket's file within the exchange's deadline, however slowly the bytes drip in."""
+class _WatchedConnection(http.client.HTTPConnection):
+    """Mixed into urllib3's connections: the exchange writes the request, and sets the deadline for what is read."""
 
-    def __init__(self, raw: t.Any, sock: t.Any, wire: _Wire) -> None:
-        self._raw = raw
-        self._sock = sock
-        self._wire = wire
+    transport: Transport
+    is_verified = False
+    _connecting = False
+    _head: bytes | None = None
 
-    def readable(self) -> bool:
-        return True
+    @property
+    def is_connected(self) -> bool:
+        # The exchange looks for data directly before the first byte. urllib3 2 looks here too, and takes tickets of TLS for an end.
+        return self.sock is not None
 
-    def readinto(self, buffer: t.Any) -> int | None:
-        self._sock.settimeout(self._wire.remaining())
-        count = self._raw.readinto(buffer)
-        if count:
-            self._wire.received += buffer[:count]
-        return t.cast("int | None", count)
+    def connect(self) -> None:
+        self._head, self._connecting = None, True
+        try:
+            super().connect()
+        finally:
+            self._connecting = False
+        self.is_verified = True  # else urllib3 warns; the module warns in words of its own
+        self.transport.use(self)
 
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+    def send(self, data: t.Any) -> None:
+        if self.sock is None:
+            self.connect()
+        if self._connecting:
+            super().send(data)  # to the proxy: not yet the request
+        elif self._head is None:
+            # A request comes in two pieces, its head and its body. They leave together: that is one packet in place of two, and no
+            # server waits between them.
+            self._head = bytes(data)
+        else:
+            request, self._head = self._head + data, None
+            t.cast("Exchange", self.transport.exchange).write(self.sock, request)
 
-
-class _WatchedSocket:
-    """A socket whose reading obeys the exchange's deadline; all else is the socket's own."""
-
-    def __init__(self, sock: t.Any, wire: _Wire) -> None:
-        self._sock = sock
-        self._wire = wire
-
-    def __getattr__(self, name: str) -> t.Any:
-        return getattr(self._sock, name)
-
-    def makefile(self, mode: str, *_args: t.Any, **_options: t.Any) -> io.BufferedReader:
-        return io.BufferedReader(
-            _DeadlineReader(self._sock.makefile("rb", buffering=0), self._sock, self._wire)
-        )
+    def response_class(self, sock: t.Any, **options: t.Any) -> _Response:  # type: ignore[override]  # is called alike
+        # Also for what a proxy answers to CONNECT.
+        return _Response(sock, t.cast("Exchange", self.transport.exchange), **options)
 
 
 class _Response(http.client.HTTPResponse):
     """An answer after all interim ones (RFC 9110, 15.2), of which C(http.client) passes over 100 alone."""
+
+    def __init__(self, sock: t.Any, exchange: Exchange, **options: t.Any) -> None:
+        super().__init__(sock, **options)
+        raw = self.fp.detach()
+        self.fp = io.BufferedReader(_DeadlineReader(raw, sock, exchange))
 
     def begin(self) -> None:
         from urllib3.util.response import assert_header_parsing
@@ -216,99 +266,24 @@ class _Response(http.client.HTTPResponse):
         return version, status, reason
 
 
-def _make_session(wire: _Wire) -> t.Any:
-    """Return a C(requests.Session) whose connections are watched, and which takes no passwords from .netrc."""
-    import requests
-    import requests.adapters
-    import urllib3
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+class _DeadlineReader(io.RawIOBase):
+    """Reads from a socket's file within the exchange's deadline, however slowly the bytes drip in."""
 
-    urllib3.disable_warnings(
-        urllib3.exceptions.InsecureRequestWarning
-    )  # the module warns in words of its own
+    def __init__(self, raw: t.Any, sock: t.Any, exchange: Exchange) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._exchange = exchange
 
-    def watched(plain: t.Any) -> t.Any:
-        class Watched(plain):  # type: ignore[misc]  # which class it is, is known at run time only
-            sock: t.Any
-            response_class = _Response
-            _connecting = False
+    def readable(self) -> bool:
+        return True
 
-            @property
-            def is_connected(self) -> bool:
-                # Whether it is quiet is looked at directly before the first byte. urllib3 2 looks here too, and takes tickets of
-                # TLS for an end.
-                return self.sock is not None
+    def readinto(self, buffer: t.Any) -> int | None:
+        self._sock.settimeout(self._exchange.remaining())
+        count = self._raw.readinto(buffer)
+        if count:
+            self._exchange.received += buffer[:count]
+        return t.cast("int | None", count)
 
-            def connect(self) -> None:
-                self._connecting = True
-                try:
-                    super().connect()
-                finally:
-                    self._connecting = False
-                self.sock = _WatchedSocket(self.sock, wire)
-
-            def _tunnel(self) -> None:
-                # What a proxy answers must come within the deadline too; TLS is then made on the socket itself.
-                plain = self.sock
-                self.sock = _WatchedSocket(plain, wire)
-                super()._tunnel()
-                self.sock = plain
-
-            def send(self, data: t.Any) -> None:
-                if self.sock is None:
-                    self.connect()
-                if self._connecting:
-                    super().send(data)  # to the proxy: not yet the request
-                else:
-                    wire.write(self.sock._sock, data)
-
-        return Watched
-
-    class WatchedHTTPPool(HTTPConnectionPool):
-        ConnectionCls = watched(HTTPConnection)
-
-    class WatchedHTTPSPool(HTTPSConnectionPool):
-        ConnectionCls = watched(HTTPSConnection)
-
-    pools = {"http": WatchedHTTPPool, "https": WatchedHTTPSPool}
-
-    class Adapter(requests.adapters.HTTPAdapter):
-        """Sends requests to one platform, and returns the answers of C(urllib3) as they are: C(requests) would add cookies."""
-
-        target = ""  # what the next request's first line names
-        _pool: t.Any = None
-
-        def get_connection_with_tls_context(self, *args: t.Any, **options: t.Any) -> t.Any:
-            # All requests of a session go one way, so it is looked for once.
-            if self._pool is None:
-                self._pool = super().get_connection_with_tls_context(*args, **options)
-            return self._pool
-
-        def request_url(self, request: t.Any, proxies: t.Any) -> t.Any:
-            return self.target or super().request_url(request, proxies)
-
-        def build_response(self, req: t.Any, resp: t.Any) -> t.Any:
-            return resp
-
-        def close(self) -> None:
-            self._pool = None
-            super().close()
-
-        def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
-            super().init_poolmanager(*args, **options)
-            self.poolmanager.pool_classes_by_scheme = pools
-
-        def proxy_manager_for(self, *args: t.Any, **options: t.Any) -> t.Any:
-            manager = super().proxy_manager_for(*args, **options)
-            manager.pool_classes_by_scheme = pools
-            return manager
-
-    session = requests.Session()
-    session.headers = requests.structures.CaseInsensitiveDict({"User-Agent": "nextbilling.did"})
-    session.auth = (
-        lambda request: request
-    )  # requests looks into .netrc only where no authentication is set
-    session.mount("http://", Adapter(max_retries=0))
-    session.mount("https://", Adapter(max_retries=0))
-    return session
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

@@ -5,10 +5,10 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What kept a request from being answered, in words of our own.
+"""What kept a request from being answered, as messages of our own.
 
-Exceptions of C(requests), C(urllib3) and C(ssl) hold the URL, and with it token and key, or what a server wrote. So none of their
-words is ever shown: they are told apart by class, number and code, each of which has a sentence here.
+Exceptions of C(requests), C(urllib3) and C(ssl) hold the URL, and with it token and key, or what a server wrote. So their text is
+never shown: they are told apart by class, number and code, each of which has a message here.
 """
 
 from __future__ import annotations
@@ -22,19 +22,48 @@ import typing as t
 from .outcome import NotPermitted
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .connection import Connection
 
 
-class ForeignProxy(Exception):
+class InvalidProxy(ValueError):
+    """The environment names a proxy without a host."""
+
+
+class RemoteProxy(Exception):
     """Plain HTTP for this machine would leave it through a proxy."""
 
 
-class NotQuiet(Exception):
-    """There was something to read, or an end, on a connection to which nothing had been written yet."""
+class MissingCertificates(Exception):
+    """There is no file or folder of certificates where the task or the environment names one."""
 
 
+class UnusableConnection(Exception):
+    """Data, or an end, has come on a connection before anything of the request was written."""
+
+
+# What exceptions of this package mean, and whether a retry may succeed.
+_OWN: Mapping[type[BaseException], tuple[str, bool]] = {
+    NotPermitted: ("the claim on this DID had ended", True),
+    UnusableConnection: (
+        "the connection was closed, or data came on it, before the request was written",
+        True,
+    ),
+    RemoteProxy: (
+        "a proxy on another machine is set for http://, so token and key would leave this machine readable",
+        False,
+    ),
+    MissingCertificates: (
+        "the certificates of ca_path, or of what the environment names for it, cannot be read",
+        False,
+    ),
+}
+_HTTP: Mapping[type[BaseException], str] = {
+    http.client.RemoteDisconnected: "the connection was closed without an answer",
+    http.client.IncompleteRead: "the answer broke off before its end",
+    http.client.HTTPException: "what came is no answer by the rules of HTTP",
+}
 # X509_V_ERR_… of OpenSSL.
 _OTHER_HOST = 62
 _UNTRUSTED = {
@@ -74,34 +103,24 @@ _ERRORS = {
 }
 
 
-def explain(failure: BaseException, connection: Connection, bytes_sent: bool) -> tuple[str, bool]:
-    """Return what went wrong, and whether it may go better a little later. C(bytes_sent): whether a byte was written."""
-    chain = list(_chain(failure))
-    words, retryable = _cause(chain, connection, bytes_sent)
+def describe(error: BaseException, connection: Connection, bytes_sent: bool) -> tuple[str, bool]:
+    """Return what went wrong, and whether a retry may succeed. C(bytes_sent): whether a byte of the request was written."""
+    chain = list(_chain(error))
+    message, retryable = _cause(chain, connection, bytes_sent)
     if any(type(link).__name__ == "ProxyError" for link in chain):
-        words = f"no connection through the proxy: {words}"
-    return words, retryable
+        message = f"no connection through the proxy: {message}"
+    return message, retryable
 
 
 def _cause(
     chain: Sequence[BaseException], connection: Connection, bytes_sent: bool
 ) -> tuple[str, bool]:
-
     def find(*kinds: type[BaseException]) -> t.Any:
         return next((link for link in chain if isinstance(link, kinds)), None)
 
-    if find(NotPermitted):
-        return "the claim on this DID had ended", True
-    if find(NotQuiet):
-        return (
-            "the connection was closed, or something came on it, before the request was written",
-            True,
-        )
-    if find(ForeignProxy):
-        return (
-            "a proxy on another machine is set for http://, so token and key would leave this machine readable",
-            False,
-        )
+    for kind, described in _OWN.items():
+        if find(kind):
+            return described
     untrusted = find(ssl.SSLCertVerificationError)
     if untrusted is not None:
         return _untrusted(untrusted.verify_code), False
@@ -122,12 +141,9 @@ def _cause(
             else f"connect_timeout: {connection.connect_timeout:g} s"
         )
         return f"the time ran out ({limit})", True
-    if find(http.client.RemoteDisconnected):
-        return "the connection was closed without an answer", True
-    if find(http.client.IncompleteRead):
-        return "the answer broke off before its end", True
-    if find(http.client.HTTPException):
-        return "what came is no answer by the rules of HTTP", True
+    for kind, message in _HTTP.items():
+        if find(kind):
+            return message, True
     return _system_cause(chain, bytes_sent)
 
 
@@ -148,13 +164,10 @@ def _system_cause(chain: Sequence[BaseException], bytes_sent: bool) -> tuple[str
         return f"the connection failed: {_ERRORS.get(number, name)}", True
     if bytes_sent:
         return "the connection failed", True
-    # As requests raises it, and nothing else does.
+    # As http.client raises it for what a proxy answers to CONNECT.
     if any(type(link) is OSError for link in chain):  # pylint: disable=unidiomatic-typecheck
-        return (
-            "the certificates of ca_path, or of what the environment names for it, cannot be read",
-            False,
-        )
-    # What requests and urllib3 raise for an address are ValueErrors.
+        return "it refused the tunnel", True
+    # requests and urllib3 raise ValueErrors for an address.
     if any(isinstance(link, ValueError) for link in chain):
         return (
             "api_url, or a proxy that the environment names, is no address that can be used",
@@ -163,10 +176,10 @@ def _system_cause(chain: Sequence[BaseException], bytes_sent: bool) -> tuple[str
     return "no connection could be made", True
 
 
-def _chain(failure: BaseException) -> Iterator[BaseException]:
-    """Walk to the cause: through __cause__ and __context__, and the exceptions that requests and urllib3 keep inside theirs."""
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and its causes: __cause__, __context__, and those that requests and urllib3 keep as arguments."""
     seen: set[int] = set()
-    queue: list[t.Any] = [failure]
+    queue: list[t.Any] = [error]
     while queue:
         link = queue.pop(0)
         if not isinstance(link, BaseException) or id(link) in seen:

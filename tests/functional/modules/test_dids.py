@@ -10,7 +10,6 @@ import random
 import sys
 import threading
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,8 @@ from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
 from ansible_collections.nextbilling.did.plugins.module_utils._module.task import Module
-from ansible_collections.nextbilling.did.plugins.module_utils._platform import (
-    client as _platform,
-)
-from ansible_collections.nextbilling.did.plugins.module_utils._platform import (
-    outcome as _outcome,
-)
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Client
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.transport import Transport
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
@@ -496,14 +491,14 @@ def test_an_edit_that_cannot_be_recorded_is_repeated_by_the_next_run(
 def test_a_defect_after_the_request_leaves_its_outcome_unknown(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create = _platform.Platform.create
+    create = Client.create
 
-    def broken(self: _platform.Platform, *arguments: Any) -> Any:
+    def broken(self: Client, *arguments: Any) -> Any:
         create(self, *arguments)
         raise RuntimeError("secret words")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_platform.Platform, "create", broken)
+        patch.setattr(Client, "create", broken)
         result = runner.dids(dids=lines(1))
     summary(result, total=1, unknown=1)
     assert (result["error"]["kind"], result["changed"]) == ("internal_error", False)
@@ -765,15 +760,15 @@ def test_a_defect_before_the_first_byte_stops_that_did_alone(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And leaves nothing of it, although a request was written on the same connection before."""
-    encode = _outcome.encode
+    send = Transport.send
 
-    def defective(payload: Mapping[str, Any]) -> bytes:
-        if payload["did_number"] == lines(1)[0]["did_number"]:
-            raise RuntimeError("geheim")
-        return encode(payload)
+    def defective(self: Transport, exchange: Any, method: str, record_id: Any, body: bytes) -> Any:
+        if json.loads(body)["did_number"] == lines(1)[0]["did_number"]:
+            raise ImportError("geheim")
+        return send(self, exchange, method, record_id, body)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_platform, "encode", defective)
+        patch.setattr(Transport, "send", defective)
         result = runner.dids(dids=lines(0, 1, 2))
     summary(result, total=3, create=2, failed=1)
     assert result["dids"][1]["error"]["kind"] == "internal_error"

@@ -21,17 +21,17 @@ import pytest
 import trustme
 
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import (
-    Platform,
-    Shared,
+    Client,
+    SharedState,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import Connection
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome import (
     NotPermitted,
     Outcome,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._platform.transport import _Wire
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.transport import Exchange
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.transport_errors import (
-    NotQuiet,
+    UnusableConnection,
 )
 
 TOKEN, KEY = "tkn-5b0e61f0-4f83-9990", "key-8d9c8f7a-2b6e-8629"
@@ -117,8 +117,8 @@ def _serve(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serve]:
         yield start
 
 
-def create(client: Platform, permit: Callable[[float], None] = lambda seconds: None) -> Outcome:
-    return client.create({"did_number": "1166"}, permit)
+def create(client: Client, before_send: Callable[[float], None] = lambda seconds: None) -> Outcome:
+    return client.create(b'{"did_number": "1166"}', before_send)
 
 
 def answer_one(server: Server, connection: socket.socket, *headers: str) -> int | None:
@@ -142,8 +142,8 @@ class Meanwhile:
         self._go, self._done = threading.Event(), threading.Event()
         self.asked = 0
 
-    def permit(self, seconds: float) -> None:
-        """Be the permit of a request."""
+    def before_send(self, seconds: float) -> None:
+        """Be called before a request is sent."""
         self.asked += 1
         self._go.set()
         assert self._done.wait(10)
@@ -161,9 +161,19 @@ class Meanwhile:
 def test_a_connection_serves_many_requests(serve: Serve) -> None:
     """With TLS 1.3 too, whose tickets for a next session are something to read, and no data."""
     server = serve(answer_all)
-    with contextlib.closing(Platform(server.connection)) as client:
+    with contextlib.closing(Client(server.connection)) as client:
         assert [create(client).record_id for _each in range(5)] == [1, 2, 3, 4, 5]
     assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize("serve", ["tls"], indirect=True)
+@pytest.mark.filterwarnings("error")
+def test_urllib3_does_not_warn_where_certificates_are_not_validated(serve: Serve) -> None:
+    """The module does, in words of its own."""
+    server = serve(answer_all)
+    connection = server.connection._replace(validate_certs=False, ca_path=None)
+    with contextlib.closing(Client(connection)) as client:
+        assert [create(client).record_id for _each in range(2)] == [1, 2]
 
 
 def test_an_answer_that_comes_late_is_not_taken_for_the_next_one(serve: Serve) -> None:
@@ -177,16 +187,16 @@ def test_an_answer_that_comes_late_is_not_taken_for_the_next_one(serve: Serve) -
         answer_all(server, connection)
 
     server = serve(twice)
-    shared = Shared()
-    with contextlib.closing(Platform(server.connection, shared)) as client:
+    shared = SharedState()
+    with contextlib.closing(Client(server.connection, shared)) as client:
         assert create(client).record_id == 1
-        assert create(client, meanwhile.permit).record_id == 2
+        assert create(client, meanwhile.before_send).record_id == 2
         # The claim is looked at again, as a connection takes time.
         assert meanwhile.asked == 2
         # A server that has done so may do it again, and then a little later.
         assert create(client).record_id == 3
     assert [connection for connection, _request in server.requests] == [0, 1, 2]
-    with contextlib.closing(Platform(server.connection, shared)) as other:
+    with contextlib.closing(Client(server.connection, shared)) as other:
         assert [create(other).record_id for _each in range(2)] == [4, 5]
     assert len(server.connections) == 5
 
@@ -209,9 +219,9 @@ def test_a_connection_that_ends_before_the_first_byte_is_replaced(
         meanwhile.done()
 
     server = serve(leave)
-    with contextlib.closing(Platform(server.connection)) as client:
+    with contextlib.closing(Client(server.connection)) as client:
         assert create(client).record_id == 1
-        assert create(client, meanwhile.permit).record_id == 2
+        assert create(client, meanwhile.before_send).record_id == 2
         # That is no loss: the next connection is kept.
         assert [create(client).record_id for _each in range(3)] == [3, 4, 5]
     assert len(server.connections) == 2
@@ -229,13 +239,13 @@ def test_a_claim_that_ends_before_a_new_connection_stands(serve: Serve) -> None:
     def once(seconds: float) -> None:
         if meanwhile.asked:
             raise NotPermitted
-        meanwhile.permit(seconds)
+        meanwhile.before_send(seconds)
 
     server = serve(leave)
-    with contextlib.closing(Platform(server.connection)) as client:
+    with contextlib.closing(Client(server.connection)) as client:
         assert create(client).record_id == 1
         stopped = create(client, once)
-    assert (stopped.kind, "claim" in stopped.words) == ("unreachable", True)
+    assert (stopped.kind, "claim" in stopped.message) == ("unreachable", True)
     assert len(server.requests) == 1
 
 
@@ -245,7 +255,7 @@ def test_two_answers_at_once_are_none(serve: Serve) -> None:
             connection.sendall(answer(number) + (answer(999) if number == 1 else b""))
 
     server = serve(twice)
-    with contextlib.closing(Platform(server.connection)) as client:
+    with contextlib.closing(Client(server.connection)) as client:
         outcome = create(client)
         assert (outcome.state, outcome.record_id) == ("unknown", 1)
         assert [create(client).record_id for _each in range(2)] == [2, 3]
@@ -265,10 +275,10 @@ def test_what_comes_on_a_new_connection_is_no_answer(serve: Serve, greeting: byt
     def late(seconds: float) -> None:
         time.sleep(0.05)
 
-    with contextlib.closing(Platform(server.connection)) as client:
+    with contextlib.closing(Client(server.connection)) as client:
         outcome = create(client, late)
     assert (outcome.state, outcome.kind, outcome.retryable) == ("not_applied", "unreachable", True)
-    assert "before the request was written" in outcome.words
+    assert "before the request was written" in outcome.message
     assert (server.requests, len(server.connections)) == ([], 2)
 
 
@@ -292,10 +302,10 @@ def test_after_a_loss_on_a_kept_connection_none_is_kept(serve: Serve, loss: str)
 
     server = serve(lose)
     connection = server.connection._replace(timeout=0.5)
-    shared = Shared()
+    shared = SharedState()
     with contextlib.ExitStack() as stack:
         one, other = (
-            stack.enter_context(contextlib.closing(Platform(connection, shared))) for _each in "12"
+            stack.enter_context(contextlib.closing(Client(connection, shared))) for _each in "12"
         )
         states = [create(client).state for client in (other, one, one, one, one, other, one, other)]
     assert states == ["applied"] * 3 + ["unknown"] + ["applied"] * 4
@@ -310,7 +320,7 @@ def test_a_loss_on_a_new_connection_changes_nothing_else(serve: Serve) -> None:
             server.request(connection)
 
     server = serve(lose_the_first)
-    with contextlib.closing(Platform(server.connection)) as client:
+    with contextlib.closing(Client(server.connection)) as client:
         assert [create(client).record_id for _each in range(4)] == [None, 2, 3, 4]
     assert len(server.connections) == 2
 
@@ -322,7 +332,7 @@ def test_a_server_that_closes_its_connections_without_a_word(serve: Serve) -> No
         time.sleep((answer_one(server, connection) or 0) % 7 / 2000)
 
     server = serve(close_soon)
-    shared = Shared()
+    shared = SharedState()
     outcomes: list[Outcome] = []
     pauses = itertools.cycle(range(5))
 
@@ -330,7 +340,7 @@ def test_a_server_that_closes_its_connections_without_a_word(serve: Serve) -> No
         time.sleep(next(pauses) / 2000)
 
     def work() -> None:
-        with contextlib.closing(Platform(server.connection, shared)) as client:
+        with contextlib.closing(Client(server.connection, shared)) as client:
             outcomes.extend(create(client, pause) for _each in range(50))
 
     threads = [threading.Thread(target=work) for _each in range(2)]
@@ -361,7 +371,7 @@ def test_what_a_server_says_of_its_connections_is_heeded(
     serve: Serve, headers: list[str], connections: int
 ) -> None:
     server = serve(lambda server, connection: answer_all(server, connection, *headers))
-    with contextlib.closing(Platform(server.connection)) as client:
+    with contextlib.closing(Client(server.connection)) as client:
         assert [create(client).record_id for _each in range(6)] == [1, 2, 3, 4, 5, 6]
     assert len(server.connections) == connections
 
@@ -372,7 +382,7 @@ def test_a_server_of_http_1_0(serve: Serve) -> None:
             connection.sendall(answer(number, "Connection: keep-alive", version="1.0"))
 
     server = serve(answer_old)
-    with contextlib.closing(Platform(server.connection)) as client:
+    with contextlib.closing(Client(server.connection)) as client:
         assert [create(client).record_id for _each in range(3)] == [1, 2, 3]
     assert len(server.connections) == 3
 
@@ -386,7 +396,7 @@ def test_interim_answers_are_passed_over(serve: Serve) -> None:
             connection.sendall(answer(number))
 
     server = serve(answer_slowly)
-    with contextlib.closing(Platform(server.connection)) as client:
+    with contextlib.closing(Client(server.connection)) as client:
         assert [create(client).record_id for _each in range(2)] == [1, 2]
     assert len(server.connections) == 1
 
@@ -414,7 +424,7 @@ def test_no_library_logs_the_url_of_an_answer_that_is_none(
     server = serve(garble)
     with (
         caplog.at_level(logging.INFO),
-        contextlib.closing(Platform(server.connection)) as client,
+        contextlib.closing(Client(server.connection)) as client,
     ):
         outcome = create(client)
     assert outcome.state == "unknown"
@@ -468,9 +478,9 @@ def test_a_tunnel_whose_other_end_is_closed_is_replaced(
     thread = threading.Thread(target=accept)
     thread.start()
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
-    with contextlib.closing(Platform(server.connection)) as client:
+    with contextlib.closing(Client(server.connection)) as client:
         assert create(client).record_id == 1
-        assert create(client, meanwhile.permit).record_id == 2
+        assert create(client, meanwhile.before_send).record_id == 2
     assert (len(tunnels), len(server.connections)) == (2, 2)
     proxy.shutdown(socket.SHUT_RDWR)
     proxy.close()
@@ -498,15 +508,11 @@ class _FailingTls:
 
 
 @pytest.mark.parametrize(
-    ("kind", "error", "began"),
-    [(_Failing, NotQuiet, False), (_FailingTls, ConnectionResetError, True)],
+    ("kind", "error", "bytes_sent"),
+    [(_Failing, UnusableConnection, False), (_FailingTls, ConnectionResetError, True)],
 )
-def test_a_first_write_that_fails(kind: Any, error: type[Exception], began: bool) -> None:
-    wire = _Wire()
-    wire.start(10, lambda seconds: None)
-    with contextlib.closing(kind()) as sock:
-        wire.write(sock, b"PUT / HTTP/1.1\r\n\r\n")
-        assert not wire.bytes_sent
-        with pytest.raises(error):
-            wire.write(sock, b"{}")
-    assert wire.bytes_sent is began
+def test_a_first_write_that_fails(kind: Any, error: type[Exception], bytes_sent: bool) -> None:
+    exchange = Exchange(10, lambda seconds: None)
+    with contextlib.closing(kind()) as sock, pytest.raises(error):
+        exchange.write(sock, b"PUT / HTTP/1.1\r\n\r\n{}")
+    assert exchange.bytes_sent is bytes_sent

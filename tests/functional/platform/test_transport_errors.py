@@ -21,7 +21,7 @@ import trustme
 from ansible_collections.nextbilling.did.plugins.module_utils._platform import (
     transport_errors as _transport_errors,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Client
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import (
     Connection,
     check_connection,
@@ -35,12 +35,12 @@ CONNECTION = Connection("https://sip.example.com", SECRET, SECRET)
 def attempt(**settings: Any) -> Outcome:
     """Try to create a DID where that cannot be."""
     connection = Connection(**{"api_token": SECRET, "api_key": SECRET, "timeout": 5, **settings})
-    with contextlib.closing(Platform(connection)) as client:
-        return client.create({"did_number": "1"}, lambda seconds: None)
+    with contextlib.closing(Client(connection)) as client:
+        return client.create(b'{"did_number": "1"}', lambda seconds: None)
 
 
 def explained(failure: BaseException, began: bool = False) -> str:
-    words, _retryable = _transport_errors.explain(failure, CONNECTION, began)
+    words, _retryable = _transport_errors.describe(failure, CONNECTION, began)
     return words
 
 
@@ -109,7 +109,9 @@ def test_a_certificate_that_is_not_trusted(tmp_path: Path, name: str, words: str
         outcome = attempt(api_url=url, ca_path=str(tmp_path / "ca.pem"))
         thread.join()
     assert (outcome.kind, outcome.retryable) == ("unreachable", False)
-    assert words in outcome.words and "ca_path" in outcome.words and SECRET not in outcome.words
+    assert (
+        words in outcome.message and "ca_path" in outcome.message and SECRET not in outcome.message
+    )
 
 
 @pytest.mark.parametrize("content", [None, "", SECRET])
@@ -120,7 +122,7 @@ def test_authorities_that_cannot_be_read(tmp_path: Path, content: str | None) ->
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
         outcome = attempt(api_url=url, ca_path=str(path), timeout=1)
-    assert (outcome.kind, "ca_path" in outcome.words) == ("unreachable", True)
+    assert (outcome.kind, "ca_path" in outcome.message) == ("unreachable", True)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,24 @@ def test_a_proxy_that_is_no_address(
     monkeypatch.setenv(f"{scheme}_proxy", proxy)
     outcome = attempt(api_url=f"{scheme}://127.0.0.1:9", timeout=2)
     assert outcome.kind == "unreachable"
-    assert SECRET not in outcome.words
+    assert SECRET not in outcome.message
+
+
+def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(listener: socket.socket) -> None:
+        with listener.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(f"HTTP/1.1 407 {SECRET}\r\n\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse, args=[listener])
+        thread.start()
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        outcome = attempt(api_url="https://sip.example.com")
+        thread.join()
+    assert (outcome.kind, outcome.retryable) == ("unreachable", True)
+    assert "proxy" in outcome.message and "tunnel" in outcome.message
+    assert SECRET not in outcome.message and "certificates" not in outcome.message
 
 
 URLS = [
@@ -178,4 +197,4 @@ def test_a_file_of_authorities_that_nobody_may_read(tmp_path: Path) -> None:
     folder = tmp_path / "ca"
     folder.mkdir()
     outcome = attempt(api_url="https://127.0.0.1:9", ca_path=str(folder), timeout=2)
-    assert (outcome.kind, os.fspath(folder) in outcome.words) == ("unreachable", False)
+    assert (outcome.kind, os.fspath(folder) in outcome.message) == ("unreachable", False)

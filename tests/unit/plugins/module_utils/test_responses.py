@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.answers import (
+    ANSWER_LIMIT,
+    read_answer,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome import Outcome
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.responses import (
-    ANSWER_LIMIT,
-    Asked,
-    judge,
-    read_answer,
+    SentRequest,
+    interpret,
 )
 
 APPLIED, NOT_APPLIED, UNKNOWN = "applied", "not_applied", "unknown"
@@ -33,10 +35,10 @@ OTHERS = sorted({100, 101, 199, 206, 226, *range(300, 1000)} - {*CERTAIN})
 
 
 def outcome_of(received: bytes, record_id: int | None = None) -> Outcome:
-    """Judge the answer to a create, or to the edit of a record."""
+    """Interpret the answer to a create, or to the edit of a record."""
     path = PATH if record_id is None else f"{PATH}/{record_id}"
-    asked = Asked("https://sip.example.com", path, record_id)
-    return judge(read_answer(received), asked, lambda reason: reason)
+    request = SentRequest("https://sip.example.com", path, record_id)
+    return interpret(read_answer(received), request, lambda reason: reason)
 
 
 def message(status: int, body: str | bytes, *headers: str, length: bool = True) -> bytes:
@@ -226,9 +228,9 @@ def test_a_redirect_of_scheme_or_host_alone(location: str, words: str) -> None:
         target = location.format(path=PATH)
         outcome = outcome_of(message(status, "<a>Moved</a>", f"Location: {target}"))
         assert (outcome.state, outcome.kind) == (NOT_APPLIED, "refused")
-        assert words in outcome.words and "api_url" in outcome.words
+        assert words in outcome.message and "api_url" in outcome.message
         # The host is what others wrote.
-        assert "elsewhere" not in outcome.words and "evil" not in outcome.words
+        assert "elsewhere" not in outcome.message and "evil" not in outcome.message
     moved = message(303, "", f"Location: https://elsewhere.example{PATH}")
     assert outcome_of(moved).state == UNKNOWN
 
@@ -364,7 +366,7 @@ def test_a_success_before_another_answer_is_unknown_and_its_id_is_told() -> None
 
 
 @pytest.mark.parametrize(
-    ("headers", "keeps"),
+    ("headers", "keep_alive"),
     [
         ([], (None, None)),
         (["Connection: close"], (0, 0)),
@@ -377,11 +379,11 @@ def test_a_success_before_another_answer_is_unknown_and_its_id_is_told() -> None
         (["Keep-Alive: xtimeout=2"], (None, None)),
     ],
 )
-def test_for_how_long_a_connection_is_kept(headers: list[str], keeps: tuple[Any, Any]) -> None:
+def test_for_how_long_a_connection_is_kept(headers: list[str], keep_alive: tuple[Any, Any]) -> None:
     received = message(200, CREATED, *headers)
-    assert read_answer(received).keeps == keeps
-    assert read_answer(received.replace(b"HTTP/1.1", b"HTTP/1.0")).keeps == (0, 0)
-    assert read_answer(received + b"\r\n").keeps == (0, 0)
+    assert read_answer(received).keep_alive == keep_alive
+    assert read_answer(received.replace(b"HTTP/1.1", b"HTTP/1.0")).keep_alive == (0, 0)
+    assert read_answer(received + b"\r\n").keep_alive == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -427,12 +429,14 @@ def test_nothing_but_a_documented_reason_is_shown(body: str) -> None:
 def test_a_reason_that_may_not_be_shown_is_withheld_and_that_is_told() -> None:
     for status in (200, 422, 500):
         answer = read_answer(message(status, REFUSED))
-        outcome = judge(answer, Asked("https://sip.example.com", PATH, None), lambda reason: None)
+        outcome = interpret(
+            answer, SentRequest("https://sip.example.com", PATH, None), lambda reason: None
+        )
         assert outcome.reason is None
-        assert "withheld" in outcome.words and "secret" in outcome.words
+        assert "withheld" in outcome.message and "secret" in outcome.message
 
 
-def test_the_longest_answers_are_judged_soon() -> None:
+def test_the_longest_answers_are_interpreted_soon() -> None:
     """Each of these took more than a minute where reading it was quadratic."""
     for body in (
         "<" * 900_000,

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._decoding import readings
+from ansible_collections.nextbilling.did.plugins.module_utils._decoding import decodings
 from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _source
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Desired, Policy
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.decide import decide
@@ -118,8 +118,8 @@ def _secrets() -> SecretIndex:
 def test_a_reason_with_a_part_of_a_secret_is_withheld(
     secrets: SecretIndex, secret: str, encode: Callable[[str], str]
 ) -> None:
-    assert secrets.shown(f"before {encode(secret)} after") is None
-    assert secrets.shown(encode(secret)) is None
+    assert secrets.sanitize(f"before {encode(secret)} after") is None
+    assert secrets.sanitize(encode(secret)) is None
 
 
 @pytest.mark.parametrize("first", ENCODINGS.values(), ids=ENCODINGS)
@@ -130,7 +130,7 @@ def test_a_secret_that_was_encoded_twice_is_found(
     for name in layers:
         # What is longer than what is shown is cut: what is left of that need hold no part.
         echo = ENCODINGS[name](first(TOKEN)[:110])
-        assert secrets.shown(f"a {echo} b") is None, name
+        assert secrets.sanitize(f"a {echo} b") is None, name
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ def test_an_escape_of_an_escape_hides_no_secret(secret: str) -> None:
     ]
     index = SecretIndex([secret])
     for first, second, third in itertools.product(escapes, repeat=3):
-        assert index.shown(f"a {third(second(first(secret)))} b") is None
+        assert index.sanitize(f"a {third(second(first(secret)))} b") is None
 
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_reason_without_a_secret_is_shown(secrets: SecretIndex, reason: str) -> None:
-    assert secrets.shown(reason) == reason
-    assert SecretIndex([]).shown(reason) == reason
+    assert secrets.sanitize(reason) == reason
+    assert SecretIndex([]).sanitize(reason) == reason
 
 
 @pytest.mark.parametrize(
@@ -177,23 +177,23 @@ def test_a_reason_without_a_secret_is_shown(secrets: SecretIndex, reason: str) -
 )
 def test_how_much_of_a_secret_is_a_part(secret: str, withheld: str, shown: str) -> None:
     index = SecretIndex([secret])
-    assert index.shown(withheld) is None
-    assert index.shown(shown) == shown
+    assert index.sanitize(withheld) is None
+    assert index.sanitize(shown) == shown
 
 
 def test_what_is_too_short_to_be_told_from_other_words_is_not_looked_for() -> None:
-    assert SecretIndex(["ab", "--", "5"]).shown("ab -- 5") == "ab -- 5"
+    assert SecretIndex(["ab", "--", "5"]).sanitize("ab -- 5") == "ab -- 5"
 
 
 def test_a_reason_is_one_line_in_which_all_is_visible() -> None:
     index = SecretIndex([TOKEN])
-    assert index.shown("a\u202e\x1b[31m\r\n b\t\u200bc\ue000") == "a[31m b c"
+    assert index.sanitize("a\u202e\x1b[31m\r\n b\t\u200bc\ue000") == "a[31m b c"
 
 
 def test_only_what_would_be_shown_counts() -> None:
     """The cut comes first: what is left of a secret then is looked at, and nothing else."""
     index = SecretIndex([TOKEN])
-    results = {index.shown("x" * offset + TOKEN + "y" * 100) for offset in range(470, 510)}
+    results = {index.sanitize("x" * offset + TOKEN + "y" * 100) for offset in range(470, 510)}
     assert None in results and len(results) > 1
     for shown in results - {None}:
         assert shown is not None and len(shown) <= 500 and shown.endswith("…")
@@ -204,25 +204,25 @@ def test_a_text_of_a_megabyte_takes_no_time() -> None:
     index = SecretIndex([TOKEN, "abc"])
     for text in ("&", "\\", "%25", "<", "a ", "\u200b", "A1", "é"):
         started = time.process_time()
-        index.shown(text * 1_000_000)
+        index.sanitize(text * 1_000_000)
         # It took up to 31 seconds; a second is far more than it needs, on any machine.
         assert time.process_time() - started < 1
 
 
-def test_what_has_too_many_readings_is_withheld() -> None:
+def test_what_has_too_many_decodings_is_withheld() -> None:
     parts = ["%5c", "\\x5c", "&#92;", "&amp;", "%25", "x41", "%41", "65 ", "<b>", "QUJD", "4142"]
     mixed = "".join(random.Random(3).choices(parts, k=120))[:490]
-    assert list(readings(mixed))[-1] is None
-    assert SecretIndex(["nothing"]).shown(mixed) is None
+    assert list(decodings(mixed))[-1] is None
+    assert SecretIndex(["nothing"]).sanitize(mixed) is None
 
 
 def test_ten_thousand_passwords_are_indexed_once() -> None:
     passwords = [f"pw-{number:08}-{number * 7919 % 99991:05}x" for number in range(10_000)]
     index = SecretIndex(passwords)
-    assert index.shown("no pw-xyz here") is not None
-    assert index.shown(f"no {passwords[-1][5:14]} here") is None
+    assert index.sanitize("no pw-xyz here") is not None
+    assert index.sanitize(f"no {passwords[-1][5:14]} here") is None
     passwords.clear()
-    assert index.shown("pw-00000007") is None
+    assert index.sanitize("pw-00000007") is None
 
 
 def test_what_holds_secrets_does_not_show_them() -> None:
@@ -248,9 +248,11 @@ def test_what_holds_secrets_does_not_show_them() -> None:
 def test_fingerprints() -> None:
     one = Fingerprints("key", "registry")
     stored = one.of("password", "secret")
-    assert one.made(stored) and stored == Fingerprints("key", "registry").of("password", "secret")
+    assert one.is_comparable(stored) and stored == Fingerprints("key", "registry").of(
+        "password", "secret"
+    )
     assert one.of("password", "other") != stored != one.of("username", "secret")
     for other in (Fingerprints("key2", "registry"), Fingerprints("key", "registry2")):
-        assert not other.made(stored)
+        assert not other.is_comparable(stored)
         assert other.of("password", "secret") != stored
     assert "secret" not in str(stored)
