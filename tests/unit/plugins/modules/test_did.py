@@ -1101,7 +1101,7 @@ def test_a_run_with_nothing_to_do_does_not_need_requests(
 def test_a_client_that_cannot_be_made_leaves_nothing(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = "ansible_collections.nextbilling.did.plugins.module_utils._platform.Platform.__init__"
+    place = "ansible_collections.nextbilling.did.plugins.module_utils._platform.client.Platform.__init__"
     with monkeypatch.context() as patch:
         patch.setattr(place, lambda *_arguments: 1 / 0)
         assert runner.did(**VENDOR_CREATE)["error"]["kind"] == "internal_error"
@@ -1129,7 +1129,7 @@ def test_a_defect_tells_its_place_and_no_values(
     def defect(*_args: Any) -> None:
         raise RuntimeError("geheim")
 
-    place = "ansible_collections.nextbilling.did.plugins.module_utils._converge.decide"
+    place = "ansible_collections.nextbilling.did.plugins.module_utils._engine.planner.decide"
     monkeypatch.setattr(place, defect)
     result = runner.did(**VENDOR_CREATE)
     assert result["error"]["kind"] == "internal_error"
@@ -1157,7 +1157,7 @@ def test_time_that_is_up_before_the_first_byte(
 def test_an_interrupted_run_leaves_the_truth(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered = "ansible_collections.nextbilling.did.plugins.module_utils._platform.read_answer"
+    answered = "ansible_collections.nextbilling.did.plugins.module_utils._platform.client.read_answer"
 
     def interrupt(*_args: Any) -> None:
         raise KeyboardInterrupt

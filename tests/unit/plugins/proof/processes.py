@@ -19,13 +19,13 @@ from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Resu
 from ansible_collections.nextbilling.did.tests.unit.waiting import PATIENCE, until
 
 # Runs a module with the parameters of a file. The second argument may say what happens at the call of which method, and from the
-# how manieth call on: "_exchange" is the request, "claim" writes the intent, "holds" is the last look before the first byte, "confirm"
+# how manieth call on: "_exchange" is the request, "claim" writes the intent, "is_claim_valid" is the last look before the first byte, "confirm"
 # writes the id.
 _PROGRAM = """
 import os, resource, signal, sys
 from ansible.module_utils import basic
-from ansible_collections.nextbilling.did.plugins.module_utils import _platform
-from ansible_collections.nextbilling.did.plugins.module_utils._registry import _store
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
 
 def kill(registry):
@@ -40,13 +40,13 @@ def fill_the_disk(registry):
 
 def make_read_only(registry):
     # The same error as from a file system that has become read-only.
-    registry._database._connection.execute("PRAGMA query_only = ON")
+    registry._access.database._connection.execute("PRAGMA query_only = ON")
 
 what, _, moment = sys.argv[2].partition(" at ")
 moment, _, count = moment.partition(" ")
 calls = []
 if what:
-    owner = _platform.Platform if moment == "_exchange" else _store.Registry
+    owner = Platform if moment == "_exchange" else Journal
     original = getattr(owner, moment)
     def happening(self, *arguments, **options):
         calls.append(moment)

@@ -121,7 +121,7 @@ def test_eight_processes_that_disagree(runner: Runner, start: Callable[..., Proc
 def test_a_runner_stopped_before_the_last_look_sends_nothing_beyond_its_lease(
     runner: Runner, start: Callable[..., Process]
 ) -> None:
-    process = start("stop at holds", did_number="1166", port=5060)
+    process = start("stop at is_claim_valid", did_number="1166", port=5060)
     process.stopped()
     end_leases(runner)
     assert runner.did(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"

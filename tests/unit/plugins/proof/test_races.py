@@ -18,7 +18,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._planning import (
     corrections as _resolve,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.tests.unit.plugins.conftest import Result, Runner
 from ansible_collections.nextbilling.did.tests.unit.plugins.proof.processes import (
     Process,
@@ -82,18 +82,18 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def set_up(
         happening: Callable[[], Any], writes: Sequence[int] = (1,), what: str = "claim"
     ) -> None:
-        write = getattr(Registry, what)
+        write = getattr(Journal, what)
         count = itertools.count(1)
 
         def late_write(*arguments: Any) -> Any:
             if next(count) in writes:
                 # What happens makes writes of its own.
                 with monkeypatch.context() as patch:
-                    patch.setattr(Registry, what, write)
+                    patch.setattr(Journal, what, write)
                     happening()
             return write(*arguments)
 
-        monkeypatch.setattr(Registry, what, late_write)
+        monkeypatch.setattr(Journal, what, late_write)
 
     return set_up
 
@@ -176,7 +176,7 @@ def test_a_correction_sees_what_another_run_did_meanwhile(
             str(token), other.platform, intent, 13, "2026-01-31T12:00:00Z"
         )
 
-    between(edit, what="revise")
+    between(edit, what="apply_corrections")
     recorded = {"did_number": "1166", "record_id": 13, "port": 1}
     assert runner.did_registry(state="recorded", dids=[recorded])["changed"]
     (known,) = runner.did_info(did_number="1166")["dids"]
@@ -189,7 +189,7 @@ def test_a_correction_that_others_always_forestall(
 ) -> None:
     monkeypatch.setattr(_resolve, "_RACES", 3)
     runner.did(**TASK)
-    between(lambda: other.comes_first("1166"), writes=(1, 2, 3), what="revise")
+    between(lambda: other.comes_first("1166"), writes=(1, 2, 3), what="apply_corrections")
     forgotten = {"did_number": "1166", "record_id": 13}
     busy = runner.did_registry(state="forgotten", dids=[forgotten])
     assert (busy["error"]["kind"], busy["changed"]) == ("registry_busy", False)
@@ -219,7 +219,7 @@ def test_a_claim_that_cannot_be_taken_back_is_told(
 ) -> None:
     runner.did(did_number="99", record_id=12)
     runner.simulator.fault("reply", json={"error": 0, "new_record": 12})
-    happening = "make_read_only at withdraw"
+    happening = "make_read_only at rollback"
     result = start(happening, module="dids", dids=listed(1, 2, 3), max_failures=0).result()
     assert outcomes(result) == {"1": "unrecorded", "2": "failed", "3": "not_attempted"}
     told = result["dids"][1]["error"]
@@ -268,7 +268,7 @@ def test_a_run_that_ends_while_a_did_waits_for_another_run(
 @in_a_file
 def test_a_refusal_that_cannot_be_recorded(runner: Runner, start: Callable[..., Process]) -> None:
     runner.simulator.fault("status", status=422)
-    result = start("make_read_only at withdraw", **TASK).result()
+    result = start("make_read_only at rollback", **TASK).result()
     assert (result["error"]["kind"], result["changed"]) == ("registry_unavailable", False)
     for words in ("DID 1166", "not applied", "unknown", "forgotten"):
         assert words in result["msg"]
@@ -280,7 +280,7 @@ def test_a_refusal_that_cannot_be_recorded(runner: Runner, start: Callable[..., 
 
 
 @in_a_file
-@pytest.mark.parametrize("moment", ["claim 2", "withdraw"])
+@pytest.mark.parametrize("moment", ["claim 2", "rollback"])
 def test_an_edit_of_unknown_outcome_and_a_registry_that_fails(
     runner: Runner, start: Callable[..., Process], moment: str
 ) -> None:
@@ -292,7 +292,7 @@ def test_an_edit_of_unknown_outcome_and_a_registry_that_fails(
     assert (result["error"]["kind"], result["error"]["record_id"]) == ("unknown_outcome", 13)
     assert "may or may not" in result["msg"] and "registry" in result["msg"]
     assert "othing was sent" not in result["msg"]
-    assert len(runner.requests("POST")) == (2 if moment == "withdraw" else 1)
+    assert len(runner.requests("POST")) == (2 if moment == "rollback" else 1)
     runner.simulator.clear_faults()
     end_leases(runner)
     assert runner.both(**TASK)["action"] == "update"

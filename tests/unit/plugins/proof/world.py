@@ -73,7 +73,8 @@ class _Watched:
         self._life.check()
         if name == "claim":
             _come(self._moments, BEFORE_INTENT)
-        return getattr(self._target, name)
+        found = getattr(self._target, name)
+        return _Watched(found, self._life, self._moments) if name == "journal" else found
 
 
 def _come(moments: Moments, name: str) -> None:
@@ -104,9 +105,9 @@ class _Client:
         self._moments = moments
 
     @property
-    def began(self) -> bool:
+    def bytes_sent(self) -> bool:
         """As the client itself."""
-        return self._client.began
+        return self._client.bytes_sent
 
     def close(self) -> None:
         """Whose client it is, closes it."""
