@@ -43,7 +43,7 @@ def diff(plan: Plan) -> dict[str, t.Any]:
             if change.before is not None:
                 before[name] = change.before
     texts = {name: _pair(before.get(name), after.get(name)) for name in {**before, **after}}
-    repeated = plan.payload.keys() - plan.changes.keys() if plan.repeats else set()
+    repeated = plan.payload.keys() - plan.changes.keys() if plan.resends else set()
     return {
         "before": _lines({name: texts[name][0] for name in before}),
         "after": _lines(

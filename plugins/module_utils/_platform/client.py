@@ -18,13 +18,13 @@ import typing as t
 
 from .._secrets import SecretIndex
 from .connection import Connection
-from .outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome, encode
+from .outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
 from .responses import ANSWER_LIMIT, FOLLOWED, Answer, Asked, judge, read_answer
 from .transport import _make_session, _Route, _Wire
 from .transport_errors import NotQuiet, explain
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 _IDLE_LIMIT = 1.0
 
@@ -54,19 +54,17 @@ class Platform:
         self._route: _Route | None = None
         self._keep_until = 0.0
 
-    def create(self, payload: Mapping[str, t.Any], permit: Callable[[float], None]) -> Outcome:
-        """Send a PUT. C(permit) as in C(edit)."""
-        return self._send("PUT", None, payload, permit)
+    def create(self, body: bytes, before_send: Callable[[float], None]) -> Outcome:
+        """Send a PUT. C(before_send) as in C(edit)."""
+        return self._send("PUT", None, body, before_send)
 
-    def edit(
-        self, record_id: int, payload: Mapping[str, t.Any], permit: Callable[[float], None]
-    ) -> Outcome:
+    def edit(self, record_id: int, body: bytes, before_send: Callable[[float], None]) -> Outcome:
         """Send a POST.
 
-        :param permit: called when the connection stands, directly before the first byte of the request, with the seconds that
+        :param before_send: called when the connection stands, directly before the first byte of the request, with the seconds that
             the exchange may still take; it raises C(NotPermitted) to stop it. Called again if another connection must be made.
         """
-        return self._send("POST", record_id, payload, permit)
+        return self._send("POST", record_id, body, before_send)
 
     @property
     def bytes_sent(self) -> bool:
@@ -82,12 +80,11 @@ class Platform:
         self,
         method: str,
         record_id: int | None,
-        payload: Mapping[str, t.Any],
-        permit: Callable[[float], None],
+        body: bytes,
+        before_send: Callable[[float], None],
     ) -> Outcome:
         connection = self._connection
-        self._wire.start(connection.timeout, permit)
-        body = encode(payload)
+        self._wire.start(connection.timeout, before_send)
         self._open_session()
         answer = None
         try:

@@ -26,7 +26,7 @@ from .transactions import Outdated, _Transactions
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Iterator, Mapping, Sequence
 
-    from .._model import Holding, Intent, Record, Revision
+    from .._model import Correction, Holding, Intent, Record
     from .backends.interface import Transaction
     from .records import Rows
     from .transactions import Access
@@ -347,14 +347,14 @@ class Journal:
             None,
         )
 
-    def apply_corrections(self, platform: str, revisions: Sequence[Revision]) -> bool:
+    def apply_corrections(self, platform: str, corrections: Sequence[Correction]) -> bool:
         """Apply all corrections or none. Returns False where a record is no longer as looked at, or is claimed."""
         try:
             with self._transactions.writing() as transaction:
-                for revision in revisions:
-                    self._remove(transaction, revision.known)
-                for revision in revisions:
-                    self._insert(transaction, platform, revision)
+                for correction in corrections:
+                    self._remove(transaction, correction.known)
+                for correction in corrections:
+                    self._insert(transaction, platform, correction)
         except (Collision, Outdated):
             return False
         return True
@@ -373,19 +373,19 @@ class Journal:
         if changed != 1:
             raise Outdated
 
-    def _insert(self, transaction: Transaction, platform: str, revision: Revision) -> None:
-        known, holding = revision.known, revision.holding
+    def _insert(self, transaction: Transaction, platform: str, correction: Correction) -> None:
+        known, holding = correction.known, correction.holding
         if holding is not None:
             self._insert_holding(transaction, platform, known, holding)
         speaks_of = holding or known
         details: dict[str, t.Any] = {"before": None if known is None else _described(known)}
-        if revision.attempt is not None:
-            details["attempt"] = revision.attempt
+        if correction.attempt is not None:
+            details["attempt"] = correction.attempt
         self._write_history(
             transaction,
-            revision.event,
+            correction.event,
             platform,
-            revision.number,
+            correction.number,
             None if speaks_of is None else speaks_of.record_id,
             details,
         )

@@ -1157,7 +1157,9 @@ def test_time_that_is_up_before_the_first_byte(
 def test_an_interrupted_run_leaves_the_truth(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered = "ansible_collections.nextbilling.did.plugins.module_utils._platform.client.read_answer"
+    answered = (
+        "ansible_collections.nextbilling.did.plugins.module_utils._platform.client.read_answer"
+    )
 
     def interrupt(*_args: Any) -> None:
         raise KeyboardInterrupt

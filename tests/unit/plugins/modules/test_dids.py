@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import sys
 import threading
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
 from ansible_collections.nextbilling.did.plugins.module_utils._module.task import Module
 from ansible_collections.nextbilling.did.plugins.module_utils._platform import client as _platform
-from ansible_collections.nextbilling.did.plugins.module_utils._platform import outcome as _outcome
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
@@ -757,15 +756,16 @@ def test_a_defect_before_the_first_byte_stops_that_did_alone(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And leaves nothing of it, although a request was written on the same connection before."""
-    encode = _outcome.encode
+    open_session = _platform.Platform._open_session
+    requests = itertools.count()
 
-    def defective(payload: Mapping[str, Any]) -> bytes:
-        if payload["did_number"] == lines(1)[0]["did_number"]:
+    def defective(self: _platform.Platform) -> None:
+        if next(requests) == 1:
             raise RuntimeError("geheim")
-        return encode(payload)
+        open_session(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_platform, "encode", defective)
+        patch.setattr(_platform.Platform, "_open_session", defective)
         result = runner.dids(dids=lines(0, 1, 2))
     summary(result, total=3, create=2, failed=1)
     assert result["dids"][1]["error"]["kind"] == "internal_error"

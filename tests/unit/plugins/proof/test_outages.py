@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._engine import executor as _dispatch
+from ansible_collections.nextbilling.did.plugins.module_utils._module import session
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends import (
     postgresql as _postgresql,
 )
@@ -142,7 +142,7 @@ def test_gone_while_the_answer_is_committed(
     far: Runner, line: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server has it, and the run does not know: it tells the id, and the next run finds nothing to do."""
-    confirm = _postgresql.PostgresqlDatabase.repeated
+    confirm = _postgresql.PostgresqlDatabase.retry
 
     def cut_at_the_commit(self: Any, work: Callable[[], Any]) -> Any:
         line.cut_at(COMMIT, after=True, down=True)
@@ -167,11 +167,10 @@ def test_gone_before_a_repetition(
     before = len(far.requests())
     far.simulator.fault("throttle" if action == "create" else "drop_after")
 
-    def pause(*_arguments: Any) -> float:
+    def wait(*_arguments: Any) -> None:
         line.cut_at(statement, down=True)
-        return 0.01
 
-    monkeypatch.setattr(_dispatch, "_pause", pause)
+    monkeypatch.setattr(session._Stop, "wait", wait)
     result = far.did(**TASK, retries=1)
     assert line.cuts == 1
     assert len(far.requests()) == before + 1
@@ -199,11 +198,10 @@ def test_gone_while_one_of_many_waits(
     wanted = [{"did_number": str(number)} for number in range(1000, 1005)]
     far.simulator.fault("throttle")
 
-    def pause(*_arguments: Any) -> float:
+    def wait(*_arguments: Any) -> None:
         line.cut(down=True)
-        return 0.01
 
-    monkeypatch.setattr(_dispatch, "_pause", pause)
+    monkeypatch.setattr(session._Stop, "wait", wait)
     result = far.dids(dids=wanted, retries=1)
     assert [did["outcome"] for did in result["dids"]] == ["failed", *["not_attempted"] * 4]
     assert result["error"]["kind"] == "registry_unavailable"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 nextbilling.did contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real planner, converger, client and registry against a simulator, with a clock and deaths at a test's command."""
+"""The real planner, executor, client and registry against a simulator, with a clock and deaths at a test's command."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ansible_collections.nextbilling.did.plugins.module_utils._engine.correct import resolve
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.correct import correct
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.executor import Executor
 from ansible_collections.nextbilling.did.plugins.module_utils._engine.planner import (
-    Converger,
+    Planner,
     Settings,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.throttle import Pacing
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import DidError
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import normalise
 from ansible_collections.nextbilling.did.plugins.module_utils._model import (
+    Correction,
     Desired,
     Plan,
     Policy,
     Record,
-    Revision,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.corrections import Statement
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
@@ -112,13 +114,13 @@ class _Client:
     def close(self) -> None:
         """Whose client it is, closes it."""
 
-    def create(self, payload: Any, permit: Callable[[float], None]) -> Outcome:
+    def create(self, body: bytes, before_send: Callable[[float], None]) -> Outcome:
         """Send a PUT."""
-        return self._around(lambda: self._client.create(payload, permit))
+        return self._around(lambda: self._client.create(body, before_send))
 
-    def edit(self, record_id: int, payload: Any, permit: Callable[[float], None]) -> Outcome:
+    def edit(self, record_id: int, body: bytes, before_send: Callable[[float], None]) -> Outcome:
         """Send a POST."""
-        return self._around(lambda: self._client.edit(record_id, payload, permit))
+        return self._around(lambda: self._client.edit(record_id, body, before_send))
 
     def _around(self, request: Callable[[], Outcome]) -> Outcome:
         _come(self._moments, BEFORE_REQUEST)
@@ -151,6 +153,7 @@ class World:
         policy: Policy | None = None,
         moments: Moments | None = None,
         kill: str | None = None,
+        pacing: Pacing | None = None,
     ) -> Plan | Converged | DidError | Killed:
         """Run one task: return what it did, what it would do, or what stopped it.
 
@@ -175,17 +178,21 @@ class World:
         with self.registry(write=not check) as registry:
             fingerprints = Fingerprints(self.api_key, registry.registry_id)
             with contextlib.closing(Platform(connection)) as client:
-                converger = Converger(
-                    _Watched(registry, life, happenings),
-                    settings,
-                    fingerprints,
-                    lambda: _Client(client, happenings),  # type: ignore[arg-type,return-value]  # it has all that is used
-                    sleep=lambda seconds: None,
-                )
+                watched: Any = _Watched(registry, life, happenings)
+                stand_in: Any = _Client(client, happenings)
+                planner = Planner(watched, settings, fingerprints, sleep=lambda seconds: None)
                 try:
-                    (job,) = jobs = converger.plan([Desired(values, record_id)])
-                    if job.error is None:
-                        converger.carry_out(jobs, check=check)
+                    (job,) = jobs = planner.plan([Desired(values, record_id)])
+                    if job.sends and check:
+                        watched.check_writable()
+                    elif job.sends:
+                        Executor(
+                            planner,
+                            lambda: stand_in,
+                            jobs,
+                            sleep=lambda seconds: None,
+                            pacing=pacing,
+                        ).run()
                 except (DidError, Killed) as stopped:
                     return stopped
         if job.error is not None or job.plan is None:
@@ -203,7 +210,8 @@ class World:
         record_id: int | None = None,
         attempt: str | None = None,
         registry: Registry | None = None,
-    ) -> list[Revision] | DidError:
+        max_races: int = 100,
+    ) -> list[Correction] | DidError:
         """Tell the registry what a person knows of the platform. Returns what that has changed, or why it was refused.
 
         C(registry): the registry, if the person has it open already.
@@ -211,14 +219,15 @@ class World:
         statement = Statement("dids[0]", number, record_id, {"did_number": number}, attempt=attempt)
         with contextlib.ExitStack() as stack:
             try:
-                return resolve(
+                return correct(
                     registry or stack.enter_context(self.registry(write=True)),
                     self.platform,
                     state,
                     [statement],
                     overwrite=False,
-                    patience=0.0,
+                    timeout=0.0,
                     apply=True,
+                    max_races=max_races,
                 )
             except DidError as error:
                 return error
