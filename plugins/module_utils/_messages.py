@@ -23,15 +23,12 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from ._model import Claim, Desired, Plan, Record, Wanted
     from ._platform.outcome import Outcome
 
-_ERRORS: dict[str, type[DidError]] = {
-    kind.kind: kind
-    for kind in (_errors.Unreachable, _errors.Refused, _errors.Throttled, _errors.UnknownOutcome)
-}
-_VERBS = {
-    "unreachable": "was not sent",
-    "refused": "was refused",
-    "throttled": "was refused",
-    "unknown_outcome": "has an unknown outcome",
+# By the kind of an outcome.
+_ERRORS: dict[str, tuple[type[DidError], str]] = {
+    "unreachable": (_errors.Unreachable, "was not sent"),
+    "refused": (_errors.Refused, "was refused"),
+    "throttled": (_errors.Throttled, "was refused"),
+    "unknown_outcome": (_errors.UnknownOutcome, "has an unknown outcome"),
 }
 
 
@@ -84,8 +81,9 @@ def request_failed(plan: Plan, outcome: Outcome, attempt: str, target: Target) -
         if plan.action == CREATE
         else f"the edit (POST) of record {plan.record_id}"
     )
-    error = _ERRORS[outcome.kind](
-        f"{desired.label}: {what} {_VERBS[outcome.kind]}: {outcome.words}{status}{reason}",
+    error_type, verb = _ERRORS[outcome.kind]
+    error = error_type(
+        f"{desired.label}: {what} {verb}: {outcome.words}{status}{reason}",
         did_number=desired.did_number,
         record_id=plan.record_id if outcome.record_id is None else outcome.record_id,
         http_status=outcome.http_status,

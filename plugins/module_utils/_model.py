@@ -119,19 +119,16 @@ class Forgotten(t.NamedTuple):
 
 
 class Wanted(t.Protocol):
-    """A DID to look up: by its identity, by its record id, or by both."""
+    """A DID to look up: by its identity, by its record id, or by both. C(label): how messages call it."""
 
     @property
-    def label(self) -> str:
-        """How messages call it."""
+    def label(self) -> str: ...
 
     @property
-    def number(self) -> str | None:
-        """Its identity."""
+    def number(self) -> str | None: ...
 
     @property
-    def record_id(self) -> int | None:
-        """Its record id."""
+    def record_id(self) -> int | None: ...
 
 
 class Desired(t.NamedTuple):
@@ -182,7 +179,7 @@ class Change(t.NamedTuple):
 class Plan(t.NamedTuple):
     """What to do for one DID. C(payload): the request's body by field name, secrets in the clear; empty where nothing is sent.
 
-    C(resends): whether fields are sent although they are as last applied.
+    C(resends): whether fields are sent although they are as last applied. C(body): the payload as it is sent.
     """
 
     action: str
@@ -193,6 +190,7 @@ class Plan(t.NamedTuple):
     changes: Mapping[str, Change]
     notes: tuple[str, ...] = ()
     resends: bool = False
+    body: bytes = b""
 
     @property
     def sends(self) -> bool:
@@ -214,16 +212,15 @@ class Plan(t.NamedTuple):
 class Job:
     """One DID of a run: what is wanted, what is planned, and what came of it. The only mutable value here.
 
-    C(plan) is None where no plan can be made; C(error) then says why. C(body): the encoded request, if the plan is one.
-    C(record): what the registry holds in the end, None for a DID that was not attempted.
+    C(plan) is None where no plan can be made; C(error) then says why. C(record): what the registry holds in the end, None for a
+    DID that was not attempted.
     """
 
-    __slots__ = ("body", "desired", "error", "plan", "record")
+    __slots__ = ("desired", "error", "plan", "record")
 
     def __init__(self, desired: Desired) -> None:
         self.desired = desired
         self.plan: Plan | None = None
-        self.body = b""
         self.record: Record | None = None
         self.error: DidError | None = None
 

@@ -127,7 +127,7 @@ class Executor:
         self._in_flight[execution.token] = execution
         for each in self._in_flight.values():
             each.in_flight = max(each.in_flight, len(self._in_flight))
-        return Request(execution.token, execution.plan.record_id, execution.job.body)
+        return Request(execution.token, execution.plan.record_id, execution.plan.body)
 
     # What is sent next
 
@@ -211,25 +211,20 @@ class Executor:
             if several:
                 return self._commit_each(answers, chosen)
             error = failure if isinstance(failure, DidError) else defect(failure)
-            self._commit_failed(answers, chosen, error)
+            if isinstance(error, RegistryMismatch):
+                self._progress.moved_to = error.moved_to
+            for execution, answer in answers:
+                self._progress.conclude(execution, answer, error)
+            for execution in chosen:
+                unclaimed = _messages.claim_failed(execution.plan, error)
+                self._progress.fail_unsent(execution, unclaimed, error.message)
+            self._progress.stop(f"the registry could not be written ({error.message})")
             return []
         for (execution, answer), end in zip(answers, written):
             self._progress.conclude(execution, answer, end)
         return self._rollback_if_stopped(
             [each for each, token in zip(chosen, tokens) if self._is_granted(each, token)]
         )
-
-    def _commit_failed(
-        self, answers: Sequence[Answered], chosen: Sequence[Execution], error: DidError
-    ) -> None:
-        if isinstance(error, RegistryMismatch):
-            self._progress.moved_to = error.moved_to
-        for execution, answer in answers:
-            self._progress.conclude(execution, answer, error)
-        for execution in chosen:
-            failure = _messages.claim_failed(execution.plan, error)
-            self._progress.fail_unsent(execution, failure, error.message)
-        self._progress.stop(f"the registry could not be written ({error.message})")
 
     def _commit_each(
         self, answers: Sequence[Answered], chosen: Sequence[Execution]

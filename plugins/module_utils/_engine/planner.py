@@ -99,9 +99,9 @@ class Planner:
             plan = decide(job.desired, *found, self.settings.policy, self.fingerprints)
             if plan.sends:
                 # A run with nothing to do does not pay for what sending needs.
-                from .preflight import encode_body
+                from .preflight import encode_payload
 
-                job.body = encode_body(plan)
+                plan = plan._replace(body=encode_payload(plan))
             else:
                 job.record = plan.known
             job.plan = plan

@@ -28,8 +28,8 @@ _MAX_DIGITS = 15
 _SHOWN_DIGITS = 60
 
 
-def encode_body(plan: Plan) -> bytes:
-    """Return the body of a plan's request. Raises C(InvalidParameter) if there is nothing to send, or too much."""
+def encode_payload(plan: Plan) -> bytes:
+    """Return the body of the request. Raises C(InvalidParameter) if there is nothing to send, or too much."""
     desired = plan.desired
     if not plan.payload:
         raise InvalidParameter(

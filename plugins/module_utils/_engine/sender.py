@@ -99,7 +99,7 @@ class InlineSender:
 
 
 class ThreadedSender:
-    """Sends several requests at once, each in a thread with a client of its own. Answers come with the token of their claim."""
+    """As C(InlineSender), but sends several requests at once, each in a thread with a client of its own."""
 
     def __init__(self, make_client: Callable[[], Platform], journal: Journal, highest: int) -> None:
         # Clients are made here, as that imports modules. Ansible sends modules as a zip, and before Python 3.10 imports from a zip take
@@ -112,7 +112,6 @@ class ThreadedSender:
         self._answers: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
 
     def start(self, request: Request) -> None:
-        """Begin a request."""
         self._in_flight += 1
         self._requests.put(request)
         if len(self._threads) < min(self._in_flight, len(self._clients)):
@@ -130,7 +129,6 @@ class ThreadedSender:
         client.close()
 
     def answers(self, timeout: float | None) -> list[tuple[str, Answer]]:
-        """Return the answers that have come; if none has, wait for the first, for at most so many seconds."""
         found: list[tuple[str, Answer]] = []
         with contextlib.suppress(queue.Empty):
             if self._in_flight:
@@ -141,12 +139,10 @@ class ThreadedSender:
         return found
 
     def close(self) -> None:
-        """End once all answers have come."""
         self.abandon()
         for thread in self._threads:
             thread.join()
 
     def abandon(self) -> None:
-        """End without waiting for anything."""
         for _thread in self._threads:
             self._requests.put(None)

@@ -139,12 +139,7 @@ def check_recorded(
         raise Contradiction(
             f"the registry knows it as record {by_number.record_id}, not {statement.record_id}; overwrite: true replaces that"
         )
-    if (
-        by_id is not None
-        and by_id.numbers
-        and statement.number is not None
-        and statement.number not in by_id.numbers
-    ):
+    if by_id is not None and by_id.numbers and statement.number not in (None, *by_id.numbers):
         raise Contradiction(
             f"the registry knows record {statement.record_id} as DID {by_id.number}; overwrite: true replaces that"
         )
@@ -250,22 +245,14 @@ def _attempt_of(statement: Statement, known: Record) -> str:
 
 def as_diff(corrections: Sequence[Correction]) -> dict[str, str]:
     """Return corrections as Ansible's diff: a line for each DID before and after, without secrets."""
-    before = [
-        _line(each.known.number, each.known.record_id, each.known.outcome, each.known.fields)
-        for each in corrections
-        if each.known
-    ]
-    after = [
-        _line(
-            each.holding.fields.get("did_number") or each.holding.number,
-            each.holding.record_id,
-            CONFIRMED,
-            each.holding.fields,
-        )
-        for each in corrections
-        if each.holding
-    ]
-    return {"before": "".join(before), "after": "".join(after)}
+    before = after = ""
+    for _event, known, holding, _attempt in corrections:
+        if known is not None:
+            before += _line(known.number, known.record_id, known.outcome, known.fields)
+        if holding is not None:
+            number = holding.fields.get("did_number") or holding.number
+            after += _line(number, holding.record_id, CONFIRMED, holding.fields)
+    return {"before": before, "after": after}
 
 
 def _line(

@@ -131,43 +131,28 @@ def _match(
     desired: Desired, by_number: Record | None, by_id: Record | None, policy: Policy
 ) -> Record | None:
     """Return the one record that the task is about, None for a DID that is new to the registry. Raises C(Conflict)."""
-    if by_number is not None and by_id is not None and by_number.key != by_id.key:
-        holder = (
-            "has no known record id"
-            if by_number.record_id is None
-            else f"is record {by_number.record_id}"
-        )
+    if by_number is not None:
+        known_id = by_number.record_id
+        if by_id is not None and by_number.key != by_id.key:
+            held = "has no known record id" if known_id is None else f"is record {known_id}"
+            name = f"DID {by_id.number}" if by_id.number is not None else "known without a number"
+            raise _conflict(
+                desired,
+                f"the number {desired.did_number} {held} in the registry, and record {by_id.record_id} is {name}: the task names two"
+                " records",
+            )
+        if known_id is not None and desired.record_id not in (None, known_id):
+            raise _conflict(
+                desired,
+                f"the registry knows {desired.did_number} as record {known_id}, and the task says {desired.record_id}",
+            )
+    elif by_id is not None and by_id.numbers and desired.number is not None and not policy.renumber:
         raise _conflict(
             desired,
-            f"the number {desired.did_number} {holder} in the registry, and record {by_id.record_id} is {_name(by_id)}: the task"
-            " names two records",
-        )
-    if (
-        by_number is not None
-        and by_number.record_id is not None
-        and desired.record_id not in (None, by_number.record_id)
-    ):
-        raise _conflict(
-            desired,
-            f"the registry knows {desired.did_number} as record {by_number.record_id}, and the task says {desired.record_id}",
-        )
-    if (
-        by_id is not None
-        and by_number is None
-        and desired.number is not None
-        and by_id.numbers
-        and not policy.renumber
-    ):
-        raise _conflict(
-            desired,
-            f"the registry knows record {by_id.record_id} as {_name(by_id)}, and the task calls it {desired.did_number}. To give"
+            f"the registry knows record {by_id.record_id} as DID {by_id.number}, and the task calls it {desired.did_number}. To give"
             " the record this new number, set renumber: true",
         )
     return by_number or by_id
-
-
-def _name(record: Record) -> str:
-    return f"DID {record.number}" if record.number is not None else "known without a number"
 
 
 def _conflict(desired: Desired, words: str) -> Conflict:

@@ -18,23 +18,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Characters that Unicode calls printable and that show nothing: fillers, joiners and variation selectors.
-_BLANK = frozenset(
-    map(
-        chr,
-        (
-            0x034F,
-            0x115F,
-            0x1160,
-            0x17B4,
-            0x17B5,
-            *range(0x180B, 0x1810),
-            0x2800,
-            0x3164,
-            *range(0xFE00, 0xFE10),
-            0xFFA0,
-            *range(0xE0100, 0xE01F0),
-        ),
-    )
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0").union(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
 
 # Up to so many characters, two texts are compared by each character: that takes the square of it.

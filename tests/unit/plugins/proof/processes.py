@@ -26,6 +26,7 @@ import os, resource, signal, sys
 from ansible.module_utils import basic
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
 
 def kill(registry):
@@ -46,7 +47,7 @@ what, _, moment = sys.argv[2].partition(" at ")
 moment, _, count = moment.partition(" ")
 calls = []
 if what:
-    owner = Platform if moment == "_exchange" else Journal
+    owner = next(each for each in (Platform, Journal, Registry) if hasattr(each, moment))
     original = getattr(owner, moment)
     def happening(self, *arguments, **options):
         calls.append(moment)

@@ -272,7 +272,7 @@ def test_a_claim_that_is_refused_beside_others(far: Runner) -> None:
     result = far.dids(dids=wanted, concurrency=4)
     expected = ["not_attempted", "failed", "not_attempted", "not_attempted"]
     assert [did["outcome"] for did in result["dids"]] == expected
-    assert "nothing may be sent" in result["dids"][1]["error"]["msg"]
+    assert "cannot be recorded first" in result["dids"][1]["error"]["msg"]
     assert far.requests() == []
     assert far.rows("SELECT * FROM records") == []
     far.write("DROP TRIGGER refuse ON numbers")
