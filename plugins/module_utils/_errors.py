@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What can go wrong, each with the machine-readable C(kind) that a playbook can branch on."""
+"""The errors, each with the machine-readable C(kind) that a playbook can branch on."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import typing as t
 class DidError(Exception):
     """A failure that stops one DID, or the task before anything was sent.
 
-    The message is for people and ends with the next step. C(details()) is for machines: the same keys for every kind,
-    null where they say nothing. Neither ever holds a secret. C(changed) tells whether the platform was changed all the same,
-    C(is_unknown) whether it may have been.
+    The message is for people and ends with the next step. C(details()) is for machines: the same keys for every kind, null where
+    they do not apply. Neither ever holds a secret. C(changed): whether the platform was changed nevertheless. C(is_unknown): whether
+    it may have been.
     """
 
     kind = "internal_error"
@@ -55,7 +55,7 @@ class DidError(Exception):
 
 
 class InvalidParameter(DidError):
-    """The task asks for something that cannot be; nothing was read, written or sent."""
+    """An option, or a combination of options, is not valid; nothing was sent."""
 
     kind = "invalid_parameter"
 
@@ -67,7 +67,7 @@ class Unreachable(DidError):
 
 
 class Refused(DidError):
-    """The platform read the request and said no."""
+    """The platform refused the request."""
 
     kind = "refused"
 
@@ -79,7 +79,7 @@ class Throttled(DidError):
 
 
 class UnknownOutcome(DidError):
-    """Nobody on this side can know whether the platform applied the request."""
+    """It is not known whether the platform applied the request."""
 
     kind = "unknown_outcome"
     is_unknown = True
@@ -94,7 +94,7 @@ class Unrecorded(DidError):
 
 
 class Conflict(DidError):
-    """The number, the record id and the registry do not belong together."""
+    """The number, the record id and the registry contradict each other."""
 
     kind = "conflict"
 
@@ -106,9 +106,9 @@ class RegistryUnavailable(DidError):
 
 
 class RegistryMismatch(DidError):
-    """The registry is missing, is another one, is of another schema, or does not know the platform.
+    """The registry is missing, is another one, has another schema, or does not know the platform.
 
-    C(moved_to): the location to which it was moved, if that is why and may be shown.
+    C(moved_to): the location to which it was moved, if that is the reason and it may be shown.
     """
 
     kind = "registry_mismatch"
@@ -122,25 +122,25 @@ class RegistryBusy(DidError):
 
 
 class LimitExceeded(DidError):
-    """The plan holds more creates or more requests than the task allows; nothing was sent."""
+    """The plan has more creates or more requests than the task allows; nothing was sent."""
 
     kind = "limit_exceeded"
 
 
 class PlanChanged(DidError):
-    """What would be done is not what was reviewed."""
+    """The plan is not the one that was reviewed."""
 
     kind = "plan_changed"
 
 
 class Interrupted(DidError):
-    """A signal told the run to stop before it had come to this."""
+    """A signal stopped the run before it attempted this."""
 
     kind = "interrupted"
 
 
 def defect(error: BaseException) -> DidError:
-    """Return the error for an exception that nobody expected: by its place in the code, as its text may hold anything."""
+    """Return the error for an unexpected exception. It names its place in the code; its text may hold anything."""
     import os
     import traceback
 

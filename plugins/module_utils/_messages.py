@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What a person is told of a DID that could not be brought to its desired state: what happened, what was done, what comes next."""
+"""Error texts for people: what happened to a DID, what was done, what to do next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typing as t
 from . import _errors
 from ._errors import Conflict, DidError, PlanChanged, RegistryBusy, Unrecorded
 from ._model import CREATE
-from ._platform import outcome as _outcome
+from ._platform.outcome import NOT_APPLIED
 from ._snippets import RECORD_ID, Target, render_play
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -23,20 +23,55 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from ._model import Claim, Desired, Plan, Record, Wanted
     from ._platform.outcome import Outcome
 
-_ERRORS: dict[str, type[DidError]] = {
-    kind.kind: kind
-    for kind in (_errors.Unreachable, _errors.Refused, _errors.Throttled, _errors.UnknownOutcome)
-}
-_VERBS = {
-    "unreachable": "was not sent",
-    "refused": "was refused",
-    "throttled": "was refused",
-    "unknown_outcome": "has an unknown outcome",
+# By the kind of an outcome.
+_ERRORS: dict[str, tuple[type[DidError], str]] = {
+    "unreachable": (_errors.Unreachable, "was not sent"),
+    "refused": (_errors.Refused, "was refused"),
+    "throttled": (_errors.Throttled, "was refused"),
+    "unknown_outcome": (_errors.UnknownOutcome, "has an unknown outcome"),
 }
 
 
-def failure(plan: Plan, outcome: Outcome, attempt: str, target: Target) -> DidError:
-    """Return the error for an attempt that was not applied, or whose outcome is unknown."""
+# Plays
+
+
+def resolution_plays(creates: Sequence[tuple[str, str]], target: Target) -> str:
+    """Return two plays, of which one resolves creates of unknown outcome.
+
+    :param creates: the number and the attempt of each.
+    """
+    name = f"DID {creates[0][0]} exists" if len(creates) == 1 else "The DIDs that exist"
+    recorded = _play(
+        f"{name} on the platform, under the record id that stands here in place of {RECORD_ID}",
+        "recorded",
+        [{"did_number": number, "record_id": RECORD_ID} for number, _attempt in creates],
+        target,
+    )
+    return f"{recorded}\n{forgetting_play(creates, target)}"
+
+
+def forgetting_play(creates: Sequence[tuple[str, str]], target: Target) -> str:
+    """Return the play that states of creates that they were not applied."""
+    name = f"DID {creates[0][0]} does" if len(creates) == 1 else "The DIDs that do"
+    dids = [{"did_number": number, "attempt": attempt} for number, attempt in creates]
+    return _play(f"{name} not exist on the platform", "forgotten", dids, target)
+
+
+def recording_play(created: Sequence[tuple[str, int]], target: Target) -> str:
+    """Return the play that records what was created and could not be recorded: numbers and record ids."""
+    dids = [{"did_number": number, "record_id": record_id} for number, record_id in created]
+    return _play("Record what the platform has created", "recorded", dids, target)
+
+
+def _play(name: str, state: str, dids: Sequence[t.Mapping[str, t.Any]], target: Target) -> str:
+    return render_play(name, "did_registry", {"state": state, "dids": dids, **target.options()})
+
+
+# What the platform answered
+
+
+def request_failed(plan: Plan, outcome: Outcome, attempt: str, target: Target) -> DidError:
+    """Return the error for a request that was not applied, or whose outcome is unknown."""
     desired = plan.desired
     reason = f": {outcome.reason}" if outcome.reason and outcome.kind != "unknown_outcome" else ""
     named = f"HTTP {outcome.http_status}"
@@ -46,194 +81,152 @@ def failure(plan: Plan, outcome: Outcome, attempt: str, target: Target) -> DidEr
         if plan.action == CREATE
         else f"the edit (POST) of record {plan.record_id}"
     )
-    error = _ERRORS[outcome.kind](
-        f"{desired.label}: {what} {_VERBS[outcome.kind]}: {outcome.message}{status}{reason}",
+    error_type, verb = _ERRORS[outcome.kind]
+    error = error_type(
+        f"{desired.label}: {what} {verb}: {outcome.message}{status}{reason}",
         did_number=desired.did_number,
         record_id=plan.record_id if outcome.record_id is None else outcome.record_id,
         http_status=outcome.http_status,
         reason=outcome.reason,
     )
-    if outcome.state == _outcome.NOT_APPLIED:
+    if outcome.state == NOT_APPLIED:
         when = "later" if outcome.kind == "throttled" else "when it is corrected"
         error.message += (
-            f". Nothing was applied and nothing stays open in the registry: run again {when}"
+            f". Nothing was applied, and nothing stays open in the registry: run again {when}"
         )
-        return error
-    if plan.action == CREATE:
+    elif plan.action == CREATE:
         if outcome.record_id is not None:
             error.message += f". The answer names record {outcome.record_id}"
         error.attempt = attempt
-        return with_ways_on(error, desired, target)
-    error.message += ". It may or may not have been applied. Run again: an edit may be repeated, and the registry knows that it has to be"
+        add_resolution(error, desired, target)
+    else:
+        error.message += ". It may or may not have been applied. Run again: the registry knows that the edit must be repeated, which does no harm"
     return error
 
 
-def with_ways_on(error: DidError, desired: Desired, target: Target) -> DidError:
-    """Complete the message of a create of unknown outcome with both ways on, as plays."""
+def add_resolution(error: DidError, desired: Desired, target: Target) -> DidError:
+    """Add the two plays that resolve a create of unknown outcome to its error."""
     number = str(desired.did_number)
     error.message += (
         f". {number} may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
-        " these two plays once, and run again. (If it exists, adding its record_id to this task does the same.)"
-        f"\n{ways_on([(number, str(error.attempt))], target)}"
+        " these two plays once, and run again. (If it exists, you can add its record_id to this task instead.)"
+        f"\n{resolution_plays([(number, str(error.attempt))], target)}"
     )
     return error
 
 
-def ways_on(creates: Sequence[tuple[str, str]], target: Target) -> str:
-    """Return the two plays of which one settles creates of unknown outcome.
+def retry_failed(error: DidError, why: str) -> DidError:
+    """Add to the error of an edit of unknown outcome what kept it from being sent again."""
+    error.message += f". This run could not send it again: {why}"
+    return error
 
-    :param creates: the number and the attempt of each.
-    """
-    one = len(creates) == 1
-    named = f"DID {creates[0][0]} exists" if one else "The DIDs that exist"
-    settled = render_play(
-        f"{named} on the platform, under the record id that stands here in place of {RECORD_ID}",
-        "did_registry",
-        {
-            "state": "recorded",
-            "dids": [
-                {"did_number": number, "record_id": RECORD_ID} for number, _attempt in creates
-            ],
-            **target.options(),
-        },
+
+def late_answer(plan: Plan, record_id: int, other: Record) -> DidError:
+    """Return the error for an answer that contradicts what the registry holds by now."""
+    if other.record_id == record_id:
+        name = "known without a number" if other.number is None else f"DID {other.number}"
+        held = f"in the registry record {record_id} is {name}"
+    else:
+        held = f"the registry by now holds it as record {other.record_id or 'not known'}"
+    error = Conflict(
+        f"{plan.desired.label}: the platform answered with record {record_id}, and {held}. The answer is kept in the registry's history."
+        " Look both up on the platform, then run this task with the record_id that is right",
+        did_number=plan.desired.did_number,
+        record_id=record_id,
     )
-    return f"{settled}\n{undone(creates, target)}"
+    error.changed = True
+    return error
 
 
-def undone(creates: Sequence[tuple[str, str]], target: Target) -> str:
-    """Return the play that says of creates that they were not applied."""
-    one = len(creates) == 1
-    named = f"DID {creates[0][0]} does" if one else "The DIDs that do"
-    return render_play(
-        f"{named} not exist on the platform",
-        "did_registry",
-        {
-            "state": "forgotten",
-            "dids": [{"did_number": number, "attempt": attempt} for number, attempt in creates],
-            **target.options(),
-        },
+# What the registry did not allow
+
+
+def claim_held(wanted: Wanted, claim: Claim) -> RegistryBusy:
+    """Return the error for a DID that another run holds for longer than this one may wait."""
+    return RegistryBusy(
+        f"{wanted.label}: another run ({claim.holder}) holds it for its own {claim.action}, for at most {claim.seconds_left:.0f} more"
+        " seconds. This run has waited for it as long as registry_timeout allows. Nothing was written and nothing was sent. Run again when"
+        " that run has ended",
+        did_number=wanted.number,
+        record_id=wanted.record_id,
     )
 
 
-def unrecorded(plan: Plan, record_id: int, error: DidError, target: Target) -> Unrecorded:
-    """Return the error for an answer that could not be recorded. Its id is told: the platform never tells it again."""
+def claim_failed(plan: Plan, error: DidError) -> DidError:
+    """Return the error for an intent that could not be recorded, so that nothing was sent under it."""
+    return _with(
+        error, plan, f"not applied: nothing is sent that cannot be recorded first: {error.message}"
+    )
+
+
+def send_failed(plan: Plan, error: DidError, remains: str = "") -> DidError:
+    """Return the error for a request that could not be sent. C(remains): as C(intent_remains), if its intent may be in the registry."""
+    return _with(
+        error, plan, f"not applied, because it could not be sent: {error.message}{remains}"
+    )
+
+
+def rollback_failed(plan: Plan, outcome: Outcome, error: DidError, remains: str) -> DidError:
+    """Return the error for a request that was not applied, where that could not be recorded. C(remains): as C(intent_remains)."""
+    words = (
+        f"not applied ({outcome.message}), but that could not be recorded: {error.message}{remains}"
+    )
+    return _with(error, plan, words)
+
+
+def _with(error: DidError, plan: Plan, words: str) -> DidError:
+    """Return an error of the registry as one DID's."""
+    return type(error)(
+        f"{plan.desired.label}: {words}",
+        did_number=plan.desired.did_number,
+        record_id=plan.record_id,
+    )
+
+
+def intent_remains(plan: Plan, attempt: str, target: Target) -> str:
+    """Return what to do about an intent that may still be in the registry, although its request was certainly not applied."""
+    if plan.action != CREATE:
+        return ""  # the next run sends the edit
+    return (
+        ". The registry may still hold the intent; the next run then reports its outcome as unknown. This attempt was not applied: when"
+        " its claim has ended (until then did_info shows it as under_way), run this play, and run again"
+        f"\n{forgetting_play([(str(plan.desired.did_number), attempt)], target)}"
+    )
+
+
+def commit_failed(plan: Plan, record_id: int, error: DidError, target: Target) -> Unrecorded:
+    """Return the error for an applied request that could not be recorded. It names the id: the platform never shows it again."""
     number = plan.desired.did_number
     if plan.action == CREATE:
         done = "created it as"
         next_step = (
-            f". Keep the id {record_id}, which the platform never tells again. The DID stays open in the registry, and no run creates it"
-            " again. Once the registry works again, run this, and run again:"
-            f"\n{recording([(str(number), record_id)], target)}"
+            f". Keep the id {record_id}, which the platform never shows again. The DID stays open in the registry, and no run creates it"
+            " again. Once the registry works again, run this play, and run again:"
+            f"\n{recording_play([(str(number), record_id)], target)}"
         )
     else:
         done = "applied the edit to"
         next_step = (
             ". Run again once the registry works again: the edit is then repeated, and recorded"
         )
-    told = Unrecorded(
+    unrecorded = Unrecorded(
         f"{plan.desired.label}: the platform {done} record {record_id}, but that could not be recorded: {error.message}{next_step}",
         did_number=number,
         record_id=record_id,
     )
-    told.is_create = plan.action == CREATE
-    return told
+    unrecorded.is_create = plan.action == CREATE
+    return unrecorded
 
 
-def recording(created: Sequence[tuple[str, int]], target: Target) -> str:
-    """Return the play that records what was created and could not be recorded: numbers and record ids."""
-    return render_play(
-        "Record what the platform has created",
-        "did_registry",
-        {
-            "state": "recorded",
-            "dids": [
-                {"did_number": number, "record_id": record_id} for number, record_id in created
-            ],
-            **target.options(),
-        },
-    )
-
-
-def unsettled(plan: Plan, outcome: Outcome, error: DidError, left: str) -> DidError:
-    """Return the error for a request that was certainly not applied, where that could not be recorded. C(left): as C(still_open)."""
-    return type(error)(
-        f"{plan.desired.label}: not applied ({outcome.message}), but that could not be recorded: {error.message}{left}",
-        did_number=plan.desired.did_number,
-        record_id=plan.record_id,
-    )
-
-
-def unclaimed(plan: Plan, error: DidError) -> DidError:
-    """Return the error for an intent that could not be recorded, so that nothing was sent under it."""
-    return type(error)(
-        f"{plan.desired.label}: not applied, as nothing may be sent that cannot be recorded first: {error.message}",
-        did_number=plan.desired.did_number,
-        record_id=plan.record_id,
-    )
-
-
-def unsent(plan: Plan, error: DidError, left: str = "") -> DidError:
-    """Return the error for a request that could not be sent. C(left): as C(still_open), if the registry may still hold its intent."""
-    return type(error)(
-        f"{plan.desired.label}: not applied, as it could not be sent: {error.message}{left}",
-        did_number=plan.desired.did_number,
-        record_id=plan.record_id,
-    )
-
-
-def still_open(plan: Plan, attempt: str, target: Target) -> str:
-    """Return what to do about an intent that the registry may still hold, though it is certain that nothing came of it."""
-    if plan.action != CREATE:
-        return ""  # an edit is just sent by the next run
-    return (
-        ". The registry may still hold the intent, and the next run then calls its outcome unknown. Nothing came of this attempt: when its"
-        " claim has ended (until then did_info shows it as under_way), run this play, and run again"
-        f"\n{undone([(str(plan.desired.did_number), attempt)], target)}"
-    )
-
-
-def unrepeated(error: DidError, why: str) -> DidError:
-    """Complete the error for an edit of unknown outcome with what kept it from being sent again."""
-    error.message += f". This run could not send it again: {why}"
-    return error
-
-
-def astray(plan: Plan, record_id: int, other: Record) -> DidError:
-    """Return the error for an answer that does not fit what the registry holds by now."""
-    if other.record_id == record_id:
-        called = "known without a number" if other.number is None else f"DID {other.number}"
-        held = f"in the registry record {record_id} is {called}"
-    else:
-        held = f"the registry holds it by now as record {other.record_id or 'not known'}"
-    told = Conflict(
-        f"{plan.desired.label}: the platform answered with record {record_id}, and {held}. The answer is kept in the registry's history."
-        " Look both up on the platform, then run this task with the record_id that is right",
-        did_number=plan.desired.did_number,
-        record_id=record_id,
-    )
-    told.changed = True
-    return told
-
-
-def departed(planned: Plan, plan: Plan) -> DidError:
+def plan_drifted(planned: Plan, plan: Plan) -> DidError:
     """Return the error for a DID for which something else than planned would have to be done now."""
     return PlanChanged(
-        f"{plan.desired.label}: planned was {_named(planned)}, and another run has changed the registry since: it would be"
-        f" {_named(plan)} now. Nothing more was sent for it. Review the new plan, and apply that",
+        f"{plan.desired.label}: the plan was {_action(planned)}, and another run has changed the registry since: now it would be"
+        f" {_action(plan)}. Nothing more was sent for it. Review the new plan, and apply that",
         did_number=plan.desired.did_number,
         record_id=plan.record_id,
     )
 
 
-def _named(plan: Plan) -> str:
+def _action(plan: Plan) -> str:
     return plan.action if plan.record_id is None else f"{plan.action} of record {plan.record_id}"
-
-
-def busy(wanted: Wanted, claim: Claim) -> RegistryBusy:
-    """Return the error for a DID that another run holds for longer than this one may wait."""
-    return RegistryBusy(
-        f"{wanted.label}: another run ({claim.holder}) holds it for its own {claim.action}, for {claim.seconds_left:.0f} more seconds at the"
-        " most. It was waited for (registry_timeout). Nothing was written and nothing was sent. Run again when that run has ended",
-        did_number=wanted.number,
-        record_id=wanted.record_id,
-    )

@@ -18,11 +18,117 @@ from ._fields import identity, masked
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Mapping
 
-
+# The actions of a plan.
 CREATE = "create"
 UPDATE = "update"
 ADOPT = "adopt"
 NONE = "none"
+
+CONFIRMED = "confirmed"
+"""The platform confirmed the last request; the known values are those that it was sent."""
+UNKNOWN = "unknown"
+"""A create was begun and no usable answer is known: the DID may or may not exist on the platform."""
+UNCERTAIN = "uncertain"
+"""The record exists; whether the last edit was applied is not known."""
+UNDER_WAY = "under_way"
+"""A run holds the record and may still be at work on it. Only shown, never stored."""
+
+# The statements of people, and the events of history that they leave.
+RECORDED = "recorded"
+FORGOTTEN = "forgotten"
+
+
+def timestamp() -> str:
+    """Return the current time in UTC, ISO 8601 with seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+# What the registry holds
+
+
+class Claim(t.NamedTuple):
+    """One run's hold on a record for one attempt. C(seconds_left) is by the registry's clock; at 0 the claim is over."""
+
+    token: str
+    action: str
+    holder: str
+    seconds_left: float
+
+    @property
+    def live(self) -> bool:
+        """Tell whether the run that holds the claim may still be at work."""
+        return self.seconds_left > 0
+
+
+class Record(t.NamedTuple):
+    """What is known of one DID on one platform.
+
+    C(numbers): identities (digits alone) that lead here; two while a renumbering is under way or uncertain, none for a record
+    known by its id alone. C(fields): wire values last confirmed, fingerprints for secrets. C(attempted): values that requests of
+    unknown outcome have sent since. C(version) rises with every write.
+    """
+
+    key: str
+    version: int
+    record_id: int | None
+    outcome: str
+    numbers: tuple[str, ...]
+    fields: Mapping[str, t.Any]
+    attempted: Mapping[str, t.Any]
+    confirmed_at: str | None
+    claim: Claim | None
+
+    @property
+    def number(self) -> str | None:
+        """Return the number as it was last written, or None for a record known by its id alone."""
+        declared = self.fields.get("did_number") or self.attempted.get("did_number")
+        return declared or (self.numbers[0] if self.numbers else None)
+
+    @property
+    def attempt(self) -> str | None:
+        """Return which create this record stands for, once that has ended and it is not known to exist; else None.
+
+        Each create makes its own record. While a create is under way its attempt is not shown: the platform may change until it
+        ends, so nobody can state an outcome before looking at the platform again.
+        """
+        return self.key if self.outcome == UNKNOWN and not self.is_held else None
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether a run may still be at work on it."""
+        return self.claim is not None and self.claim.live
+
+    @property
+    def shown_outcome(self) -> str:
+        """Return the outcome as people see it: it is open while a run holds the record."""
+        return UNDER_WAY if self.is_held else self.outcome
+
+
+Found = tuple[t.Optional[Record], t.Optional[Record]]
+"""The result of a look-up: the record of the number, and the record that bears the record id."""
+
+
+class Forgotten(t.NamedTuple):
+    """What people have forgotten of one identity, by the history: creates that were not applied, and record ids."""
+
+    attempts: set[str]
+    record_ids: set[int]
+
+
+# What a task asks for
+
+
+class Wanted(t.Protocol):
+    """A DID to look up: by its identity, by its record id, or by both. C(label): how messages call it."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def number(self) -> str | None: ...
+
+    @property
+    def record_id(self) -> int | None: ...
 
 
 class Desired(t.NamedTuple):
@@ -53,11 +159,14 @@ class Desired(t.NamedTuple):
 
 
 class Policy(t.NamedTuple):
-    """How a task wants its DIDs to be converged."""
+    """The options of a task that decide what is sent."""
 
     force: bool = False
     renumber: bool = False
     update_password: str = "on_change"
+
+
+# What is planned, and what comes of it
 
 
 class Change(t.NamedTuple):
@@ -70,7 +179,7 @@ class Change(t.NamedTuple):
 class Plan(t.NamedTuple):
     """What to do for one DID. C(payload): the request's body by field name, secrets in the clear; empty where nothing is sent.
 
-    C(repeats): whether fields are sent on purpose although they are as last applied.
+    C(resends): whether fields are sent although they are as last applied. C(body): the payload as it is sent.
     """
 
     action: str
@@ -80,7 +189,8 @@ class Plan(t.NamedTuple):
     payload: Mapping[str, t.Any]
     changes: Mapping[str, Change]
     notes: tuple[str, ...] = ()
-    repeats: bool = False
+    resends: bool = False
+    body: bytes = b""
 
     @property
     def sends(self) -> bool:
@@ -100,20 +210,19 @@ class Plan(t.NamedTuple):
 
 
 class Job:
-    """One DID of a run: what is wanted, what is planned, and what came of it.
+    """One DID of a run: what is wanted, what is planned, and what came of it. The only mutable value here.
 
     C(plan) is None where no plan can be made; C(error) then says why. C(record): what the registry holds in the end, None for a
-    DID that was not attempted. C(body): of the request, once it is planned.
+    DID that was not attempted.
     """
 
-    __slots__ = ("body", "desired", "error", "plan", "record")
+    __slots__ = ("desired", "error", "plan", "record")
 
     def __init__(self, desired: Desired) -> None:
         self.desired = desired
         self.plan: Plan | None = None
         self.record: Record | None = None
         self.error: DidError | None = None
-        self.body = b""
 
     @property
     def sends(self) -> bool:
@@ -121,86 +230,28 @@ class Job:
         return self.error is None and self.plan is not None and self.plan.sends
 
 
-RECORDED = "recorded"
-FORGOTTEN = "forgotten"
+class RunResult(t.NamedTuple):
+    """How a run over jobs ended; what became of each DID is in its job.
 
-CONFIRMED = "confirmed"
-"""The platform confirmed the last request; the known values are those that it was sent."""
-UNKNOWN = "unknown"
-"""A create was begun and no usable answer is known: the DID may or may not exist on the platform."""
-UNCERTAIN = "uncertain"
-"""The record exists; whether the last edit was applied is not known."""
-UNDER_WAY = "under_way"
-"""A run holds the record and may still be at work on it. Only shown, never stored."""
-
-
-class Claim(t.NamedTuple):
-    """One run's hold on a record for one attempt. C(seconds_left) is by the registry's clock; at 0 the claim is over."""
-
-    token: str
-    action: str
-    holder: str
-    seconds_left: float
-
-    @property
-    def live(self) -> bool:
-        """Tell whether the run that holds the claim may still be at work."""
-        return self.seconds_left > 0
-
-
-class Record(t.NamedTuple):
-    """What is known of one DID on one platform.
-
-    C(numbers): identities (digits alone) that lead here; two while a renumbering is under way or uncertain, none for a record
-    known by its id alone. C(fields): wire values last confirmed, fingerprints for secrets. C(attempted): those which requests
-    of unknown outcome have sent since. C(version) rises with every write.
+    C(stopped): why the run did not come to all of its DIDs, or None. C(moved_to): where the registry was moved meanwhile, or None.
+    C(refusals): how many of several simultaneous requests the platform refused. C(least_concurrency): the lowest number of
+    simultaneous requests that was then allowed.
     """
 
-    key: str
-    version: int
-    record_id: int | None
-    outcome: str
-    numbers: tuple[str, ...]
-    fields: Mapping[str, t.Any]
-    attempted: Mapping[str, t.Any]
-    confirmed_at: str | None
-    claim: Claim | None
-
-    @property
-    def number(self) -> str | None:
-        """Return the number as it was last written, or None for a record known by its id alone."""
-        declared = self.fields.get("did_number") or self.attempted.get("did_number")
-        return declared or (self.numbers[0] if self.numbers else None)
-
-    @property
-    def attempt(self) -> str | None:
-        """Return which create this record stands for, once that has ended and it is not known to exist; else None.
-
-        Each create makes its own record. While it is under way nobody is told which one it is: what a person sees of the platform then
-        may be otherwise when it ends, so nothing can be said of it before somebody has looked again.
-        """
-        return self.key if self.outcome == UNKNOWN and not self.is_held else None
-
-    @property
-    def is_held(self) -> bool:
-        """Tell whether a run may still be at work on it."""
-        return self.claim is not None and self.claim.live
-
-    @property
-    def shown_outcome(self) -> str:
-        """Return the outcome as people see it: nothing is settled about a record that a run still holds."""
-        return UNDER_WAY if self.is_held else self.outcome
+    stopped: str | None = None
+    moved_to: str | None = None
+    refusals: int = 0
+    least_concurrency: int = 1
 
 
-Found = tuple[t.Optional[Record], t.Optional[Record]]
-"""What a look-up leads to: the record of the number, and the one that bears the record id."""
+# What is written to the registry
 
 
 class Intent(t.NamedTuple):
-    """A request about to be sent, written down before it leaves.
+    """A request about to be sent, recorded before it is.
 
-    C(known): the record as planned with, None for one that is new to the registry. C(number): the identity which it will
-    bear. C(sending): wire values of the body, fingerprints for secrets. C(lease): seconds after which the claim ends.
+    C(known): the record that the plan was made with, None for a DID that is new to the registry. C(number): the identity that the
+    record will bear. C(sending): wire values of the body, fingerprints for secrets. C(lease): seconds after which the claim ends.
     """
 
     action: str
@@ -219,7 +270,7 @@ class Holding(t.NamedTuple):
     fields: Mapping[str, t.Any]
 
 
-class Revision(t.NamedTuple):
+class Correction(t.NamedTuple):
     """A person's correction of one record, with the line of history that it leaves.
 
     C(known): the record as looked at, None for one that is new. C(holding): what it becomes, None to forget it. C(attempt): the create
@@ -237,31 +288,3 @@ class Revision(t.NamedTuple):
         if self.holding is not None and self.holding.number is not None:
             return self.holding.number
         return self.known.numbers[0] if self.known is not None and self.known.numbers else None
-
-
-class Forgotten(t.NamedTuple):
-    """What people have forgotten of one identity, by the history: creates that were not applied, and record ids."""
-
-    attempts: set[str]
-    record_ids: set[int]
-
-
-def timestamp() -> str:
-    """Return the current time in UTC, ISO 8601 with seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-class Wanted(t.Protocol):
-    """A DID that is looked for: by its identity, by its record id, or by both."""
-
-    @property
-    def label(self) -> str:
-        """How messages call it."""
-
-    @property
-    def number(self) -> str | None:
-        """Its identity."""
-
-    @property
-    def record_id(self) -> int | None:
-        """Its record id."""

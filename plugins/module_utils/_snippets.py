@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The next step of an error, as a play that can be pasted into a file and run as it stands."""
+"""Writes the next step of an error as a play that can be pasted into a file and run as it is."""
 
 from __future__ import annotations
 
@@ -39,11 +39,7 @@ class Target(t.NamedTuple):
 
 
 def render_play(name: str, module: str, options: t.Mapping[str, t.Any]) -> str:
-    """Return a play of one task as YAML.
-
-    Values are written so that nothing in them means anything but itself: in quotes, so that a number keeps its zeros, and marked
-    where Ansible would find a template.
-    """
+    """Return a play of one task as YAML. Values are literal: quoted, so that a number keeps its zeros, and marked if they hold a template."""
     lines = [
         f"- name: {_scalar(name)}",
         "  hosts: localhost",
@@ -60,17 +56,11 @@ def render_play(name: str, module: str, options: t.Mapping[str, t.Any]) -> str:
                 lines.append(f"{_INDENT}  - " + f"\n{_INDENT}    ".join(pairs))
         else:
             lines.append(f"{_INDENT}{option}: {_scalar(value)}")
-            lines += _on_password(option, value)
+            if str(value).startswith("postgresql://"):  # no play holds its password
+                lines.append(
+                    f"{_INDENT}# If it needs a password, give it by PGPASSWORD, in ~/.pgpass, or from a vault by {option}_password."
+                )
     return "\n".join(lines)
-
-
-def _on_password(option: str, value: object) -> list[str]:
-    """Return a comment on the password of a registry in a database, which no play holds."""
-    if not str(value).startswith("postgresql://"):
-        return []
-    return [
-        f"{_INDENT}# If it needs a password, give it by PGPASSWORD, in ~/.pgpass, or from a vault by {option}_password."
-    ]
 
 
 def _scalar(value: object) -> str:
@@ -89,6 +79,4 @@ def _escaped(character: str) -> str:
     if character.isprintable():
         return character
     code = ord(character)
-    if code > 0xFFFF:
-        return f"\\U{code:08x}"
-    return f"\\u{code:04x}"
+    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._engine import executor as _dispatch
+from ansible_collections.nextbilling.did.plugins.module_utils._module import session
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
     PostgresqlDatabase,
 )
@@ -167,11 +167,10 @@ def test_gone_before_a_repetition(
     before = len(far.requests())
     far.simulator.fault("throttle" if action == "create" else "drop_after")
 
-    def pause(*_arguments: Any) -> float:
+    def wait(*_arguments: Any) -> None:
         line.cut_at(statement, down=True)
-        return 0.01
 
-    monkeypatch.setattr(_dispatch, "_pause", pause)
+    monkeypatch.setattr(session._Stop, "wait", wait)
     result = far.did(**TASK, retries=1)
     assert line.cuts == 1
     assert len(far.requests()) == before + 1
@@ -199,11 +198,10 @@ def test_gone_while_one_of_many_waits(
     wanted = [{"did_number": str(number)} for number in range(1000, 1005)]
     far.simulator.fault("throttle")
 
-    def pause(*_arguments: Any) -> float:
+    def wait(*_arguments: Any) -> None:
         line.cut(down=True)
-        return 0.01
 
-    monkeypatch.setattr(_dispatch, "_pause", pause)
+    monkeypatch.setattr(session._Stop, "wait", wait)
     result = far.dids(dids=wanted, retries=1)
     assert [did["outcome"] for did in result["dids"]] == ["failed", *["not_attempted"] * 4]
     assert result["error"]["kind"] == "registry_unavailable"
@@ -274,7 +272,7 @@ def test_a_claim_that_is_refused_beside_others(far: Runner) -> None:
     result = far.dids(dids=wanted, concurrency=4)
     expected = ["not_attempted", "failed", "not_attempted", "not_attempted"]
     assert [did["outcome"] for did in result["dids"]] == expected
-    assert "nothing may be sent" in result["dids"][1]["error"]["msg"]
+    assert "cannot be recorded first" in result["dids"][1]["error"]["msg"]
     assert far.requests() == []
     assert far.rows("SELECT * FROM records") == []
     far.write("DROP TRIGGER refuse ON numbers")

@@ -12,19 +12,22 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._engine import executor as _dispatch
-from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
-from ansible_collections.nextbilling.did.plugins.module_utils._planning import (
-    corrections as _resolve,
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.throttle import Pacing
+from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
+    RegistryBusy,
+    UnknownOutcome,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent, Plan
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.tests.proof.world import Converged, World
+from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
 from ansible_collections.nextbilling.did.tests.support.processes import (
     Process,
     end_leases,
 )
-from ansible_collections.nextbilling.did.tests.support.stores import in_a_file
+from ansible_collections.nextbilling.did.tests.support.stores import Store, in_a_file
 
 TASK: dict[str, Any] = {"did_number": "1166", "port": 5060}
 
@@ -42,10 +45,10 @@ def outcomes(result: Result) -> dict[str, str]:
 class Other:
     """Another run with the same registry."""
 
-    def __init__(self, runner: Runner) -> None:
-        self.platform = runner.simulator.url.split("//")[1]
+    def __init__(self, location: str, platform: str) -> None:
+        self.platform = platform
         self.registry = _open.open_registry(
-            runner.store.location, self.platform, registry_id=None, write=True, timeout=5
+            location, platform, registry_id=None, write=True, timeout=5
         )
 
     def claims(self, number: str) -> str:
@@ -70,9 +73,24 @@ class Other:
 @pytest.fixture
 def other(runner: Runner) -> Iterator[Other]:
     """Another run."""
-    other = Other(runner)
+    other = Other(runner.store.location, runner.simulator.url.split("//")[1])
     with contextlib.closing(other.registry):
         yield other
+
+
+@pytest.fixture
+def world(simulator: Simulator, store: Store) -> Iterator[World]:
+    """Runs whose pacing a test chooses."""
+    yield World(simulator, store)
+    World.reset_clock()
+
+
+@pytest.fixture
+def rival(world: World) -> Iterator[Other]:
+    """Another run beside these."""
+    rival = Other(world.location, world.platform)
+    with contextlib.closing(rival.registry):
+        yield rival
 
 
 @pytest.fixture
@@ -123,44 +141,38 @@ def test_a_did_that_another_run_left_open_is_not_created_again(
 
 
 def test_other_runs_that_are_always_first(
-    runner: Runner, other: Other, between: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    world: World, rival: Other, between: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(_dispatch, "_RACES", 3)
-    runner.did(**{**TASK, "port": 1})
-    between(lambda: other.comes_first("1166"), writes=(1, 2, 3, 4))
-    busy = runner.did(**TASK)
-    assert (busy["error"]["kind"], busy["changed"]) == ("registry_busy", False), busy
-    assert "DID 1166" in busy["msg"] and "Nothing was sent" in busy["msg"]
-    assert runner.requests("POST") == []
-    between(lambda: other.comes_first("1166"), writes=(1, 2, 3))
-    assert runner.did(**TASK)["action"] == "update"
-    assert len(runner.requests("POST")) == 1
+    pacing = Pacing(max_races=3)
+    world.converge({**TASK, "port": 1})
+    between(lambda: rival.comes_first("1166"), writes=(1, 2, 3, 4))
+    busy = world.converge(TASK, pacing=pacing)
+    assert isinstance(busy, RegistryBusy) and not busy.changed
+    assert "DID 1166" in busy.message and "Nothing was sent" in busy.message
+    assert world.simulator.requests("POST") == []
+    between(lambda: rival.comes_first("1166"), writes=(1, 2, 3))
+    done = world.converge(TASK, pacing=pacing)
+    assert isinstance(done, Converged) and done.plan.action == "update"
+    assert len(world.simulator.requests("POST")) == 1
 
 
 @pytest.mark.parametrize("why", ["another run keeps it", "other runs are always first"])
 def test_an_edit_of_unknown_outcome_stays_one_when_it_cannot_be_repeated(
-    runner: Runner,
-    other: Other,
-    between: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
-    why: str,
+    world: World, rival: Other, between: Callable[..., None], why: str
 ) -> None:
     """What was sent once is not told as if nothing had been sent."""
-    monkeypatch.setattr(_dispatch, "_PAUSE_BASE", 0.01)
-    runner.did(**{**TASK, "port": 1})
-    runner.simulator.fault("drop_after")
-    if why == "another run keeps it":
-        between(lambda: other.claims("1166"), writes=(2,))
-    else:
-        monkeypatch.setattr(_dispatch, "_RACES", 0)
-        between(lambda: other.comes_first("1166"), writes=(2,))
-    result = runner.did(**TASK, retries=1, registry_timeout=0.2)
-    assert (result["error"]["kind"], result["error"]["record_id"]) == ("unknown_outcome", 13)
-    assert "may or may not" in result["msg"] and "other" in result["msg"], result["msg"]
-    assert "othing was sent" not in result["msg"]
-    assert len(runner.requests("POST")) == 1
-    end_leases(runner)
-    assert runner.both(**TASK)["action"] == "update"
+    world.converge({**TASK, "port": 1})
+    world.simulator.fault("drop_after")
+    happening = rival.claims if why == "another run keeps it" else rival.comes_first
+    between(lambda: happening("1166"), writes=(2,))
+    error = world.converge(TASK, retries=1, pacing=Pacing(max_races=0 if "first" in why else 3))
+    assert isinstance(error, UnknownOutcome) and error.record_id == 13
+    assert "may or may not" in error.message and "other" in error.message, error.message
+    assert "othing was sent" not in error.message
+    assert len(world.simulator.requests("POST")) == 1
+    world.pass_time(1000)
+    plan = world.converge(TASK, check=True)
+    assert isinstance(plan, Plan) and plan.action == "update"
 
 
 def test_a_correction_sees_what_another_run_did_meanwhile(
@@ -185,17 +197,15 @@ def test_a_correction_sees_what_another_run_did_meanwhile(
 
 
 def test_a_correction_that_others_always_forestall(
-    runner: Runner, other: Other, between: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    world: World, rival: Other, between: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(_resolve, "_RACES", 3)
-    runner.did(**TASK)
-    between(lambda: other.comes_first("1166"), writes=(1, 2, 3), what="apply_corrections")
-    forgotten = {"did_number": "1166", "record_id": 13}
-    busy = runner.did_registry(state="forgotten", dids=[forgotten])
-    assert (busy["error"]["kind"], busy["changed"]) == ("registry_busy", False)
-    assert "Nothing was written" in busy["msg"]
-    assert runner.rows("SELECT * FROM history") == []
-    assert runner.both(**TASK)["action"] == "none"
+    world.converge(TASK)
+    between(lambda: rival.comes_first("1166"), writes=(1, 2, 3), what="apply_corrections")
+    busy = world.resolve("forgotten", "1166", 13, max_races=3)
+    assert isinstance(busy, RegistryBusy) and "Nothing was written" in busy.message
+    assert world.store.rows("SELECT * FROM history") == []
+    plan = world.converge(TASK, check=True)
+    assert isinstance(plan, Plan) and plan.action == "none"
 
 
 def test_nothing_is_sent_beside_an_answer_that_ends_the_run(runner: Runner) -> None:
@@ -236,16 +246,15 @@ def test_a_claim_that_cannot_be_taken_back_is_told(
 
 @in_a_file
 def test_an_edit_that_is_about_to_be_repeated_when_the_run_ends(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch
+    runner: Runner,
 ) -> None:
     """It was sent once, so it is not told as if nothing had been attempted."""
-    monkeypatch.setattr(_dispatch, "_PAUSE_BASE", 0.2)
     runner.dids(dids=listed(1))
     runner.did(did_number="99", record_id=12)
     runner.simulator.fault("drop_after", match={"did_number": "1"})
     runner.simulator.fault("reply", json={"error": 0, "new_record": 12})
     # The repetition is due, and claimed, when the answer about the second DID comes.
-    runner.simulator.switch(latency_ms=400)
+    runner.simulator.switch(latency_ms=600)
     edited = [{"did_number": "1", "port": 1}, *listed(2, 3)]
     result = runner.dids(dids=edited, max_failures=0, retries=1)
     assert outcomes(result) == {"1": "unknown", "2": "unrecorded", "3": "not_attempted"}

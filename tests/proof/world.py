@@ -1,7 +1,7 @@
 # Copyright (c) 2026 nextbilling.did contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real planner, converger, client and registry against a simulator, with a clock and deaths at a test's command."""
+"""The real planner, executor, client and registry against a simulator, with a clock and deaths at a test's command."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ansible_collections.nextbilling.did.plugins.module_utils._engine.correct import resolve
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.correct import correct
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.executor import Executor
 from ansible_collections.nextbilling.did.plugins.module_utils._engine.planner import (
-    Converger,
+    Planner,
     Settings,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._engine.throttle import Pacing
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import DidError
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import normalise
 from ansible_collections.nextbilling.did.plugins.module_utils._model import (
+    Correction,
     Desired,
     Plan,
     Policy,
     Record,
-    Revision,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.corrections import Statement
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Client
@@ -75,7 +77,8 @@ class _Watched:
             return _Watched(self._target.journal, self._life, self._moments)
         if name == "claim":
             _come(self._moments, BEFORE_INTENT)
-        return getattr(self._target, name)
+        found = getattr(self._target, name)
+        return _Watched(found, self._life, self._moments) if name == "journal" else found
 
 
 def _come(moments: Moments, name: str) -> None:
@@ -152,6 +155,7 @@ class World:
         policy: Policy | None = None,
         moments: Moments | None = None,
         kill: str | None = None,
+        pacing: Pacing | None = None,
     ) -> Plan | Converged | DidError | Killed:
         """Run one task: return what it did, what it would do, or what stopped it.
 
@@ -176,17 +180,21 @@ class World:
         with self.registry(write=not check) as registry:
             fingerprints = Fingerprints(self.api_key, registry.registry_id)
             with contextlib.closing(Client(connection)) as client:
-                converger = Converger(
-                    _Watched(registry, life, happenings),
-                    settings,
-                    fingerprints,
-                    lambda: _Client(client, happenings),  # type: ignore[arg-type,return-value]  # it has all that is used
-                    sleep=lambda seconds: None,
-                )
+                watched: Any = _Watched(registry, life, happenings)
+                stand_in: Any = _Client(client, happenings)
+                planner = Planner(watched, settings, fingerprints, sleep=lambda seconds: None)
                 try:
-                    (job,) = jobs = converger.plan([Desired(values, record_id)])
-                    if job.error is None:
-                        converger.carry_out(jobs, check=check)
+                    (job,) = jobs = planner.plan([Desired(values, record_id)])
+                    if job.sends and check:
+                        watched.check_writable()
+                    elif job.sends:
+                        Executor(
+                            planner,
+                            lambda: stand_in,
+                            jobs,
+                            sleep=lambda seconds: None,
+                            pacing=pacing,
+                        ).run()
                 except (DidError, Killed) as stopped:
                     return stopped
         if job.error is not None or job.plan is None:
@@ -204,7 +212,8 @@ class World:
         record_id: int | None = None,
         attempt: str | None = None,
         registry: Registry | None = None,
-    ) -> list[Revision] | DidError:
+        max_races: int = 100,
+    ) -> list[Correction] | DidError:
         """Tell the registry what a person knows of the platform. Returns what that has changed, or why it was refused.
 
         C(registry): the registry, if the person has it open already.
@@ -212,14 +221,15 @@ class World:
         statement = Statement("dids[0]", number, record_id, {"did_number": number}, attempt=attempt)
         with contextlib.ExitStack() as stack:
             try:
-                return resolve(
+                return correct(
                     registry or stack.enter_context(self.registry(write=True)),
                     self.platform,
                     state,
                     [statement],
                     overwrite=False,
-                    patience=0.0,
+                    timeout=0.0,
                     apply=True,
+                    max_races=max_races,
                 )
             except DidError as error:
                 return error

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Record and forget DIDs: look up, decide for the whole list, write all of it in one transaction or nothing."""
+"""Takes people's statements into the registry: looks up, decides for the whole list, writes all of it in one transaction or nothing."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import time
 import typing as t
 
 from .._errors import RegistryBusy
-from .._messages import busy
-from .._model import FORGOTTEN, Claim, Revision
+from .._messages import claim_held
+from .._model import FORGOTTEN, Claim, Correction
 from .._planning.corrections import (
+    Contradiction,
+    Decision,
     Statement,
-    _all_of,
-    _check_attempt,
-    _check_recorded,
-    _Contradiction,
-    _Decisions,
-    _forget,
-    _is_open,
-    _record,
+    all_corrections,
+    check_attempt,
+    check_recorded,
+    decide_forgotten,
+    decide_recorded,
+    is_open_create,
 )
 from .._registry.claims import find_unclaimed
 
@@ -34,97 +34,90 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._model import Found
     from .._registry.registry import Registry
 
-_RACES = 100
 
-
-def resolve(
+def correct(
     registry: Registry,
     platform: str,
     state: str,
     statements: Sequence[Statement],
     *,
     overwrite: bool,
-    patience: float,
+    timeout: float,
     apply: bool,
     sleep: Callable[[float], None] = time.sleep,
-) -> list[Revision]:
+    max_races: int = 100,
+) -> list[Correction]:
     """Take a list of statements into the registry. Returns the corrections that were, or would be, made.
 
-    :param patience: seconds to wait, before something is recorded, for runs that hold one of the DIDs. To forget one waits for nobody:
-        what its run does meanwhile is nothing that the person has seen.
+    :param timeout: seconds to wait, before something is recorded, for runs that hold one of the DIDs. To forget a DID never waits:
+        what its run does meanwhile is not what the person has looked at.
+    :param max_races: how often to decide anew because another run has changed a record since the look-up.
     :raises Conflict: some of them contradict the registry; all of these are named, and nothing is written.
     :raises RegistryBusy: another run holds one of the DIDs, to record them for longer.
     """
-    deadline = time.monotonic() + patience
-    for _race in range(_RACES):
+    deadline = time.monotonic() + timeout
+    for _race in range(max_races):
         if state == FORGOTTEN:
-            decisions = _forgettings(registry, platform, statements)
+            decisions = _decide_forgotten(registry, platform, statements)
         else:
             found = find_unclaimed(registry, platform, statements, until=deadline, sleep=sleep)
-            decisions = _recordings(registry, platform, statements, found, overwrite)
-        revisions = _all_of(decisions)
-        # What was decided holds for the records as looked at: it is written only if they are still the same, and free.
-        if not apply or not revisions or registry.journal.apply_corrections(platform, revisions):
-            return revisions
-    raise RegistryBusy(
-        "Other runs change these DIDs all the time. Nothing was written. Run again later"
-    )
+            decisions = _decide_recorded(registry, platform, statements, found, overwrite)
+        corrections = all_corrections(decisions)
+        # A decision holds for the records as looked up: it is written only if they are still the same, and unclaimed.
+        if (
+            not apply
+            or not corrections
+            or registry.journal.apply_corrections(platform, corrections)
+        ):
+            return corrections
+    raise RegistryBusy("Other runs keep changing these DIDs. Nothing was written. Run again later")
 
 
-# Recording
-
-
-def _recordings(
+def _decide_recorded(
     registry: Registry,
     platform: str,
     statements: Sequence[Statement],
     found: Sequence[Found | Claim],
     overwrite: bool,
-) -> _Decisions:
+) -> list[Decision]:
     open_numbers = {
         statement.number
         for statement, each in zip(statements, found)
-        if statement.number is not None and not isinstance(each, Claim) and _is_open(each[0])
+        if statement.number is not None and not isinstance(each, Claim) and is_open_create(each[0])
     }
     past = registry.reports.forgotten(platform, open_numbers) if open_numbers else {}
-    decisions: _Decisions = []
+    decisions: list[Decision] = []
     for statement, each in zip(statements, found):
         if isinstance(each, Claim):
-            raise busy(statement, each)
+            raise claim_held(statement, each)
         try:
             if not overwrite:
-                _check_recorded(statement, *each, past.get(statement.number or ""))
-            decisions.append((statement, _record(statement, *each)))
-        except _Contradiction as problem:
+                check_recorded(statement, *each, past.get(statement.number or ""))
+            decisions.append((statement, decide_recorded(statement, *each)))
+        except Contradiction as problem:
             decisions.append((statement, problem))
     return decisions
 
 
-# Forgetting
-
-
-def _forgettings(registry: Registry, platform: str, statements: Sequence[Statement]) -> _Decisions:
+def _decide_forgotten(
+    registry: Registry, platform: str, statements: Sequence[Statement]
+) -> list[Decision]:
     found = registry.find_many(platform, [(each.number, each.record_id) for each in statements])
-    # After the look: what a record has taken the place of is in the history by now.
-    speaking = [each for each in statements if each.attempt is not None]
-    past = registry.reports.forgotten(
-        platform, {each.number for each in speaking if each.number is not None}
-    )
-    made = registry.reports.made_by({t.cast("str", each.attempt) for each in speaking})
-    decisions: _Decisions = []
+    # After the look-up: the history then holds each attempt that a newer record has replaced.
+    with_attempt = [each for each in statements if each.attempt is not None]
+    numbers = {each.number for each in with_attempt if each.number is not None}
+    past = registry.reports.forgotten(platform, numbers)
+    made = registry.reports.made_by({t.cast("str", each.attempt) for each in with_attempt})
+    decisions: list[Decision] = []
     for statement, (by_number, by_id) in zip(statements, found):
-        gone = past.get(statement.number or "")
-        if (
-            statement.attempt is not None
-            and gone is not None
-            and statement.attempt in gone.attempts
-        ):
-            # Said before. Whatever has become of the number since, this is not about that.
+        before = past.get(statement.number or "")
+        if statement.attempt is not None and before and statement.attempt in before.attempts:
+            # Stated before. It says nothing of what has become of the number since.
             decisions.append((statement, []))
             continue
         try:
-            _check_attempt(statement, platform, made.get(statement.attempt or ""))
-            decisions.append((statement, _forget(statement, by_number, by_id)))
-        except _Contradiction as problem:
+            check_attempt(statement, platform, made.get(statement.attempt or ""))
+            decisions.append((statement, decide_forgotten(statement, by_number, by_id)))
+        except Contradiction as problem:
             decisions.append((statement, problem))
     return decisions

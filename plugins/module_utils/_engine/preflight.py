@@ -24,26 +24,27 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._registry.registry import Registry
 
 # ITU-T E.164, 6.2.1
-MOST_DIGITS = 15
+_MAX_DIGITS = 15
 _SHOWN_DIGITS = 60
 
 
-def encode_body(plan: Plan) -> bytes:
-    """Return the request's body. Raises C(InvalidParameter) if there is nothing to send, or too much."""
+def encode_payload(plan: Plan) -> bytes:
+    """Return the body of the request. Raises C(InvalidParameter) if there is nothing to send, or too much."""
+    desired = plan.desired
     if not plan.payload:
         raise InvalidParameter(
-            f"{plan.desired.label}: the task declares no field, so there is nothing to send. Declare at least one field",
+            f"{desired.label}: the task declares no field, so there is nothing to send. Declare at least one field",
             record_id=plan.record_id,
         )
     try:
         return encode(plan.payload)
     except InvalidParameter as error:
         raise InvalidParameter(
-            f"{plan.desired.label}: {error.message}", did_number=plan.desired.did_number
+            f"{desired.label}: {error.message}", did_number=desired.did_number
         ) from None
 
 
-def check_means(registry: Registry, jobs: Sequence[Job]) -> None:
+def check_requirements(registry: Registry, jobs: Sequence[Job]) -> None:
     """Check once for all DIDs of a run what can be checked before the first request."""
     if importlib.util.find_spec("requests") is None:
         raise Unreachable(
@@ -57,24 +58,24 @@ def check_means(registry: Registry, jobs: Sequence[Job]) -> None:
 def warnings(registry: Registry, platform: str, jobs: Sequence[Job]) -> list[str]:
     """Return what a person should know of what is, or would be, sent."""
     plans = _sending(jobs)
-    found = [*_notes(plans), *too_long(plan.desired.did_number for plan in plans)]
+    found = [*_notes(plans), *warn_of_length(plan.desired.did_number for plan in plans)]
     creates = [plan.desired.label for plan in plans if plan.action == CREATE]
-    numberless = _numberless(registry, platform) if creates else []
+    numberless = _ids_without_number(registry, platform) if creates else []
     if numberless:
         new = (
             f"{creates[0]} is"
             if len(creates) == 1
-            else f"{len(creates)} DIDs ({_few(creates)}) are"
+            else f"{len(creates)} DIDs ({_sample(creates)}) are"
         )
         found.append(
-            f"{new} new to the registry, which also holds records whose number is not known (ids {_few(numberless)}). What is one of"
-            " these would be created a second time: give it that record_id"
+            f"{new} new to the registry, which also holds records whose number is not known (ids {_sample(numberless)}). A DID that is one"
+            " of these would be created a second time: give it that record_id"
         )
     return found
 
 
-def _numberless(registry: Registry, platform: str) -> Sequence[int]:
-    """Return the ids of records without a number; none where the registry is gone by now, as what was done comes first."""
+def _ids_without_number(registry: Registry, platform: str) -> Sequence[int]:
+    """Return the ids of records without a number; none where the registry cannot be read any more, so that the result is still returned."""
     try:
         return registry.reports.ids_without_number(platform)
     except DidError:
@@ -86,25 +87,25 @@ def _sending(jobs: Sequence[Job]) -> list[Plan]:
 
 
 def _notes(plans: Sequence[Plan]) -> list[str]:
-    """Return the notes of plans; where many plans have one, with a few of the DIDs that it speaks of."""
+    """Return each note of plans once, with some of the DIDs that it is about."""
     by_note: dict[str, list[str]] = {}
     for plan in plans:
         for note in plan.notes:
             by_note.setdefault(note, []).append(plan.desired.label)
-    return [f"{_few(labels)}: {note}" for note, labels in by_note.items()]
+    return [f"{_sample(labels)}: {note}" for note, labels in by_note.items()]
 
 
-def too_long(numbers: Iterable[str | None]) -> list[str]:
+def warn_of_length(numbers: Iterable[str | None]) -> list[str]:
     """Return a warning of numbers that have more digits than telephone numbers have, or none."""
-    long = [number for number in numbers if number and len(identity(number)) > MOST_DIGITS]
+    long = [number for number in numbers if number and len(identity(number)) > _MAX_DIGITS]
     if not long:
         return []
     return [
-        f"did_number: {_few([number[:_SHOWN_DIGITS] for number in long])}: more than {MOST_DIGITS} digits, which no telephone number"
-        " has. Such a number is taken as it is. Look whether several numbers, or a number and an extension, were written into one"
+        f"did_number: {_sample([number[:_SHOWN_DIGITS] for number in long])}: more than {_MAX_DIGITS} digits, which no telephone number"
+        " has. Such a number is taken as it is. Check whether it is several numbers, or a number and an extension, written as one"
     ]
 
 
-def _few(things: Sequence[object]) -> str:
+def _sample(things: Sequence[object]) -> str:
     rest = f" and {len(things) - 20} more" if len(things) > 20 else ""
     return ", ".join(map(str, things[:20])) + rest

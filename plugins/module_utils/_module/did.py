@@ -25,12 +25,11 @@ from .arguments import (
     shared_spec,
 )
 from .results import diff, told, told_registry
-from .session import converging, warn
+from .session import open_session, warn
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._engine.planner import Converger
     from .._errors import DidError
-    from .._model import Job, Plan
+    from .._model import Job, Plan, RunResult
     from .._platform.connection import Connection
     from .task import Module, Result, Spec
 
@@ -81,26 +80,25 @@ def _desired(module: Module, declared: dict[str, t.Any]) -> tuple[Desired, list[
 
 
 def _converge(module: Module, location: str, settings: Settings, desired: Desired) -> Result:
-    with converging(module, location, settings, [desired]) as converger:
-        (job,) = jobs = converger.plan([desired])
-        if job.error is None:
-            converger.carry_out(jobs, check=module.check_mode)
-        plan = _plan_of(job, converger, module.check_mode)
-        warn(module, converger, jobs)
+    with open_session(module, location, settings, [desired]) as session:
+        (job,) = jobs = session.planner.plan([desired])
+        ended = session.execute(jobs, check=module.check_mode)
+        plan = _plan_of(job, ended, module.check_mode)
+        warn(module, session, jobs)
         result = told(plan, job.record or plan.known, settings.connection)
-        registry = told_registry(converger.registry)
+        registry = told_registry(session.registry)
     result.update(changed=plan.sends, platform=settings.platform, registry=registry)
     if module._diff:
         result["diff"] = diff(plan)
     return result
 
 
-def _plan_of(job: Job, converger: Converger, check: bool) -> Plan:
+def _plan_of(job: Job, ended: RunResult, check: bool) -> Plan:
     """Return the plan of the only DID, or raise what stopped it."""
     if job.error is not None or job.plan is None:
         raise t.cast("DidError", job.error)
     if job.sends and job.record is None and not check:
         raise Interrupted(
-            f"{job.desired.label}: {converger.stopped}. It was not attempted: nothing was sent for it. Run again"
+            f"{job.desired.label}: {ended.stopped}. It was not attempted: nothing was sent for it. Run again"
         )
     return job.plan

@@ -12,11 +12,11 @@ from __future__ import annotations
 import typing as t
 
 from .. import _fields
-from .._engine.correct import resolve
+from .._engine.correct import correct
 from .._fields import recorded
 from .._input.entries import check, inline, read_file
 from .._model import FORGOTTEN, RECORDED
-from .._planning.corrections import Statement, lines
+from .._planning.corrections import Statement, as_diff
 from .._registry.open import backend_at, open_registry
 from .._registry.provision import make_present
 from .._secrets import Fingerprints
@@ -96,29 +96,29 @@ def keep_registry(module: Module) -> Result:
 
 
 def _resolve_items(module: Module, registry: Registry, platform: str, items: list[Item]) -> Result:
-    from .._engine.preflight import too_long
+    from .._engine.preflight import warn_of_length
 
-    for warning in too_long(item.values.get("did_number") for item in items):
+    for warning in warn_of_length(item.values.get("did_number") for item in items):
         module.warn(warning)
     registry.check_writable()
     api_key = option(module, "api_key")
     fingerprints = Fingerprints(api_key, registry.registry_id) if api_key is not None else None
-    revisions = resolve(
+    corrections = correct(
         registry,
         platform,
         module.params["state"],
         [_statement(module, item, fingerprints) for item in items],
         overwrite=module.params["overwrite"],
-        patience=module.params["registry_timeout"],
+        timeout=module.params["registry_timeout"],
         apply=not module.check_mode,
     )
     result: Result = {
-        "changed": bool(revisions),
+        "changed": bool(corrections),
         "platform": platform,
         "registry": {"id": registry.registry_id, "location": registry.location},
     }
     if module._diff:
-        result["diff"] = dict(zip(("before", "after"), lines(revisions)))
+        result["diff"] = as_diff(corrections)
     return result
 
 

@@ -24,7 +24,7 @@ from .._errors import (
 )
 from .._fields import masked
 from .._input.entries import check, inline, read_file
-from .._model import ADOPT, CREATE, NONE, UPDATE, Desired, Policy
+from .._model import ADOPT, CREATE, NONE, UPDATE, Desired, Policy, RunResult
 from .._planning.checksum import checksum
 from .arguments import (
     limits,
@@ -37,15 +37,15 @@ from .arguments import (
     shared_spec,
 )
 from .results import diff, told, told_registry
-from .session import converging, warn
+from .session import open_session, warn
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Sequence
 
-    from .._engine.planner import Converger
     from .._input.entries import Item
     from .._model import Job, Plan
     from .._platform.connection import Connection
+    from .session import Session
     from .task import Module, Result, Spec
 
 _ACTIONS = (CREATE, UPDATE, ADOPT, NONE)
@@ -106,8 +106,8 @@ def converge_dids(module: Module) -> Result:
         bound=any(option(module, name) is not None for name in bounds),
     )
     wanted = [Desired(item.values, item.record_id) for item in items]
-    with converging(module, location, settings, wanted) as converger:
-        return _Run(module, converger, items).result(wanted)
+    with open_session(module, location, settings, wanted) as session:
+        return _Run(module, session, items).result(wanted)
 
 
 def _limits(module: Module) -> list[str]:
@@ -129,51 +129,51 @@ def _limits(module: Module) -> list[str]:
 class _Run:
     """One run over a list, and what it tells."""
 
-    def __init__(self, module: Module, converger: Converger, items: Sequence[Item]) -> None:
+    def __init__(self, module: Module, session: Session, items: Sequence[Item]) -> None:
         self._module = module
-        self._converger = converger
+        self._session = session
         self._items = items
 
     def result(self, wanted: Sequence[Desired]) -> Result:
         """Plan, check the plan as a whole, apply it unless in check mode, and tell."""
-        converger, module = self._converger, self._module
-        jobs = converger.plan(wanted)
+        session, module = self._session, self._module
+        jobs = session.planner.plan(wanted)
         self._refuse(jobs)
         unlisted = self._unlisted(self._listed(jobs))
         plan_checksum = checksum(
-            converger.settings.platform,
-            converger.registry.registry_id,
+            session.settings.platform,
+            session.registry.registry_id,
             jobs,
-            converger.fingerprints,
+            session.planner.fingerprints,
         )
         planned = [job.plan for job in jobs if job.sends and job.plan is not None]
         objection = self._objection(planned, plan_checksum)
+        ended = RunResult()
         if objection is None:
-            converger.carry_out(jobs, check=module.check_mode)
+            ended = session.execute(jobs, check=module.check_mode)
         predicted = module.check_mode and objection is None
         outcomes = [_outcome(job, predicted) for job in jobs]
         result = self._told(jobs, outcomes)
         result["summary"]["unlisted"] = unlisted.pop("count")
         result.update(unlisted)
         result["plan_checksum"] = plan_checksum
-        result["backoff"] = self._backoff()
+        result["backoff"] = self._backoff(ended)
         if module._diff:
             result["diff"] = [diff(plan) for plan in planned]
-        warn(module, converger, jobs)
-        failed = objection or self._failure(jobs, result["summary"])
+        warn(module, session, jobs)
+        failed = objection or self._failure(jobs, ended, result["summary"])
         if failed is not None:
             result.update(msg=failed.message, error=failed.details())
         return result
 
-    def _backoff(self) -> Result | None:
-        converger = self._converger
-        if not converger.refusals:
+    def _backoff(self, ended: RunResult) -> Result | None:
+        if not ended.refusals:
             return None
         self._module.warn(
-            f"The platform refused {converger.refusals} of several simultaneous requests (HTTP 429). They were sent again, with a"
-            f" concurrency of {converger.least_concurrency} at the least"
+            f"The platform refused {ended.refusals} of several simultaneous requests (HTTP 429). They were sent again, with a"
+            f" concurrency of {ended.least_concurrency} at the least"
         )
-        return {"refusals": converger.refusals, "concurrency": converger.least_concurrency}
+        return {"refusals": ended.refusals, "concurrency": ended.least_concurrency}
 
     def _refuse(self, jobs: Sequence[Job]) -> None:
         """Refuse the whole list if its plan shows that one of its items is not valid."""
@@ -194,17 +194,17 @@ class _Run:
 
     def _listed(self, jobs: Sequence[Job]) -> set[str]:
         """Return the keys of the registry's records that the list is about."""
-        converger = self._converger
+        session = self._session
         known = (job.plan.known for job in jobs if job.plan is not None)
         keys = {record.key for record in known if record is not None}
         wanted = [(job.desired.number, job.desired.record_id) for job in jobs if job.plan is None]
-        for found in converger.registry.find_many(converger.settings.platform, wanted):
+        for found in session.registry.find_many(session.settings.platform, wanted):
             keys.update(record.key for record in found if record is not None)
         return keys
 
     def _unlisted(self, listed: set[str]) -> Result:
         """Return how many DIDs of the registry the list does not name, and on request which."""
-        registry, platform = self._converger.registry, self._converger.settings.platform
+        registry, platform = self._session.registry, self._session.settings.platform
         result: Result = {"count": registry.reports.count_records(platform) - len(listed)}
         if self._module.params["report_unlisted"]:
             result["unlisted"] = [
@@ -255,8 +255,8 @@ class _Run:
             "changed": changed,
             "summary": summary,
             "dids": dids,
-            "platform": self._converger.settings.platform,
-            "registry": told_registry(self._converger.registry),
+            "platform": self._session.settings.platform,
+            "registry": told_registry(self._session.registry),
         }
 
     def _told_did(self, item: Item, job: Job, outcome: str) -> Result:
@@ -279,14 +279,16 @@ class _Run:
                 "before_confirmed_at": None,
             }
         record = job.plan.known if job.record is None else job.record
-        result.update(told(job.plan, record, self._converger.settings.connection))
+        result.update(told(job.plan, record, self._session.settings.connection))
         if outcome == UNRECORDED and job.error is not None:
             result["record_id"] = job.error.record_id
         elif outcome not in (APPLIED, PLANNED):
             result["fields"] = {} if record is None else masked(record.fields)
         return result
 
-    def _failure(self, jobs: Sequence[Job], summary: t.Mapping[str, int]) -> DidError | None:
+    def _failure(
+        self, jobs: Sequence[Job], ended: RunResult, summary: t.Mapping[str, int]
+    ) -> DidError | None:
         """Return what the task as a whole fails with, or None: the kind of one DID's failure, and words on all of them.
 
         That DID is the first of those whose record id would be lost with the result, or else the first that failed.
@@ -294,21 +296,21 @@ class _Run:
         failed = [
             (item, job.error) for item, job in zip(self._items, jobs) if job.error is not None
         ]
-        if not failed and self._converger.stopped is None:
+        if not failed and ended.stopped is None:
             return None
-        message = _count_failures(summary, self._converger.stopped)
+        message = _count_failures(summary, ended.stopped)
         for item, error in failed[:_TOLD_FAILURES]:
             message += "\n- " + f"{item.place}: {error.message}".split("\n", maxsplit=1)[0]
         if len(failed) > _TOLD_FAILURES:
             message += f"\n- and {len(failed) - _TOLD_FAILURES} more: see dids in the result"
-        message += self._ways_on(jobs)
+        message += self._plays(jobs, ended.moved_to)
         if not failed:
             return Interrupted(message)
         first = next((error for _item, error in failed if error.changed), failed[0][1])
         details = {name: value for name, value in first.details().items() if name != "kind"}
         return type(first)(message, **details)
 
-    def _ways_on(self, jobs: Sequence[Job]) -> str:
+    def _plays(self, jobs: Sequence[Job], moved_to: str | None) -> str:
         errors = [job.error for job in jobs if job.error is not None and job.error.did_number]
         open_creates = [
             (str(error.did_number), error.attempt)
@@ -322,12 +324,12 @@ class _Run:
         ]
         if not open_creates and not created:
             return ""
-        from .._messages import recording, ways_on
+        from .._messages import recording_play, resolution_plays
 
-        target = self._converger.target
+        target = self._session.planner.target(moved_to)
         # No id may be left out, and there are no more of them than requests that were under way at once.
-        told = [recording(created, target)] if created else []
-        told += [ways_on(open_creates[:_TOLD_FAILURES], target)] if open_creates else []
+        told = [recording_play(created, target)] if created else []
+        told += [resolution_plays(open_creates[:_TOLD_FAILURES], target)] if open_creates else []
         return "".join(f"\n{play}" for play in told)
 
 

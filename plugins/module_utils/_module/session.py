@@ -15,7 +15,8 @@ import threading
 import typing as t
 
 from .. import _fields
-from .._engine.planner import Converger
+from .._engine.planner import Planner
+from .._model import RunResult
 from .._platform.connection import Connection
 from .._registry.open import open_registry
 from .._secrets import Fingerprints
@@ -27,6 +28,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._engine.planner import Settings
     from .._model import Desired, Job
     from .._platform.client import Client, SharedState
+    from .._registry.registry import Registry
     from .task import Module
 
 
@@ -70,10 +72,36 @@ class _Stop:
         self._previous = {}
 
 
+class Session(t.NamedTuple):
+    """An open registry, and what a run over DIDs needs beside it."""
+
+    registry: Registry
+    settings: Settings
+    planner: Planner
+    make_client: Callable[[], Client]
+    stop: _Stop
+
+    def execute(self, jobs: Sequence[Job], *, check: bool) -> RunResult:
+        """Carry out what is planned, or check that it could be. What became of each DID is in its job; nothing is raised for one of them."""
+        if not any(job.sends for job in jobs):
+            return RunResult()
+        if check:
+            self.registry.check_writable()
+            return RunResult()
+        # A run with nothing to do does not pay for what sending needs.
+        from .._engine.executor import Executor
+
+        stop = self.stop
+        executor = Executor(
+            self.planner, self.make_client, jobs, sleep=stop.wait, stopping=stop.reason
+        )
+        return executor.run()
+
+
 @contextlib.contextmanager
-def converging(
+def open_session(
     module: Module, location: str, settings: Settings, wanted: Sequence[Desired]
-) -> Iterator[Converger]:
+) -> Iterator[Session]:
     """Open the registry and whatever else a run needs, and close it again."""
     if not settings.connection.validate_certs:
         module.warn(
@@ -90,14 +118,11 @@ def converging(
     )
     stop = _Stop()
     with contextlib.closing(registry), stop.listening():
-        yield Converger(
-            registry,
-            settings,
-            Fingerprints(settings.connection.api_key, registry.registry_id),
-            _client_maker(settings.connection, _secrets(settings.connection, password, wanted)),
-            sleep=stop.wait,
-            stopping=stop.reason,
-        )
+        fingerprints = Fingerprints(settings.connection.api_key, registry.registry_id)
+        planner = Planner(registry, settings, fingerprints, sleep=stop.wait, stopping=stop.reason)
+        secrets = _secrets(settings.connection, password, wanted)
+        make_client = _client_maker(settings.connection, secrets)
+        yield Session(registry, settings, planner, make_client, stop)
 
 
 def _client_maker(connection: Connection, secrets: set[str]) -> Callable[[], Client]:
@@ -124,11 +149,11 @@ def _secrets(
     }
 
 
-def warn(module: Module, converger: Converger, jobs: Sequence[Job]) -> None:
+def warn(module: Module, session: Session, jobs: Sequence[Job]) -> None:
     """Warn of what a person should know of what is, or would be, sent."""
     if not any(job.plan is not None and job.plan.sends for job in jobs):
         return
     from .._engine.preflight import warnings
 
-    for warning in warnings(converger.registry, converger.settings.platform, jobs):
+    for warning in warnings(session.registry, session.settings.platform, jobs):
         module.warn(warning)

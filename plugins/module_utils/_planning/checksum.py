@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The checksum of a plan: what a review speaks of, and what may then be applied. Pure."""
+"""The checksum of a plan: identifies the plan that was reviewed, and that may then be applied. Pure."""
 
 from __future__ import annotations
 

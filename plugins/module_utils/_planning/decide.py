@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Decide what one DID needs: its desired parameters against what the registry knows. Pure."""
+"""Decides what one DID needs: compares its desired values with what the registry knows. Pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ from .._model import ADOPT, CONFIRMED, CREATE, NONE, UNKNOWN, UPDATE, Change, De
 from .._secrets import MASK, MASK_AS_APPLIED, MASK_NEW, MASK_OF_OTHER_KEY
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._model import Desired, Policy, Record
+    from .._model import Record
     from .._secrets import Fingerprints
 
 _SAME, _DIFFERENT, _UNCHECKABLE = "same", "different", "uncheckable"
-_MARKS = {
-    _SAME: MASK,
-    _DIFFERENT: MASK_AS_APPLIED,
-    _UNCHECKABLE: MASK_OF_OTHER_KEY,
-}
+# How a secret is shown that was compared.
+_MARKS = {_SAME: MASK, _DIFFERENT: MASK_AS_APPLIED, _UNCHECKABLE: MASK_OF_OTHER_KEY}
 
 
 def decide(
@@ -39,35 +36,32 @@ def decide(
 
     :param by_number: the record that the desired number leads to.
     :param by_id: the record that bears the desired record id.
-    :raises Conflict: number, id and registry do not belong together.
-    :raises UnknownOutcome: an earlier create may or may not have happened, and the task does not tell.
+    :raises Conflict: number, id and registry contradict each other.
+    :raises UnknownOutcome: the outcome of an earlier create is not known, and the task gives no record id.
     """
-    known = by_number
-    if known is None or desired.record_id not in (None, known.record_id):
-
-        known = reconcile(desired, by_number, by_id, policy)
+    known = _match(desired, by_number, by_id, policy)
     if known is None:
-        return _first(CREATE if desired.record_id is None else ADOPT, desired, None, policy)
+        return _plan_unknown(CREATE if desired.record_id is None else ADOPT, desired, None, policy)
     if known.outcome == UNKNOWN:
         if desired.record_id is None:
             raise UnknownOutcome(
-                f"{desired.label}: an earlier create was begun and its outcome is not known. Nothing was sent now",
+                f"{desired.label}: the outcome of an earlier create is not known. Nothing was sent",
                 did_number=desired.did_number,
                 attempt=known.attempt,
             )
-        return _first(ADOPT, desired, known, policy)
-    return _against(known, desired, policy, fingerprints)
+        return _plan_unknown(ADOPT, desired, known, policy)
+    return _plan_known(known, desired, policy, fingerprints)
 
 
-def _first(action: str, desired: Desired, known: Record | None, policy: Policy) -> Plan:
-    """A plan for a DID of which no values are known: all that is declared changes."""
-    payload = dict(desired.values) if action == CREATE else _edited(desired, policy)
+def _plan_unknown(action: str, desired: Desired, known: Record | None, policy: Policy) -> Plan:
+    """Plan for a DID of which no values are known: all declared fields change."""
+    payload = dict(desired.values) if action == CREATE else _edit_body(desired, policy)
     changes = {name: Change(None, value) for name, value in masked(payload).items()}
     return Plan(action, desired, known, desired.record_id, payload, changes)
 
 
-def _edited(desired: Desired, policy: Policy) -> dict[str, t.Any]:
-    """Return the body of an edit: every declared field, which is right whether the platform merges or replaces."""
+def _edit_body(desired: Desired, policy: Policy) -> dict[str, t.Any]:
+    """Return the body of an edit: every declared field, as the platform may merge or replace."""
     return {
         name: value
         for name, value in desired.values.items()
@@ -75,8 +69,10 @@ def _edited(desired: Desired, policy: Policy) -> dict[str, t.Any]:
     }
 
 
-def _against(known: Record, desired: Desired, policy: Policy, fingerprints: Fingerprints) -> Plan:
-    payload = _edited(desired, policy)
+def _plan_known(
+    known: Record, desired: Desired, policy: Policy, fingerprints: Fingerprints
+) -> Plan:
+    payload = _edit_body(desired, policy)
     changes: dict[str, Change] = {}
     uncheckable = []
     for name, value in payload.items():
@@ -85,7 +81,7 @@ def _against(known: Record, desired: Desired, policy: Policy, fingerprints: Fing
             changes[name] = _change(name, known.fields.get(name), value, verdict)
         if verdict == _UNCHECKABLE:
             uncheckable.append(name)
-    repeats = policy.force or not changes
+    resends = policy.force or not changes
     if not changes and not policy.force and known.outcome == CONFIRMED:
         return Plan(NONE, desired, known, known.record_id, {}, {})
     changes = {
@@ -97,16 +93,16 @@ def _against(known: Record, desired: Desired, policy: Policy, fingerprints: Fing
         f"the known {name} was recorded with another api_key and cannot be compared; it counts as changed"
         for name in uncheckable
     )
-    return Plan(UPDATE, desired, known, known.record_id, payload, changes, notes, repeats)
+    return Plan(UPDATE, desired, known, known.record_id, payload, changes, notes, resends)
 
 
 def _is_respelled(name: str, stored: t.Any, wire: t.Any) -> bool:
-    """Tell whether an edit that is sent for another reason also writes a value in another way, such as a number with a '+'."""
+    """Tell whether an edit also changes how an equal value is written, such as a number with a '+'."""
     return bool(stored != wire) and not BY_NAME[name].secret
 
 
 def _verdict(name: str, wire: t.Any, known: Record, fingerprints: Fingerprints) -> str:
-    """Compare a declared value with the last confirmed one, and with one that an edit of unknown outcome has sent since."""
+    """Compare a declared value with the last confirmed one, and with one that an edit of unknown outcome may have set since."""
     if name not in known.fields:
         return _DIFFERENT
     verdict = _compare(name, known.fields[name], wire, fingerprints)
@@ -131,53 +127,38 @@ def _change(name: str, stored: t.Any, wire: t.Any, verdict: str) -> Change:
     return Change(None if stored is None else _MARKS[verdict], MASK_NEW)
 
 
-def reconcile(
+def _match(
     desired: Desired, by_number: Record | None, by_id: Record | None, policy: Policy
 ) -> Record | None:
-    """Return the one record that the task is about, or raise C(Conflict)."""
-    if by_number is not None and by_id is not None and by_number.key != by_id.key:
-        holder = (
-            "has no known record id"
-            if by_number.record_id is None
-            else f"is record {by_number.record_id}"
-        )
+    """Return the one record that the task is about, None for a DID that is new to the registry. Raises C(Conflict)."""
+    if by_number is not None:
+        known_id = by_number.record_id
+        if by_id is not None and by_number.key != by_id.key:
+            held = "has no known record id" if known_id is None else f"is record {known_id}"
+            name = f"DID {by_id.number}" if by_id.number is not None else "known without a number"
+            raise _conflict(
+                desired,
+                f"the number {desired.did_number} {held} in the registry, and record {by_id.record_id} is {name}: the task names two"
+                " records",
+            )
+        if known_id is not None and desired.record_id not in (None, known_id):
+            raise _conflict(
+                desired,
+                f"the registry knows {desired.did_number} as record {known_id}, and the task says {desired.record_id}",
+            )
+    elif by_id is not None and by_id.numbers and desired.number is not None and not policy.renumber:
         raise _conflict(
             desired,
-            f"the number {desired.did_number} {holder} in the registry, and record {by_id.record_id} is {_called(by_id)}: two records"
-            " behind one task",
-        )
-    if (
-        by_number is not None
-        and by_number.record_id is not None
-        and desired.record_id not in (None, by_number.record_id)
-    ):
-        raise _conflict(
-            desired,
-            f"the registry knows {desired.did_number} as record {by_number.record_id}, and the task says {desired.record_id}",
-        )
-    if (
-        by_id is not None
-        and by_number is None
-        and desired.number is not None
-        and by_id.numbers
-        and not policy.renumber
-    ):
-        raise _conflict(
-            desired,
-            f"the registry knows record {by_id.record_id} as {_called(by_id)}, and the task calls it {desired.did_number}. If the record"
-            " is to get this new number, set renumber: true",
+            f"the registry knows record {by_id.record_id} as DID {by_id.number}, and the task calls it {desired.did_number}. To give"
+            " the record this new number, set renumber: true",
         )
     return by_number or by_id
 
 
-def _called(record: Record) -> str:
-    return f"DID {record.number}" if record.number is not None else "known without a number"
-
-
 def _conflict(desired: Desired, words: str) -> Conflict:
     return Conflict(
-        f"{desired.label}: {words}. Nothing was sent. Correct did_number or record_id; if it is the registry that is wrong, forget its"
-        " record with nextbilling.did.did_registry (state: forgotten, with its record_id, or the attempt that did_info shows) first",
+        f"{desired.label}: {words}. Nothing was sent. Correct did_number or record_id. If the registry is wrong, first forget its"
+        " record with nextbilling.did.did_registry (state: forgotten, with its record_id, or the attempt that did_info shows)",
         did_number=desired.did_number,
         record_id=desired.record_id,
     )

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""A plan as a person reads it: Ansible's diff."""
+"""Renders a plan as Ansible's diff. Pure."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._model import Plan
 
 # Beside a field that an edit sends although it is as last applied.
-_REPEATED = "  # sent again"
+_RESENT = "  # sent again"
 # What the left side of a diff stands on.
 _BASIS = {CREATE: "not in the registry", ADOPT: "what it holds is not known"}
 
 
 def diff(plan: Plan) -> dict[str, t.Any]:
-    """Return a plan as Ansible shows differences: the DID's known fields before and after, as a person reads them."""
+    """Return the diff of a plan: the DID's known fields before and after, as a person reads them."""
     known = plan.known.fields if plan.known is not None and plan.action != ADOPT else {}
     before = {name: _shown(name, value) for name, value in known.items()}
     after = (
@@ -43,11 +43,11 @@ def diff(plan: Plan) -> dict[str, t.Any]:
             if change.before is not None:
                 before[name] = change.before
     texts = {name: _pair(before.get(name), after.get(name)) for name in {**before, **after}}
-    repeated = plan.payload.keys() - plan.changes.keys() if plan.repeats else set()
+    resent = plan.payload.keys() - plan.changes.keys() if plan.resends else set()
     return {
         "before": _lines({name: texts[name][0] for name in before}),
         "after": _lines(
-            {name: texts[name][1] + (_REPEATED if name in repeated else "") for name in after}
+            {name: texts[name][1] + (_RESENT if name in resent else "") for name in after}
         ),
         "before_header": f"{plan.desired.label} ({_BASIS.get(plan.action, 'as last applied')})",
         "after_header": f"{plan.desired.label} ({plan.action})",
@@ -59,7 +59,7 @@ def _lines(texts: Mapping[str, str]) -> str:
 
 
 def _pair(before: t.Any, after: t.Any) -> tuple[str, str]:
-    """Write a field's value before and after, so that both do not look alike where they differ."""
+    """Write a field's value before and after, so that values that differ do not look alike."""
     if isinstance(before, str) and isinstance(after, str):
         unlike_before, unlike_after = look_alikes(before, after)
         return _quoted(before, unlike_before), _quoted(after, unlike_after)
@@ -67,7 +67,7 @@ def _pair(before: t.Any, after: t.Any) -> tuple[str, str]:
 
 
 def _written(value: t.Any) -> str:
-    """Write a value as JSON, which is YAML too. What is invisible, or obeyed by a terminal, stands there by its code."""
+    """Write a value as JSON, which is YAML too. Invisible and control characters are written by their codes."""
     if isinstance(value, list):
         return f"[{', '.join(map(_written, value))}]"
     return _quoted(value) if isinstance(value, str) else json.dumps(value)

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Text made visible: what nobody can see, and what two texts that look alike differ in, is shown by its code. Pure."""
+"""Makes text visible: invisible characters, and those in which two texts that look alike differ, are shown by their codes. Pure."""
 
 from __future__ import annotations
 
@@ -18,31 +18,16 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Characters that Unicode calls printable and that show nothing: fillers, joiners and variation selectors.
-_BLANK = frozenset(
-    map(
-        chr,
-        (
-            0x034F,
-            0x115F,
-            0x1160,
-            0x17B4,
-            0x17B5,
-            *range(0x180B, 0x1810),
-            0x2800,
-            0x3164,
-            *range(0xFE00, 0xFE10),
-            0xFFA0,
-            *range(0xE0100, 0xE01F0),
-        ),
-    )
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0").union(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
 
-# Up to so many characters, two texts are compared by each character: that takes the square of it.
+# Up to so many characters, two texts are compared character by character: that takes quadratic time.
 _COMPARED = 2_000
 
 
 def pieces(text: str, unlike: Collection[int] = ()) -> Iterator[tuple[str, bool]]:
-    """Split a text into what may be shown as it is, and (marked with true) the codes of characters that nobody would see.
+    """Split a text into what may be shown as it is, and (marked with true) the codes of invisible characters.
 
     :param unlike: places of further characters to show by their codes, as C(look_alikes) returns them.
     """
@@ -68,7 +53,7 @@ def _code(character: str) -> str:
 
 
 def visible(text: str, unlike: Collection[int] = ()) -> str:
-    """Return a text in which nothing is invisible. A backslash of its own is doubled, so that a code cannot be feigned."""
+    """Return a text in which nothing is invisible. Its backslashes are doubled, so that it cannot imitate a code."""
     return "".join(
         piece if is_code else piece.replace("\\", "\\\\") for piece, is_code in pieces(text, unlike)
     )
@@ -113,7 +98,7 @@ _LATIN = str.maketrans(
 
 
 def _appearance(text: str) -> str:
-    """Return a text as a person sees it, more or less: for comparison alone."""
+    """Return roughly how a text looks to a person; only for comparison."""
     seen = []
     for character in unicodedata.normalize("NFKC", text).translate(_LATIN):
         category = unicodedata.category(character)

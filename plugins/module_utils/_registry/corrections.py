@@ -19,12 +19,12 @@ from .transactions import StaleRecord
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Sequence
 
-    from .._model import Record, Revision
+    from .._model import Correction, Record
     from .backends.interface import Transaction
 
 
 def write_corrections(
-    transaction: Transaction, now: str, platform: str, corrections: Sequence[Revision]
+    transaction: Transaction, now: str, platform: str, corrections: Sequence[Correction]
 ) -> None:
     """Write corrections. Raises C(StaleRecord) where a record has changed since it was read, or is claimed."""
     # All are deleted before the first is inserted: a number or a record id may pass from one record to another.
@@ -47,7 +47,7 @@ def _delete(transaction: Transaction, now: str, known: Record) -> None:
         raise StaleRecord
 
 
-def _insert(transaction: Transaction, platform: str, correction: Revision) -> None:
+def _insert(transaction: Transaction, platform: str, correction: Correction) -> None:
     known, holding = correction.known, correction.holding
     if holding is not None:
         record = confirmed_record(

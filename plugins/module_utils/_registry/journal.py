@@ -25,7 +25,7 @@ from .transactions import StaleRecord
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Iterator, Mapping, Sequence
 
-    from .._model import Intent, Record, Revision
+    from .._model import Correction, Intent, Record
     from .backends.interface import Transaction
     from .records import RecordReader
     from .transactions import Transactions
@@ -213,7 +213,7 @@ class Journal:
         with self._transactions.writing(must_commit=True) as transaction:
             end_claim(transaction, token)
 
-    def apply_corrections(self, platform: str, corrections: Sequence[Revision]) -> bool:
+    def apply_corrections(self, platform: str, corrections: Sequence[Correction]) -> bool:
         """Apply all corrections or none. Returns False where a record has changed since it was read, or is claimed."""
         now = self._transactions.database.now
         try:

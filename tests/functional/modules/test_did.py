@@ -1131,7 +1131,7 @@ def test_a_defect_tells_its_place_and_no_values(
     def defect(*_args: Any) -> None:
         raise RuntimeError("geheim")
 
-    place = "ansible_collections.nextbilling.did.plugins.module_utils._converge.decide"
+    place = "ansible_collections.nextbilling.did.plugins.module_utils._engine.planner.decide"
     monkeypatch.setattr(place, defect)
     result = runner.did(**VENDOR_CREATE)
     assert result["error"]["kind"] == "internal_error"

@@ -713,7 +713,7 @@ def test_a_recorded_number_does_not_undo_a_renumbering(runner: Runner) -> None:
     assert runner.did(**renumbering)["error"]["kind"] == "unknown_outcome"
     refused = _resolve(runner, "recorded", said)
     assert refused["error"]["kind"] == "conflict"
-    for words in ("1 and 2", "not settled", "overwrite: true"):
+    for words in ("1 and 2", "not known whether", "overwrite: true"):
         assert words in refused["msg"]
     assert runner.did(check=True, did_number="2")["action"] == "update"
     assert runner.both(**renumbering)["action"] == "update"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryMismatch
-from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent, Revision
+from ansible_collections.nextbilling.did.plugins.module_utils._model import Correction, Intent
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import relocate as _relocate
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
@@ -233,7 +233,7 @@ def test_a_claim_moves_as_it_is(ends: Callable[[], Ends]) -> None:
         with pytest.raises(RegistryMismatch):
             late.journal.claim(platform, Intent("create", None, "7", None, {}, 60))
         with pytest.raises(RegistryMismatch):
-            late.journal.apply_corrections(platform, [Revision("forgotten", None, None)])
+            late.journal.apply_corrections(platform, [Correction("forgotten", None, None)])
     history = places.here.did_info(history=True)["history"]
     assert [(entry["event"], entry["record_id"]) for entry in history][-1] == ("answered", 88)
     assert places.there.did(did_number="6", registry_timeout=0)["error"]["kind"] == "registry_busy"

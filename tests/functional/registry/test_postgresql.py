@@ -26,8 +26,8 @@ from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     UNKNOWN,
+    Correction,
     Intent,
-    Revision,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
@@ -968,11 +968,11 @@ def test_a_correction_that_is_cut_off_while_it_is_undone(
     known = registry.journal.confirm(str(token), PLATFORM, INTENT, 13, AT)
     store.write("UPDATE records SET version = version + 1")
     line.cut_at(b"ROLLBACK")
-    assert not registry.journal.apply_corrections(PLATFORM, [Revision("forgotten", known, None)])
+    assert not registry.journal.apply_corrections(PLATFORM, [Correction("forgotten", known, None)])
     assert line.cuts == 1
     found, _by_id = registry.find(PLATFORM, "1166", None)
     assert registry.reports.history(None) == []
-    assert registry.journal.apply_corrections(PLATFORM, [Revision("forgotten", found, None)])
+    assert registry.journal.apply_corrections(PLATFORM, [Correction("forgotten", found, None)])
 
 
 def test_what_was_not_committed_is_told(registry: Registry) -> None:

@@ -35,9 +35,9 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     CONFIRMED,
     UNCERTAIN,
     UNKNOWN,
+    Correction,
     Intent,
     Record,
-    Revision,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import history as _history
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
@@ -693,7 +693,7 @@ def test_an_answer_leaves_the_same_whoever_takes_it(registry: Registry, intent: 
             assert record == registry.find(PLATFORM, None, 13)[1]
             records.append(record._replace(key=""))
             assert registry.journal.apply_corrections(
-                PLATFORM, [Revision("forgotten", record, None)]
+                PLATFORM, [Correction("forgotten", record, None)]
             )
     assert records[0] == records[1]
 
@@ -822,7 +822,7 @@ def test_every_write_to_a_record_is_a_new_version(registry: Registry) -> None:
     confirmed = registry.journal.confirm(token, PLATFORM, intent, 13, AT)
     assert confirmed.version > looked_at.version
     assert not registry.journal.apply_corrections(
-        PLATFORM, [Revision("forgotten", looked_at, None)]
+        PLATFORM, [Correction("forgotten", looked_at, None)]
     )
     assert _found(registry) == confirmed
 
@@ -853,7 +853,7 @@ def test_a_late_answer_to_a_forgotten_did_is_recorded(registry: Registry, intent
     assert token is not None
     by_number, by_id = registry.find(PLATFORM, intent.number, intent.record_id)
     assert registry.journal.apply_corrections(
-        PLATFORM, [Revision("forgotten", by_number or by_id, None)]
+        PLATFORM, [Correction("forgotten", by_number or by_id, None)]
     )
     record = registry.journal.confirm(token, PLATFORM, intent, 13, AT)
     assert record == registry.find(PLATFORM, None, 13)[1]
