@@ -9,7 +9,7 @@
 
 Separators alone tell little: dropped wherever they stand, they turn C(1130001000.0), a range or a date into another number that
 looks valid. So a text is read only if its groups of digits are those in which people write one number, and if it is not also
-something else. Digits alone are taken as they are, by C(_fields.did_number). This file is imported for what is
+something else. Digits alone are taken as they are, by C(_fields.normalise_did_number). This file is imported for what is
 written in another way.
 """
 

@@ -309,7 +309,10 @@ error:
   type: dict
 """
 
-# The first is to work before the others are imported.
+# It has to be imported before the others.
+from ansible_collections.nextbilling.did.plugins.module_utils import (  # noqa: F401  # pylint: disable=unused-import
+    _compiling,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._module.dids import (
     converge_dids,
     dids_spec,

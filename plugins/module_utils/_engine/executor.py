@@ -25,7 +25,7 @@ import typing as t
 
 from .. import _messages as _telling
 from .._errors import DidError, RegistryBusy, RegistryMismatch, defect
-from .._fields import recorded
+from .._fields import with_fingerprints
 from .._model import ADOPT, CREATE, NONE, UPDATE, Intent, timestamp
 from .._platform import outcome as _outcome
 from .._registry.claims import FIRST_PAUSE, LONGEST_PAUSE, live_claim, pause_before_look
@@ -336,7 +336,7 @@ class Dispatcher:
             known=plan.known,
             number=plan.desired.number,
             record_id=plan.record_id,
-            sending=recorded(plan.payload, self._converger.fingerprints),
+            sending=with_fingerprints(plan.payload, self._converger.fingerprints),
             lease=self._settings.connection.timeout + _LEASE_MARGIN,
         )
         return self._registry.journal.claim(self._settings.platform, attempts.intent)

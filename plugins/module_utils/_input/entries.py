@@ -159,7 +159,7 @@ def _check(
     record_id = None
     if declared.get("record_id") is not None:
         try:
-            record_id = _fields.record_id(declared["record_id"])
+            record_id = _fields.normalise_record_id(declared["record_id"])
         except ValueError as error:
             problems.append(f"record_id: {error}")
     attempt = declared.get(ATTEMPT) if ATTEMPT in names else None
@@ -189,7 +189,7 @@ def _check_range(
     numbers: list[str] = []
     if first is not None:
         try:
-            _fields.check_genuine(last)
+            _fields.check_no_mark(last)
             numbers = _ranges.numbers_of_range(first, last)
         except ValueError as error:
             problems.append(f"last_number: {error}")

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from .._fields import did_number, identity
+from .._fields import identity, normalise_did_number
 
 LAST_NUMBER = "last_number"
 RANGE_LIMIT = 100_000
@@ -22,7 +22,7 @@ def numbers_of_range(first: str, last: object) -> list[str]:
 
     Whether they have a C(+) is for C(first) to say: spreadsheets drop it, and a number is the same with it and without.
     """
-    end = identity(did_number(last))
+    end = identity(normalise_did_number(last))
     digits = identity(first)
     plus = first[: len(first) - len(digits)]
     if len(digits) != len(end):

@@ -74,7 +74,7 @@ def _desired(module: Module, declared: dict[str, t.Any]) -> tuple[Desired, list[
         invalid.append("did_number: is required, or record_id for a record that exists")
     if record_id is not None:
         try:
-            record_id = _fields.record_id(record_id)
+            record_id = _fields.normalise_record_id(record_id)
         except ValueError as error:
             invalid.append(f"record_id: {error}")
     return Desired(values, record_id), invalid

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .. import _fields
-from .._fields import masked
+from .._fields import mask_secrets
 from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN
 from .._registry.claims import end_of
 from .._registry.open import open_registry
@@ -100,8 +100,8 @@ def _told(platform: str, record: Record) -> Result:
         "outcome": record.shown_outcome,
         "attempt": record.attempt,
         "claim": None if record.claim is None else _told_claim(record.claim),
-        "fields": masked(record.fields),
-        "attempted": masked(record.attempted),
+        "fields": mask_secrets(record.fields),
+        "attempted": mask_secrets(record.attempted),
         "confirmed_at": record.confirmed_at,
     }
 

@@ -13,7 +13,7 @@ import typing as t
 
 from .. import _fields
 from .._engine.correct import resolve
-from .._fields import recorded
+from .._fields import with_fingerprints
 from .._input.entries import check, inline, read_file
 from .._model import FORGOTTEN, RECORDED
 from .._planning.corrections import Statement, lines
@@ -135,7 +135,7 @@ def _statement(module: Module, item: Item, fingerprints: Fingerprints | None) ->
             )
         fields = values
     else:
-        fields = recorded(values, fingerprints)
+        fields = with_fingerprints(values, fingerprints)
     return Statement(item.place, item.number, item.record_id, fields, not_known, item.attempt)
 
 

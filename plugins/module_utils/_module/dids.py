@@ -22,7 +22,7 @@ from .._errors import (
     UnknownOutcome,
     Unrecorded,
 )
-from .._fields import masked
+from .._fields import mask_secrets
 from .._input.entries import check, inline, read_file
 from .._model import ADOPT, CREATE, NONE, UPDATE, Desired, Policy
 from .._planning.checksum import checksum
@@ -283,7 +283,7 @@ class _Run:
         if outcome == UNRECORDED and job.error is not None:
             result["record_id"] = job.error.record_id
         elif outcome not in (APPLIED, PLANNED):
-            result["fields"] = {} if record is None else masked(record.fields)
+            result["fields"] = {} if record is None else mask_secrets(record.fields)
         return result
 
     def _failure(self, jobs: Sequence[Job], summary: t.Mapping[str, int]) -> DidError | None:

@@ -15,7 +15,7 @@ import typing as t
 
 from .. import _fields
 from .._errors import DidError, defect
-from .._fields import masked
+from .._fields import mask_secrets
 from .._platform.connection import Connection, shown_path
 from .._secrets import MARK_REFUSED, is_mark
 from .arguments import option, refuse
@@ -123,6 +123,6 @@ def told(plan: Plan, record: Record | None, connection: Connection) -> Result:
         result["request"] = {
             "method": "PUT" if plan.record_id is None else "POST",
             "path": shown_path(connection, plan.record_id),
-            "body": masked(plan.payload),
+            "body": mask_secrets(plan.payload),
         }
     return result

@@ -54,7 +54,7 @@ class Module(AnsibleModule):
         """Read the parameters, and note what Ansible would make text of: a wrong indentation may put a secret into a dictionary."""
         super()._load_params()
         self.nested = {
-            name: _fields.kind_of(value)
+            name: _fields.type_name(value)
             for name, value in self.params.items()
             if isinstance(value, (dict, list))
             and self.argument_spec.get(name, {}).get("type") in ("str", "path")
@@ -79,7 +79,7 @@ class Module(AnsibleModule):
             return f"{name}: must be one of {', '.join(option['choices'])}"
         if isinstance(value, list) and option["type"] == "list":
             return f"{name}: each element must be {_WANTED.get(option['elements'], 'text')}"
-        kind = _fields.kind_of(value)
+        kind = _fields.type_name(value)
         return f"{name}: must be {wanted}" + ("" if kind == wanted else f", not {kind}")
 
     def exit_json(self, **result: t.Any) -> t.NoReturn:
