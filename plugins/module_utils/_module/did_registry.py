@@ -14,7 +14,7 @@ import typing as t
 from .. import _fields
 from .._engine.correct import resolve
 from .._fields import with_fingerprints
-from .._input.entries import check, inline, read_file
+from .._input.entries import entries_of_file, entries_of_option, validate
 from .._model import FORGOTTEN, RECORDED
 from .._planning.corrections import Statement, lines
 from .._registry.open import open_registry, place_of
@@ -72,8 +72,8 @@ def keep_registry(module: Module) -> Result:
     if len(given) != 1:
         problems.append("dids, src: give one of them")
     refuse(problems)
-    entries = inline(declared, "dids") if declared is not None else read_file(src)
-    items, invalid = check(entries, given[0])
+    entries = entries_of_option(declared, "dids") if declared is not None else entries_of_file(src)
+    items, invalid = validate(entries, given[0])
     if module.params["state"] == RECORDED:
         invalid += [
             f"{item.place}: needs record_id, the platform's id of it"

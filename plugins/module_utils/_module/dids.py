@@ -23,7 +23,7 @@ from .._errors import (
     Unrecorded,
 )
 from .._fields import mask_secrets
-from .._input.entries import check, inline, read_file
+from .._input.entries import entries_of_file, entries_of_option, validate
 from .._model import ADOPT, CREATE, NONE, UPDATE, Desired, Policy
 from .._planning.checksum import checksum
 from .arguments import (
@@ -91,8 +91,12 @@ def converge_dids(module: Module) -> Result:
     if len(given) != 1:
         problems.append("dids, src: give one of them")
     refuse(problems)
-    entries = inline(declared, "dids") if declared is not None else read_file(src, ranges=True)
-    items, invalid = check(entries, given[0], defaults=defaults, ranges=True)
+    entries = (
+        entries_of_option(declared, "dids")
+        if declared is not None
+        else entries_of_file(src, ranges=True)
+    )
+    items, invalid = validate(entries, given[0], defaults=defaults, ranges=True)
     refuse(invalid)
     bounds = ("max_creates", "max_changes", "plan_checksum")
     settings = Settings(
