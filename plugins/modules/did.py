@@ -237,7 +237,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._module.task impor
 
 
 def main() -> None:
-    run(Module(argument_spec=did_spec(), supports_check_mode=True), converge_did)
+    run(Module(did_spec()), converge_did)
 
 
 if __name__ == "__main__":

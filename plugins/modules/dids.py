@@ -322,7 +322,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._module.task impor
 
 
 def main() -> None:
-    run(Module(argument_spec=dids_spec(), supports_check_mode=True), converge_dids)
+    run(Module(dids_spec()), converge_dids)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,8 @@ import typing as t
 
 from .. import _fields
 from .._engine.planner import Converger
-from .._platform.connection import Connection
 from .._registry.open import open_registry
 from .._secrets import Fingerprints
-from .arguments import option
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Callable, Iterator, Sequence
@@ -27,42 +25,44 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .._engine.planner import Settings
     from .._model import Desired, Job
     from .._platform.client import Platform, Shared
-    from .task import Module
+    from .._platform.connection import Connection
+    from .._registry.registry import Registry
+    from .task import Task
 
 
-class _Stop:
-    """Waits which end when a signal tells the run to stop, and whether one has."""
+class Stop:
+    """Whether a signal has told the run to stop, and waits that end when one does."""
 
     def __init__(self) -> None:
-        self._told = threading.Event()
+        self._event = threading.Event()
         self._reason: str | None = None
         self._previous: dict[int, t.Any] = {}
 
     def wait(self, seconds: float) -> None:
-        """Wait, but no longer than until a signal comes."""
-        self._told.wait(seconds)
+        """Wait for so many seconds, or until a signal comes."""
+        self._event.wait(seconds)
 
     def reason(self) -> str | None:
         """Return why the run is to stop, or None."""
         return self._reason
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def handle_signals(self) -> Iterator[None]:
         """Stop after the requests under way at the first SIGINT or SIGTERM. A second one ends the process at once."""
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._tell)
+                self._previous[number] = signal.signal(number, self._handle)
         except ValueError:
-            pass  # not in the main thread: there are no signals here
+            pass  # outside the main thread no signal can be handled
         try:
             yield
         finally:
             self._restore()
 
-    def _tell(self, number: int, _frame: object) -> None:
+    def _handle(self, number: int, _frame: object) -> None:
         self._reason = f"{signal.Signals(number).name} stopped the run"
         self._restore()
-        self._told.set()
+        self._event.set()
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():
@@ -70,41 +70,50 @@ class _Stop:
         self._previous = {}
 
 
+def connect_registry(
+    task: Task, location: str, platform: str | None, *, write: bool, retired: bool = False
+) -> Registry:
+    """Open the registry that a task names. C(retired): also one that was moved elsewhere."""
+    return open_registry(
+        location,
+        platform,
+        registry_id=task.option("registry_id"),
+        write=write,
+        timeout=task.params["registry_timeout"],
+        password=task.option("registry_password"),
+        retired=retired,
+    )
+
+
 @contextlib.contextmanager
-def converging(
-    module: Module, location: str, settings: Settings, wanted: Sequence[Desired]
+def open_session(
+    task: Task, location: str, settings: Settings, desired: Sequence[Desired]
 ) -> Iterator[Converger]:
     """Open the registry and whatever else a run needs, and close it again."""
-    if not settings.connection.validate_certs:
-        module.warn(
+    connection = settings.connection
+    if not connection.validate_certs:
+        task.warn(
             "validate_certs is false: whoever answers for the platform's name receives the API token and key"
         )
-    password = option(module, "registry_password")
-    registry = open_registry(
-        location,
-        settings.platform,
-        registry_id=option(module, "registry_id"),
-        write=not module.check_mode,
-        timeout=settings.registry_timeout,
-        password=password,
-    )
-    stop = _Stop()
-    with contextlib.closing(registry), stop.listening():
+    registry = connect_registry(task, location, settings.platform, write=not task.check_mode)
+    password = task.option("registry_password")
+    stop = Stop()
+    with contextlib.closing(registry), stop.handle_signals():
         yield Converger(
             registry,
             settings,
-            Fingerprints(settings.connection.api_key, registry.registry_id),
-            _client_maker(settings.connection, _secrets(settings.connection, password, wanted)),
+            Fingerprints(connection.api_key, registry.registry_id),
+            _client_factory(connection, _secrets_of(connection, password, desired)),
             sleep=stop.wait,
             stopping=stop.reason,
         )
 
 
-def _client_maker(connection: Connection, secrets: set[str]) -> Callable[[], Platform]:
+def _client_factory(connection: Connection, secrets: set[str]) -> Callable[[], Platform]:
     shared: list[Shared] = []
 
     def client() -> Platform:
-        # A run with nothing to do does not pay for what a request needs.
+        # A run with nothing to do does not load what a request needs.
         from .._platform.client import Platform, Shared
 
         if not shared:
@@ -114,21 +123,21 @@ def _client_maker(connection: Connection, secrets: set[str]) -> Callable[[], Pla
     return client
 
 
-def _secrets(
-    connection: Connection, registry_password: str | None, wanted: Sequence[Desired]
+def _secrets_of(
+    connection: Connection, registry_password: str | None, desired: Sequence[Desired]
 ) -> set[str]:
-    """Return all secrets of a run: nothing that holds a part of one is shown of what the platform says."""
+    """Return all secrets of a run. No message quotes a text of the platform that holds a part of one."""
     login = {connection.api_token, connection.api_key, registry_password or ""}
     return login | {
-        did.values[name] for did in wanted for name in _fields.SECRETS if name in did.values
+        did.values[name] for did in desired for name in _fields.SECRETS if name in did.values
     }
 
 
-def warn(module: Module, converger: Converger, jobs: Sequence[Job]) -> None:
+def show_warnings(task: Task, converger: Converger, jobs: Sequence[Job]) -> None:
     """Warn of what a person should know of what is, or would be, sent."""
     if not any(job.plan is not None and job.plan.sends for job in jobs):
         return
     from .._engine.preflight import warnings
 
     for warning in warnings(converger.registry, converger.settings.platform, jobs):
-        module.warn(warning)
+        task.warn(warning)

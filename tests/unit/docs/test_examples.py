@@ -17,9 +17,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _entries
 from ansible_collections.nextbilling.did.plugins.module_utils._module.arguments import shared_spec
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
-from ansible_collections.nextbilling.did.plugins.module_utils._module.did_info import info_spec
+from ansible_collections.nextbilling.did.plugins.module_utils._module.did_info import did_info_spec
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did_registry import (
-    registry_module_spec,
+    did_registry_spec,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._module.dids import dids_spec
 from ansible_collections.nextbilling.did.tests.unit.docs.examples import (
@@ -34,8 +34,8 @@ NAMESPACE = "nextbilling.did."
 SPECS: dict[str, Callable[[], dict[str, dict[str, Any]]]] = {
     "did": did_spec,
     "dids": dids_spec,
-    "did_info": info_spec,
-    "did_registry": registry_module_spec,
+    "did_info": did_info_spec,
+    "did_registry": did_registry_spec,
 }
 # What is not known before Ansible has looked at its variables.
 _TEMPLATE = "{{"
