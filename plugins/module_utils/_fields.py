@@ -18,15 +18,11 @@ import functools
 import ipaddress
 import re
 import typing as t
+from collections.abc import Callable, Hashable, Mapping
 
-from ._secrets import MARK_REFUSED, MASK, is_mark
+from ._secrets import MARK_REFUSED, MASK, Fingerprints, is_mark
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Hashable, Mapping
-
-    from ._secrets import Fingerprints
-
-    Wire = t.Union[str, int, list[str]]
+Wire = t.Union[str, int, list[str]]
 
 _HOST_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 PLACEHOLDER = "{number}"

@@ -15,10 +15,7 @@ are taken as they are, by C(_fields.normalise_did_number), which imports this fi
 from __future__ import annotations
 
 import re
-import typing as t
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 # ITU-T E.164, 6.2.1
 MOST_DIGITS = 15

@@ -16,11 +16,9 @@ from __future__ import annotations
 import re
 import typing as t
 import unicodedata
+from collections.abc import Sequence
 
 from . import _numbers
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
 
 _QUOTED_CHARACTERS = 60
 _NAMED_CHARACTERS = 3

@@ -12,13 +12,12 @@ from __future__ import annotations
 import os
 import re
 import typing as t
+from collections.abc import Callable, Iterable, Sequence
 
 from .. import _fields
 from .ranges import LAST_NUMBER, expand_range
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterable, Sequence
-
     from .raw_entries import RawEntry
 
 FIELD_NAMES = {*_fields.BY_NAME, "record_id"}
@@ -78,10 +77,11 @@ def read_items(
     ranges: bool = False,
 ) -> tuple[list[Item], list[str]]:
     """Return what C(validate) returns for the list that a task gives, by the option C(dids) or the option C(src)."""
-    if dids is not None:
-        return validate(entries_of_option(dids, "dids"), "dids", defaults=defaults, ranges=ranges)
-    entries = entries_of_file(str(src), ranges=ranges)
-    return validate(entries, "src", defaults=defaults, ranges=ranges)
+    if dids is None:
+        name, entries = "src", entries_of_file(str(src), ranges=ranges)
+    else:
+        name, entries = "dids", entries_of_option(dids, "dids")
+    return validate(entries, name, defaults=defaults, ranges=ranges)
 
 
 def entries_of_option(declared: Sequence[object], name: str) -> list[Entry]:

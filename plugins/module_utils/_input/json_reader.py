@@ -14,12 +14,10 @@ import json
 import re
 import typing as t
 
+from .._errors import InvalidParameter
 from .._fields import FRACTION
 from .files import file_error, line_of
 from .raw_entries import NOT_A_LIST, RawEntry, duplicate_key, read_integer
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .._errors import InvalidParameter
 
 
 def read_json(path: str, text: str, names: set[str]) -> list[RawEntry]:

@@ -12,10 +12,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-import typing as t
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Collection
+from collections.abc import Collection
 
 _SIMILARITY = 0.75
 # Names that other lists and results have.

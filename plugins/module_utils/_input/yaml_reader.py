@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections.abc import Callable
+from types import ModuleType
 
+from .._errors import InvalidParameter
 from .._fields import FRACTION, Unsupported
 from .files import ENCRYPTED, file_error, line_of
 from .raw_entries import NOT_A_LIST, RawEntry, duplicate_key, read_integer
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable
-    from types import ModuleType
-
-    from .._errors import InvalidParameter
 
 
 def read_yaml(path: str, text: str, names: set[str]) -> list[RawEntry]:

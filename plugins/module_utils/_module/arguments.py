@@ -23,9 +23,7 @@ from .._errors import InvalidParameter
 from .._model import Policy
 from .._platform.connection import Connection, check_connection, has_path, platform_name
 from .._registry.location import DEFAULT_LOCATION, locate
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .task import Spec, Task
+from .task import Spec, Task
 
 ONE_LIST = "dids, src: give one of them"
 

@@ -12,34 +12,23 @@ from __future__ import annotations
 import typing as t
 
 from .. import _fields
-from .._errors import Interrupted
-from .._model import Desired
-from .arguments import (
-    check_limits,
-    policy_spec,
-    raise_problems,
-    read_location,
-    read_settings,
-    shared_spec,
-)
+from .._engine.planner import Converger
+from .._errors import DidError, Interrupted
+from .._model import Desired, Job, Plan
+from . import arguments
 from .results import did_result, registry_result
 from .session import open_session, show_warnings
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .._engine.planner import Converger, Settings
-    from .._errors import DidError
-    from .._model import Job, Plan
-    from .task import Result, Spec, Task
+from .task import Result, Spec, Task
 
 
 def did_spec() -> Spec:
     """Return the options of C(did)."""
     return {
-        **shared_spec(),
+        **arguments.shared_spec(),
         **_fields.argument_spec(),
         "record_id": {"type": "int"},
         "renumber": {"type": "bool", "default": False},
-        **policy_spec(),
+        **arguments.policy_spec(),
     }
 
 
@@ -47,11 +36,24 @@ def converge_did(task: Task) -> Result:
     """Do the work of the module C(did)."""
     problems: list[str] = []
     desired = _read_desired(task, problems)
-    settings = read_settings(task, problems)
-    location = read_location(task, problems)
-    problems += check_limits(task)
-    raise_problems(problems, desired.did_number, desired.record_id)
-    return _converge(task, location, settings, desired)
+    settings = arguments.read_settings(task, problems)
+    location = arguments.read_location(task, problems)
+    problems += arguments.check_limits(task)
+    arguments.raise_problems(problems, desired.did_number, desired.record_id)
+    with open_session(task, location, settings, [desired]) as converger:
+        (job,) = jobs = converger.plan([desired])
+        if job.error is None:
+            converger.carry_out(jobs, check=task.check_mode)
+        plan = _plan_of(job, converger, task.check_mode)
+        show_warnings(task, converger, jobs)
+        result = did_result(plan, job.record or plan.known, settings.connection)
+        result["registry"] = registry_result(converger.registry)
+    result.update(changed=plan.sends, platform=settings.platform)
+    if task.diff:
+        from .._planning.diff import diff
+
+        result["diff"] = diff(plan)
+    return result
 
 
 def _read_desired(task: Task, problems: list[str]) -> Desired:
@@ -67,23 +69,6 @@ def _read_desired(task: Task, problems: list[str]) -> Desired:
         except ValueError as error:
             problems.append(f"record_id: {error}")
     return Desired(values, record_id)
-
-
-def _converge(task: Task, location: str, settings: Settings, desired: Desired) -> Result:
-    with open_session(task, location, settings, [desired]) as converger:
-        (job,) = jobs = converger.plan([desired])
-        if job.error is None:
-            converger.carry_out(jobs, check=task.check_mode)
-        plan = _plan_of(job, converger, task.check_mode)
-        show_warnings(task, converger, jobs)
-        result = did_result(plan, job.record or plan.known, settings.connection)
-        result["registry"] = registry_result(converger.registry)
-    result.update(changed=plan.sends, platform=settings.platform)
-    if task.diff:
-        from .._planning.diff import diff
-
-        result["diff"] = diff(plan)
-    return result
 
 
 def _plan_of(job: Job, converger: Converger, check: bool) -> Plan:

@@ -14,24 +14,21 @@ import typing as t
 
 from .. import _fields
 from .._fields import mask_secrets
-from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN
+from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Claim, Record
 from .._registry.claims import end_of
+from .._registry.registry import Registry
+from .._registry.reports import HistoryEntry
 from .._secrets import MASK
-from .arguments import check_limits, raise_problems, read_location, shared_spec
+from . import arguments
 from .results import registry_result
 from .session import connect_registry
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .._model import Claim, Record
-    from .._registry.registry import Registry
-    from .._registry.reports import HistoryEntry
-    from .task import Result, Spec, Task
+from .task import Result, Spec, Task
 
 
 def did_info_spec() -> Spec:
     """Return the options of C(did_info)."""
     return {
-        **shared_spec(),
+        **arguments.shared_spec(),
         "did_number": {"type": "raw"},
         "record_id": {"type": "int"},
         "outcome": {"type": "str", "choices": [CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY]},
@@ -41,10 +38,10 @@ def did_info_spec() -> Spec:
 
 def read_registry(task: Task) -> Result:
     """Do the work of the module C(did_info)."""
-    problems = check_limits(task)
-    location = read_location(task, problems)
+    problems = arguments.check_limits(task)
+    location = arguments.read_location(task, problems)
     values, invalid = _fields.normalise({"did_number": task.params["did_number"]})
-    raise_problems(problems + invalid)
+    arguments.raise_problems(problems + invalid)
     number = None if not values else _fields.identity(str(values["did_number"]))
     platform, record_id = task.option("platform"), task.params["record_id"]
     registry = connect_registry(task, location, None, write=False, retired=True)

@@ -11,34 +11,22 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
+from collections.abc import Sequence
 
 from .. import _fields
 from .._engine.correct import resolve
 from .._engine.preflight import too_long
-from .._input.entries import read_items
+from .._input.entries import Item, read_items
 from .._model import FORGOTTEN, RECORDED
 from .._planning.corrections import Statement, lines
 from .._registry.open import place_of
 from .._registry.provision import make_present
+from .._registry.registry import Registry
 from .._secrets import Fingerprints
-from .arguments import (
-    ONE_LIST,
-    check_limits,
-    list_options,
-    raise_problems,
-    read_location,
-    read_platform,
-    shared_spec,
-)
+from . import arguments
 from .results import registry_result
 from .session import connect_registry
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
-
-    from .._input.entries import Item
-    from .._registry.registry import Registry
-    from .task import Result, Spec, Task
+from .task import Result, Spec, Task
 
 _PRESENT, _COPIED = "present", "copied"
 
@@ -46,7 +34,7 @@ _PRESENT, _COPIED = "present", "copied"
 def did_registry_spec() -> Spec:
     """Return the options of C(did_registry)."""
     return {
-        **shared_spec(),
+        **arguments.shared_spec(),
         "state": {
             "type": "str",
             "choices": [_PRESENT, RECORDED, FORGOTTEN, _COPIED],
@@ -64,12 +52,12 @@ def did_registry_spec() -> Spec:
 def manage_registry(task: Task) -> Result:
     """Do the work of the module C(did_registry)."""
     declared = task.take_items()
-    problems = check_limits(task)
+    problems = arguments.check_limits(task)
     state = task.params["state"]
     # A copy has all platforms.
-    platform = "" if state == _COPIED else read_platform(task, problems)
-    location = read_location(task, problems)
-    lists = list_options(task, declared)
+    platform = "" if state == _COPIED else arguments.read_platform(task, problems)
+    location = arguments.read_location(task, problems)
+    lists = arguments.list_options(task, declared)
     if task.option("copy_from") is not None and state != _COPIED:
         problems.append("copy_from: goes with state copied")
     if task.params["another_platform"] and state != _PRESENT:
@@ -79,8 +67,8 @@ def manage_registry(task: Task) -> Result:
     if state == _COPIED:
         return _copy(task, location, problems)
     if state != _PRESENT and len(lists) != 1:
-        problems.append(ONE_LIST)
-    raise_problems(problems)
+        problems.append(arguments.ONE_LIST)
+    arguments.raise_problems(problems)
     if state == _PRESENT:
         return _make_present(task, location, platform)
     items = _read_statements(task, declared)
@@ -112,10 +100,10 @@ def _copy(task: Task, location: str, problems: list[str]) -> Result:
         problems.append("copy_from: is required with state copied")
         source = ""
     else:
-        source = read_location(task, problems, "copy_from")
+        source = arguments.read_location(task, problems, "copy_from")
     if source and source == location:
         problems.append("copy_from: is the same as registry")
-    raise_problems(problems)
+    arguments.raise_problems(problems)
     copied = copy_registry(
         place_of(source, task.option("copy_from_password")),
         place_of(location, task.option("registry_password")),
@@ -149,7 +137,7 @@ def _read_statements(task: Task, declared: list[t.Any] | None) -> list[Item]:
             for item in items
             if item.record_id is None
         ]
-    raise_problems(problems)
+    arguments.raise_problems(problems)
     return items
 
 

@@ -10,33 +10,18 @@
 from __future__ import annotations
 
 import re
-import typing as t
+from collections.abc import Sequence
 
+from .._engine.planner import Converger
 from .._errors import DidError, InvalidParameter, LimitExceeded, PlanChanged
-from .._input.entries import read_items
-from .._model import CREATE, Desired
+from .._input.entries import Item, read_items
+from .._model import CREATE, Desired, Job, Plan
 from .._planning.checksum import checksum
-from .arguments import (
-    ONE_LIST,
-    check_limits,
-    list_options,
-    policy_spec,
-    raise_problems,
-    read_location,
-    read_settings,
-    shared_spec,
-)
+from . import arguments
 from .list_results import list_failure, list_result
 from .results import registry_result
 from .session import open_session, show_warnings
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
-
-    from .._engine.planner import Converger
-    from .._input.entries import Item
-    from .._model import Job, Plan
-    from .task import Result, Spec, Task
+from .task import Result, Spec, Task
 
 _CONCURRENCY_LIMIT = 64
 
@@ -44,11 +29,11 @@ _CONCURRENCY_LIMIT = 64
 def dids_spec() -> Spec:
     """Return the options of C(dids)."""
     return {
-        **shared_spec(),
+        **arguments.shared_spec(),
         "dids": {"type": "list", "elements": "dict"},
         "src": {"type": "path"},
         "defaults": {"type": "dict"},
-        **policy_spec(),
+        **arguments.policy_spec(),
         "concurrency": {"type": "int", "default": 1},
         "max_creates": {"type": "int"},
         "max_changes": {"type": "int"},
@@ -62,14 +47,14 @@ def converge_dids(task: Task) -> Result:
     """Do the work of the module C(dids)."""
     declared, defaults = task.take_items(), task.take_defaults()
     problems: list[str] = []
-    settings = read_settings(task, problems)
-    location = read_location(task, problems)
-    problems += check_limits(task) + _check_options(task)
-    if len(list_options(task, declared)) != 1:
-        problems.append(ONE_LIST)
-    raise_problems(problems)
+    settings = arguments.read_settings(task, problems)
+    location = arguments.read_location(task, problems)
+    problems += arguments.check_limits(task) + _check_options(task)
+    if len(arguments.list_options(task, declared)) != 1:
+        problems.append(arguments.ONE_LIST)
+    arguments.raise_problems(problems)
     items, invalid = read_items(declared, task.option("src"), defaults=defaults, ranges=True)
-    raise_problems(invalid)
+    arguments.raise_problems(invalid)
     desired = [Desired(item.values, item.record_id) for item in items]
     with open_session(task, location, settings, desired) as converger:
         jobs = converger.plan(desired)
@@ -108,7 +93,7 @@ def _check_items(items: Sequence[Item], jobs: Sequence[Job]) -> None:
             problems.append(
                 f"{other.place} and {item.place}: are one and the same in the registry (record {known.record_id})"
             )
-    raise_problems(problems)
+    arguments.raise_problems(problems)
 
 
 def _converge(

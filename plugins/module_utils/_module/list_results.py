@@ -10,20 +10,18 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Mapping, Sequence
 
 from .._errors import DidError, Interrupted, UnknownOutcome, Unrecorded
 from .._fields import mask_secrets
-from .._model import ADOPT, CREATE, NONE, UPDATE
+from .._input.entries import Item
+from .._model import ADOPT, CREATE, NONE, UPDATE, Job
+from .._platform.connection import Connection
 from .results import did_result
+from .task import Result
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping, Sequence
-
-    from .._input.entries import Item
-    from .._model import Job
-    from .._platform.connection import Connection
     from .._snippets import Target
-    from .task import Result
 
 APPLIED, PLANNED = "applied", "planned"
 FAILED, UNKNOWN, UNRECORDED, NOT_ATTEMPTED = "failed", "unknown", "unrecorded", "not_attempted"

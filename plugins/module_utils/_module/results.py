@@ -12,20 +12,16 @@ from __future__ import annotations
 import atexit
 import gc
 import typing as t
+from collections.abc import Callable
 
 from .. import _fields
 from .._errors import DidError, defect
-from .._platform.connection import shown_path
+from .._model import Plan, Record
+from .._platform.connection import Connection, shown_path
+from .._registry.registry import Registry
 from .._secrets import MARK_REFUSED, is_mark
 from .arguments import raise_problems
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable
-
-    from .._model import Plan, Record
-    from .._platform.connection import Connection
-    from .._registry.registry import Registry
-    from .task import Module, Result
+from .task import Module, Result
 
 # How many new objects there may be before Python collects garbage. Its own default is hundreds.
 _OBJECTS = 250_000

@@ -13,21 +13,19 @@ import contextlib
 import signal
 import threading
 import typing as t
+from collections.abc import Callable, Iterator, Sequence
 
 from .. import _fields
-from .._engine.planner import Converger
+from .._engine.planner import Converger, Settings
+from .._model import Desired, Job
+from .._platform.connection import Connection
 from .._registry.open import open_registry
+from .._registry.registry import Registry
 from .._secrets import Fingerprints
+from .task import Task
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterator, Sequence
-
-    from .._engine.planner import Settings
-    from .._model import Desired, Job
     from .._platform.client import Platform, Shared
-    from .._platform.connection import Connection
-    from .._registry.registry import Registry
-    from .task import Task
 
 
 class Stop:
