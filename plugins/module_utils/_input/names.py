@@ -17,7 +17,7 @@ from collections.abc import Collection
 _SIMILARITY = 0.75
 # Names that other lists and results have.
 _NAMES_ELSEWHERE = frozenset({"attempt", "confirmed_at", "last_number", "outcome", "platform"})
-_MOST_CHARACTERS = 24
+_NAME = re.compile(r"(?=.{1,24}\Z)[A-Za-z_]+[12]?")
 
 
 def quotable_name(name: object, fields: Collection[str]) -> str | None:
@@ -26,9 +26,7 @@ def quotable_name(name: object, fields: Collection[str]) -> str | None:
     Another name may be a value, and the value may be a secret: in a table without a header, or in a list with a wrong indentation.
     So a name may end in a digit only where the field's name does: C(Password1) is a password.
     """
-    if not isinstance(name, str) or not re.fullmatch(
-        rf"(?=.{{1,{_MOST_CHARACTERS}}}\Z)[A-Za-z_]+[12]?", name
-    ):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         return None
     nearest = _nearest(name.lower(), _NAMES_ELSEWHERE.union(fields))
     if nearest is None or (name[-1].isdigit() and not nearest[-1].isdigit()):

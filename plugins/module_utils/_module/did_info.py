@@ -13,7 +13,6 @@ import contextlib
 import typing as t
 
 from .. import _fields
-from .._fields import mask_secrets
 from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Claim, Record
 from .._registry.claims import end_of
 from .._registry.registry import Registry
@@ -86,8 +85,8 @@ def _record_result(platform: str, record: Record) -> Result:
         "outcome": record.shown_outcome,
         "attempt": record.attempt,
         "claim": None if record.claim is None else _claim_result(record.claim),
-        "fields": mask_secrets(record.fields),
-        "attempted": mask_secrets(record.attempted),
+        "fields": _fields.mask_secrets(record.fields),
+        "attempted": _fields.mask_secrets(record.attempted),
         "confirmed_at": record.confirmed_at,
     }
 

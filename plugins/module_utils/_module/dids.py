@@ -165,9 +165,8 @@ def _check_plans(task: Task, plans: Sequence[Plan], plan_checksum: str) -> DidEr
             f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {reviewed}. The list,"
             " the registry or the options have changed since. Nothing was sent. Review the new plan (check mode), and apply that"
         )
-    creates = sum(plan.action == CREATE for plan in plans)
     for name, count, unit in (
-        ("max_creates", creates, "creates"),
+        ("max_creates", sum(plan.action == CREATE for plan in plans), "creates"),
         ("max_changes", len(plans), "requests"),
     ):
         limit = task.params[name]

@@ -94,14 +94,13 @@ def open_session(
             "validate_certs is false: whoever answers for the platform's name receives the API token and key"
         )
     registry = connect_registry(task, location, settings.platform, write=not task.check_mode)
-    password = task.option("registry_password")
     stop = Stop()
     with contextlib.closing(registry), stop.handle_signals():
         yield Converger(
             registry,
             settings,
             Fingerprints(connection.api_key, registry.registry_id),
-            _client_factory(connection, _secrets_of(connection, password, desired)),
+            _client_factory(connection, _secrets_of(task, connection, desired)),
             sleep=stop.wait,
             stopping=stop.reason,
         )
@@ -121,11 +120,10 @@ def _client_factory(connection: Connection, secrets: set[str]) -> Callable[[], P
     return client
 
 
-def _secrets_of(
-    connection: Connection, registry_password: str | None, desired: Sequence[Desired]
-) -> set[str]:
+def _secrets_of(task: Task, connection: Connection, desired: Sequence[Desired]) -> set[str]:
     """Return all secrets of a run. No message quotes a text of the platform that holds a part of one."""
-    login = {connection.api_token, connection.api_key, registry_password or ""}
+    password = task.option("registry_password") or ""
+    login = {connection.api_token, connection.api_key, password}
     return login | {
         did.values[name] for did in desired for name in _fields.SECRETS if name in did.values
     }

@@ -96,8 +96,7 @@ class Task:
 
     def take_items(self) -> list[t.Any] | None:
         """Return the list of DIDs, or None if the task has none, and leave no secret of it in the parameters."""
-        items: list[t.Any] | None = self._take("dids")
-        return items
+        return t.cast("list[t.Any] | None", self._take("dids"))
 
     def take_defaults(self) -> dict[str, t.Any]:
         """Return the defaults for all DIDs, and leave no secret of them in the parameters."""
