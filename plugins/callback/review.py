@@ -62,31 +62,32 @@ import typing as t
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._files import write
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._gather import (
-    MANY,
-    ONE,
-    WAIT,
-    Gatherer,
-    Told,
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect import (
+    ASYNC_STATUS,
+    DID,
+    DIDS,
+    Collector,
+    Event,
 )
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._render import render
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._telling import closing_line
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._words import Words
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render, write
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import closing_line
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
+    Translations,
+)
 
 _COLLECTION = "nextbilling.did"
 _MODULES = {
-    f"{_COLLECTION}.did": ONE,
-    f"{_COLLECTION}.dids": MANY,
-    "ansible.builtin.async_status": WAIT,
-    "ansible.legacy.async_status": WAIT,
-    "async_status": WAIT,
+    f"{_COLLECTION}.did": DID,
+    f"{_COLLECTION}.dids": DIDS,
+    "ansible.builtin.async_status": ASYNC_STATUS,
+    "ansible.legacy.async_status": ASYNC_STATUS,
+    "async_status": ASYNC_STATUS,
 }
 PAGE = "review.html"
 
 
 class CallbackModule(CallbackBase):
-    """Hands what Ansible tells on to the gatherer, and writes the review at the end. Nothing in it may disturb a run."""
+    """Passes results to the collector, and writes the review at the end. Nothing in it may disturb a run."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -95,60 +96,60 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *arguments: t.Any, **options: t.Any) -> None:
         super().__init__(*arguments, **options)
-        self._gatherer = Gatherer()
+        self._collector = Collector()
         self._play = ""
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         self._play = str(play.get_name())
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._tell(result, "ok")
+        self._add(result, "ok")
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self._tell(result, "failed")
+        self._add(result, "failed")
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
-        self._tell(result, "skipped")
+        self._add(result, "skipped")
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        self._tell(result, "unreachable")
+        self._add(result, "unreachable")
 
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
-        self._tell(result, "ok", item=True)
+        self._add(result, "ok", item=True)
 
     def v2_runner_item_on_failed(self, result: t.Any) -> None:
-        self._tell(result, "failed", item=True)
+        self._add(result, "failed", item=True)
 
     def v2_runner_item_on_skipped(self, result: t.Any) -> None:
-        self._tell(result, "skipped", item=True)
+        self._add(result, "skipped", item=True)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
-        review = self._gatherer.review(_now())
+        review = self._collector.review(_now())
         if review.is_empty:
             return
-        words = Words(self.get_option("language"))
+        translate = Translations(self.get_option("language"))
         folder = self.get_option("output_dir")
         page: str | None = _short(os.path.join(folder, PAGE))
         try:
-            write(folder, render(review, words))
+            write(folder, render(review, translate))
         except OSError as error:
             page = None
             self._display.warning(
                 f"The review of DIDs could not be written to {_short(folder)}: {error.strerror or error}."
                 " Files of an earlier review may still be there"
             )
-        self._display.display(closing_line(review, words, page))
+        self._display.display(closing_line(review, translate, page))
 
-    def _tell(self, result: t.Any, status: str, item: bool = False) -> None:
+    def _add(self, result: t.Any, status: str, item: bool = False) -> None:
         # ansible-core 2.18 has these under private names alone.
         task = result.task if hasattr(result, "task") else result._task
         module = _module(task)
         if module is None:
             return
         host = result.host if hasattr(result, "host") else result._host
-        told = result.result if hasattr(result, "result") else result._result
-        self._gatherer.tell(
-            Told(
+        values = result.result if hasattr(result, "result") else result._result
+        self._collector.add(
+            Event(
                 host=str(host.get_name()),
                 play=self._play,
                 task=str(result.task_name),
@@ -157,24 +158,24 @@ class CallbackModule(CallbackBase):
                 check_mode=boolean(task.check_mode, strict=False),
                 status=status,
                 item=item,
-                result=told,
+                result=values,
             )
         )
 
 
 def _module(task: t.Any) -> str | None:
-    """Return which of the modules of concern a task runs, by whatever name it calls it."""
+    """Return which of the modules a task runs, whatever name it uses; None for any other."""
     for name in (task.resolved_action, task.action):
         if name in _MODULES:
             return _MODULES[name]
-    # A short name that is a template is not resolved before the task runs.
+    # Ansible resolves a short name in a template only when the task runs.
     if _COLLECTION in (getattr(task, "collections", None) or ()):
         return _MODULES.get(f"{_COLLECTION}.{task.action}")
     return None
 
 
 def _short(path: str) -> str:
-    """Return a path as the user would type it: from the working directory, where it is below that."""
+    """Return a path as a user types it: relative to the working directory if it is below that."""
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative
 

@@ -7,9 +7,9 @@
 
 """The table of fields: the parameters of the vendor's page "Criando-Alterando um DID", and everything that depends on them.
 
-Argument specification, validation, comparison, display and wire form all come from C(FIELDS). Three forms of a value exist:
-what a task declares, the wire form (what goes into the JSON body, and into the registry unless it is secret), and the shown
-form (what a person reads in a diff). Adding a field takes one row here and its documentation.
+The argument specification, validation, comparison, display and wire form of a field come from C(FIELDS). A value has three forms:
+the declared one (what a task or a file says), the wire form (what the JSON body holds, and the registry unless it is secret), and
+the displayed one (what a person reads in a diff). A new field takes one row in the table, and its documentation.
 """
 
 from __future__ import annotations
@@ -18,45 +18,12 @@ import functools
 import ipaddress
 import re
 import typing as t
+from collections.abc import Callable, Hashable, Mapping
 
-from ansible.module_utils.parsing.convert_bool import boolean
+from ._secrets import MARK_REFUSED, MASK, Fingerprints, is_mark
 
-from ._secrets import MARK_REFUSED, MASK, is_mark
+Wire = t.Union[str, int, list[str]]
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Hashable, Mapping
-
-    from ._secrets import Fingerprints
-
-
-def masked(values: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return wire forms with a mark in place of each secret, in the order of the vendor's page."""
-    return {
-        name: MASK if field.secret else values[name]
-        for name, field in BY_NAME.items()
-        if name in values
-    }
-
-
-def recorded(values: Mapping[str, t.Any], fingerprints: Fingerprints) -> dict[str, t.Any]:
-    """Return wire forms as the registry keeps them: a fingerprint in place of each secret."""
-    return {
-        name: fingerprints.of(name, value) if BY_NAME[name].secret else value
-        for name, value in values.items()
-    }
-
-
-def same(name: str, stored: t.Any, wire: t.Any) -> bool:
-    """Tell whether two values of a field, as the registry keeps them, mean the same."""
-    if stored == wire or BY_NAME[name].secret:
-        return bool(stored == wire)
-    return BY_NAME[name].kind.same(stored) == BY_NAME[name].kind.same(wire)
-
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    Wire = t.Union[str, int, list[str]]
-
-# Compiled where it is first needed, which most runs never come to.
 _HOST_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 PLACEHOLDER = "{number}"
 # What JSON readers and databases agree on; ids of the platform are far below.
@@ -86,26 +53,24 @@ _TYPES_BY_CODE = {entry.code: entry for entry in DID_TYPES}
 
 
 class Unsupported:
-    """A value of a file that no field takes, and of which nothing but its kind is kept, in words that follow "not"."""
+    """A value of a file that no field takes. Only the name of its type is kept, in words that follow "not"."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
 
 
 FRACTION = Unsupported("a number with a decimal point")
-
-
-_QUOTE = (
+_QUOTE_IT = (
     ": put it in quotes, as YAML reads unquoted text such as 0010, 1.10, 12:30 or yes as something else. Where a template gives the number"
     " that is meant, write '| string' behind it"
 )
 
 
-def _text(value: object) -> str:
-    """Text alone: what YAML made of unquoted text is not what was written."""
+def _normalise_text(value: object) -> str:
+    """Return a text. Another type is refused, as what YAML makes of unquoted text is not what was written."""
     if not isinstance(value, str):
-        advice = _QUOTE if isinstance(value, (int, float, Unsupported)) else ""
-        raise ValueError(f"must be text, not {kind_of(value)}{advice}")
+        advice = _QUOTE_IT if isinstance(value, (int, float, Unsupported)) else ""
+        raise ValueError(f"must be text, not {type_name(value)}{advice}")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
@@ -113,23 +78,22 @@ def _text(value: object) -> str:
     return value
 
 
-_SHOWN = 60
+_QUOTED_CHARACTERS = 60
 
 
-def _cut(text: str) -> str:
-    """Quote a value that is not a secret one; nobody reads the rest of a very long one."""
-    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
+def _quote(text: str) -> str:
+    """Return a value that is not secret in quotes, cut to a length that a person reads."""
+    return repr(text) if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]!r}…"
 
 
-def _digits(value: object) -> str:
-    """A string that often looks like a number. Space around it is dropped; what a spreadsheet made of another value is refused."""
+def _normalise_digits(value: object) -> str:
+    """Return a string that often looks like a number, without the space around it. What a spreadsheet made of another value is refused."""
     if not isinstance(value, str):
-        raise ValueError(_unquoted(value))
-    written = _text(value)
-    text = written.strip()
-    if not text and written:
+        raise ValueError(_explain_unquoted(value))
+    text = _normalise_text(value).strip()
+    if not text and value:
         raise ValueError("is nothing but space: leave it out, or give an empty text to clear it")
-    # Damage begins with a digit or a sign, or with "Err:". A run over names of users does not load the words for it.
+    # What a spreadsheet makes of a value begins with a digit, a sign or "Err:". A list of user names does not load the check of it.
     plain = text.isascii() and text.isprintable() and not text.startswith("Err:")
     if not text or (plain and (text.isalnum() or text[0].isalpha())):
         return text
@@ -141,11 +105,11 @@ def _digits(value: object) -> str:
     return text
 
 
-def _password(value: object) -> str:
-    """A secret that may look like a number. Nothing of it is dropped, and nothing of it is told."""
+def _normalise_password(value: object) -> str:
+    """Return a secret that may look like a number. Nothing of it is dropped, and no message quotes it."""
     if not isinstance(value, str):
-        raise ValueError(_unquoted(value))
-    text = _text(value)
+        raise ValueError(_explain_unquoted(value))
+    text = _normalise_text(value)
     if any(end.isspace() or not end.isprintable() for end in text[:1] + text[-1:]):
         raise ValueError(
             "begins or ends with space, a line break or another character that is not seen, which is more likely an accident than part"
@@ -154,32 +118,32 @@ def _password(value: object) -> str:
     return text
 
 
-def _unquoted(value: object) -> str:
-    """Return why a value must be a string: anything but a string has already lost what was written."""
-    words = f"must be a quoted string, not {kind_of(value)}"
+def _explain_unquoted(value: object) -> str:
+    """Return why a value must be a string: another type has already lost what was written."""
+    problem = f"must be a quoted string, not {type_name(value)}"
     if isinstance(value, bool):
-        return f"{words}: put it in quotes, as YAML reads unquoted words such as yes and no as truth values"
+        return f"{problem}: put it in quotes, as YAML reads unquoted words such as yes and no as truth values"
     if isinstance(value, float) or value is FRACTION:
         return (
-            f"{words}: it was read as a decimal number, and digits may be lost. Put it in quotes where it is written. If it comes from a"
+            f"{problem}: it was read as a decimal number, and digits may be lost. Put it in quotes where it is written. If it comes from a"
             " table, have its column read as text (in pandas: dtype=str). The filter 'string' comes too late"
         )
     if value is None or isinstance(value, (dict, list, tuple)):
-        return words
+        return problem
     return (
-        f"{words}: put it in quotes where it is written, as YAML reads an unquoted number with a leading zero as another number"
+        f"{problem}: put it in quotes where it is written, as YAML reads an unquoted number with a leading zero as another number"
         " (octal). Only where a template computes a whole number, add the filter 'string' there"
     )
 
 
-def did_number(value: object) -> str:
-    """Return a telephone number's digits, with the C(+) that it begins with. Those without separators are taken as they are."""
+def normalise_did_number(value: object) -> str:
+    """Return the digits of a telephone number, and the C(+) before them. Digits without separators are taken as they are."""
     if not isinstance(value, str):
-        raise ValueError(_unquoted(value))
+        raise ValueError(_explain_unquoted(value))
     text = value.strip()
     if _is_number(text[1:] if text.startswith("+") else text):
         return text
-    # A list of digits alone, which is the usual one, does not load what tells numbers from other texts.
+    # The usual list holds digits alone. It does not load what tells a number from another text.
     from . import _numbers
 
     if _numbers.objection(text) is None:
@@ -193,70 +157,72 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _integer(value: object) -> int:
+def _normalise_integer(value: object) -> int:
     if isinstance(value, str) and len(value) <= 30:
         text = value.strip()
         if _is_number(text[1:] if text.startswith(("+", "-")) else text):
             value = int(text)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"must be a whole number, not {kind_of(value)}")
+        raise ValueError(f"must be a whole number, not {type_name(value)}")
     if abs(value) > _INTEGER_LIMIT:
         raise ValueError("is too large")
     return value
 
 
-def _count(value: object) -> int:
-    number = _integer(value)
+def _normalise_count(value: object) -> int:
+    number = _normalise_integer(value)
     if number < 0:
         raise ValueError(f"must be 0 or more, not {number}")
     return number
 
 
-def _port(value: object) -> int:
-    number = _integer(value)
+def _normalise_port(value: object) -> int:
+    number = _normalise_integer(value)
     if not 0 <= number <= 65535:
         raise ValueError(f"must be a port from 0 to 65535, not {number}")
     return number
 
 
-# What spreadsheets write into a CSV for a truth value where their language is Portuguese.
-_FLAG_WORDS = {"verdadeiro": 1, "falso": 0}
+# The words of Ansible's own booleans, and those that a spreadsheet in Portuguese writes into a CSV. A number equals its key: 1.0 is 1.
+_FLAGS: dict[object, int] = {
+    **dict.fromkeys(("y", "yes", "on", "1", "true", "t", "verdadeiro", 1), 1),
+    **dict.fromkeys(("n", "no", "off", "0", "false", "f", "falso", 0), 0),
+}
 
 
-def _flag(value: object) -> int:
-    if isinstance(value, str) and value.strip().lower() in _FLAG_WORDS:
-        return _FLAG_WORDS[value.strip().lower()]
-    try:
-        return int(boolean(value, strict=True))
-    except TypeError:
-        raise ValueError(f"must be true or false, not {kind_of(value)}") from None
+def _normalise_flag(value: object) -> int:
+    word = value.strip().lower() if isinstance(value, str) else value
+    flag = _FLAGS.get(word) if isinstance(word, (str, int, float)) else None
+    if flag is None:
+        raise ValueError(f"must be true or false, not {type_name(value)}")
+    return flag
 
 
-def _did_type(value: object) -> int:
+def _normalise_did_type(value: object) -> int:
     is_word = isinstance(value, (str, int)) and not isinstance(value, bool)
     entry = _TYPES_BY_WORD.get(str(value).strip().lower()) if is_word else None
     if entry is None:
         known = ", ".join(f"{entry.name} ({entry.code})" for entry in DID_TYPES)
-        given = _cut(str(value)) if is_word and _is_word(str(value)) else kind_of(value)
-        raise ValueError(f"must be one of {known}, not {given}")
+        quoted = _quote(str(value)) if is_word and _is_word(str(value)) else type_name(value)
+        raise ValueError(f"must be one of {known}, not {quoted}")
     return entry.code
 
 
 def _is_word(text: str) -> bool:
-    """Tell whether a text is a short number or a word, and not what a password may be."""
+    """Tell whether a text is a short number or a word. A message may quote it, as a password looks different."""
     return len(text) <= 2 or text.replace("_", "").replace(" ", "").isalpha()
 
 
-def _host(value: object) -> str:
-    text = _text(value)
+def _normalise_host(value: object) -> str:
+    text = _normalise_text(value)
     if text == "" or _address(text) is not None or _is_host_name(text):
         return text
     if text != text.strip():
         raise ValueError("begins or ends with space: write the address or the name alone")
-    # With other signs it may be a password, as of a table whose cells stand in the wrong columns.
-    shown = f"{_cut(text)} " if re.fullmatch(r"[\w.:/,\s-]+", text) else ""
+    # A text with other characters may be a password, for example of a table whose cells stand in the wrong columns.
+    quoted = f"{_quote(text)} " if re.fullmatch(r"[\w.:/,\s-]+", text) else ""
     raise ValueError(
-        f"{shown}is neither an IP address nor a host name (a port has a field of its own)"
+        f"{quoted}is neither an IP address nor a host name (a port has a field of its own)"
     )
 
 
@@ -269,7 +235,7 @@ def _address(text: str) -> str | None:
 
 
 def _is_host_name(text: str) -> bool:
-    """RFC 1123, 2.1, with the underscores that providers use; a last label of digits alone is a mistyped address."""
+    """Tell whether a text is a host name by RFC 1123, 2.1, or has underscores beside. A last label of digits is a mistyped address."""
     labels = text[:-1].split(".") if text.endswith(".") else text.split(".")
     return (
         len(text) <= 254
@@ -278,19 +244,19 @@ def _is_host_name(text: str) -> bool:
     )
 
 
-def _hosts(value: object) -> list[str]:
+def _normalise_hosts(value: object) -> list[str]:
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"must be a list of hosts, not {kind_of(value)}")
-    hosts = [_host(element) for element in value]
+        raise ValueError(f"must be a list of hosts, not {type_name(value)}")
+    hosts = [_normalise_host(element) for element in value]
     if "" in hosts:
         raise ValueError("holds an empty host")
     return hosts
 
 
-def kind_of(value: object) -> str:
-    """Name the type of a value in YAML's words, never the value: it may be a secret."""
+def type_name(value: object) -> str:
+    """Return the type of a value in YAML's terms. A message names the type alone, as the value may be a secret."""
     if isinstance(value, Unsupported):
-        return value.kind
+        return value.type_name
     names: tuple[tuple[type, str], ...] = (
         (bool, "a boolean"),
         (int, "a number"),
@@ -306,44 +272,44 @@ def kind_of(value: object) -> str:
 
 
 def identity(did_number: str) -> str:
-    """Return what makes a DID the same DID: the digits of its number alone. C("+551130001000") gives C("551130001000")."""
+    """Return the identity of a DID: the digits of its number. C("+551130001000") gives C("551130001000")."""
     return did_number.lstrip("+")
 
 
-def _same_host(wire: t.Any) -> Hashable:
-    # RFC 4343: names of hosts do not depend on case; an address has many spellings.
+def _host_key(wire: t.Any) -> Hashable:
+    # Host names ignore case (RFC 4343), and an address has many spellings.
     return _address(wire) or wire.lower().rstrip(".")
 
 
-def _same_hosts(wire: t.Any) -> Hashable:
-    return frozenset(map(_same_host, wire))
+def _hosts_key(wire: t.Any) -> Hashable:
+    return frozenset(map(_host_key, wire))
 
 
-def _unchanged(wire: t.Any) -> t.Any:
+def _as_is(wire: t.Any) -> t.Any:
     return wire
 
 
-def _show_type(wire: t.Any) -> str:
+def _show_did_type(wire: t.Any) -> str:
     return f"{_TYPES_BY_CODE[wire].name} ({wire})" if wire in _TYPES_BY_CODE else str(wire)
 
 
 class Kind(t.NamedTuple):
     """How the values of a field are declared, checked, compared and shown.
 
-    C(normalise) turns a declared value into its wire form or raises C(ValueError) with the words that follow "port: ".
-    C(same) turns a wire form into what is compared; C(show) into what a person reads.
+    C(normalise) turns a declared value into its wire form, or raises C(ValueError) with the words that follow "port: ".
+    C(comparison_key) turns a wire form into what is compared, C(show) into what a person reads.
     """
 
     option: Mapping[str, t.Any]
     normalise: Callable[[object], Wire]
-    same: Callable[[t.Any], Hashable] = _unchanged
-    show: Callable[[t.Any], object] = _unchanged
+    comparison_key: Callable[[t.Any], Hashable] = _as_is
+    show: Callable[[t.Any], object] = _as_is
 
 
 class Field(t.NamedTuple):
     """A parameter of the vendor's page. The value of a secret one is never shown and never kept.
 
-    C(routes) marks those that tell where calls go, for whom, or whether they go at all.
+    C(routes): the field decides where calls go, for whom, or whether they go at all.
     """
 
     name: str
@@ -357,18 +323,18 @@ class Field(t.NamedTuple):
         return dict(self.kind.option, no_log=True) if self.secret else dict(self.kind.option)
 
 
-TEXT = Kind({"type": "raw"}, _text)
-DIGITS = Kind({"type": "raw"}, _digits)
-PASSWORD = Kind({"type": "raw"}, _password)
-DID_NUMBER = Kind({"type": "raw"}, did_number, same=identity)
-INTEGER = Kind({"type": "int"}, _integer)
-COUNT = Kind({"type": "int"}, _count)
-PORT = Kind({"type": "int"}, _port)
+TEXT = Kind({"type": "raw"}, _normalise_text)
+DIGITS = Kind({"type": "raw"}, _normalise_digits)
+PASSWORD = Kind({"type": "raw"}, _normalise_password)
+DID_NUMBER = Kind({"type": "raw"}, normalise_did_number, comparison_key=identity)
+INTEGER = Kind({"type": "int"}, _normalise_integer)
+COUNT = Kind({"type": "int"}, _normalise_count)
+PORT = Kind({"type": "int"}, _normalise_port)
 # That flags go as 0 and 1 is inferred from the vendor's pages on sibling endpoints.
-FLAG = Kind({"type": "bool"}, _flag, show=bool)
-DID_TYPE = Kind({"type": "str"}, _did_type, show=_show_type)
-HOST = Kind({"type": "raw"}, _host, same=_same_host)
-HOSTS = Kind({"type": "list", "elements": "raw"}, _hosts, same=_same_hosts)
+FLAG = Kind({"type": "bool"}, _normalise_flag, show=bool)
+DID_TYPE = Kind({"type": "str"}, _normalise_did_type, show=_show_did_type)
+HOST = Kind({"type": "raw"}, _normalise_host, comparison_key=_host_key)
+HOSTS = Kind({"type": "list", "elements": "raw"}, _normalise_hosts, comparison_key=_hosts_key)
 
 FIELDS = (
     Field("customer_id", COUNT, routes=True),
@@ -405,6 +371,31 @@ BY_NAME = {field.name: field for field in FIELDS}
 SECRETS = tuple(field.name for field in FIELDS if field.secret)
 
 
+def mask_secrets(values: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return wire forms with a mark in place of each secret, in the order of the vendor's page."""
+    return {
+        name: MASK if field.secret else values[name]
+        for name, field in BY_NAME.items()
+        if name in values
+    }
+
+
+def with_fingerprints(values: Mapping[str, t.Any], fingerprints: Fingerprints) -> dict[str, t.Any]:
+    """Return wire forms in the form that the registry keeps: a fingerprint in place of each secret."""
+    return {
+        name: fingerprints.of(name, value) if BY_NAME[name].secret else value
+        for name, value in values.items()
+    }
+
+
+def is_same(name: str, stored: t.Any, wire: t.Any) -> bool:
+    """Tell whether two values of a field mean the same, both in the form that the registry keeps."""
+    if stored == wire or BY_NAME[name].secret:
+        return bool(stored == wire)
+    key = BY_NAME[name].kind.comparison_key
+    return key(stored) == key(wire)
+
+
 def argument_spec() -> dict[str, dict[str, t.Any]]:
     """Return the options of a task that declares one DID's fields."""
     return {field.name: field.option for field in FIELDS}
@@ -418,10 +409,10 @@ def normalise(
 ) -> tuple[dict[str, Wire], list[str]]:
     """Turn declared values into wire forms, in the order of the vendor's page.
 
-    Null and absent are "not managed": the default's wire form holds where there is one, and else nothing. Returns the wire
-    forms, and one line for each value that is invalid; none of the lines holds a secret.
+    Null and absent are "not managed": the wire form of the default holds, if there is one. Returns the wire forms, and a line for
+    each value that is invalid. No line holds a secret.
 
-    :param is_range: whether the values are those of a range of numbers, whose description may hold a placeholder for them.
+    :param is_range: the values are those of a range of numbers, whose description may hold a placeholder for the number.
     """
     wires, problems = wire_forms(declared, defaults or {})
     problems.extend(_missing_companions(declared, wires))
@@ -432,7 +423,7 @@ def normalise(
 def wire_forms(
     declared: Mapping[str, object], defaults: Mapping[str, Wire]
 ) -> tuple[dict[str, Wire], list[str]]:
-    """Do what C(normalise) does, without a look at what a value needs beside it: other values, or a range."""
+    """Return wire forms and problems as C(normalise) does, without the checks that concern several fields."""
     wires: dict[str, Wire] = {}
     problems: list[str] = []
     for field in FIELDS:
@@ -443,7 +434,7 @@ def wire_forms(
                 wires[name] = defaults[name]
             continue
         try:
-            check_genuine(value)
+            check_no_mark(value)
             wire = field.kind.normalise(value)
             if name != "description" and isinstance(wire, str) and _placeholders(wire):
                 raise ValueError(
@@ -455,19 +446,19 @@ def wire_forms(
     return wires, problems
 
 
-def check_genuine(value: object) -> None:
-    """Refuse with C(ValueError) what results, reviews and the registry have in place of a secret."""
+def check_no_mark(value: object) -> None:
+    """Raise C(ValueError) for what results, reviews and the registry hold in place of a secret."""
     if isinstance(value, str):
         if is_mark(value):
             raise ValueError(MARK_REFUSED)
     elif isinstance(value, (list, tuple)):
         for element in value:
             if isinstance(element, str):
-                check_genuine(element)
+                check_no_mark(element)
 
 
 def _placeholders(text: str) -> list[str]:
-    """Return what stands for a number in a text, spelled rightly or not."""
+    """Return the placeholders for a number in a text, misspelled ones included."""
     return re.findall(r"\{+\s*number\s*\}+", text, re.IGNORECASE) if "{" in text else []
 
 
@@ -489,13 +480,13 @@ def _missing_companions(declared: Mapping[str, object], wires: Mapping[str, Wire
     needs = _TYPES_BY_CODE[code].needs if isinstance(code, int) else None
     if needs is None or needs in wires or declared.get(needs) is not None:
         return []
-    return [f"did_type: {_show_type(code)} needs {needs} beside it (the vendor's page says so)"]
+    return [f"did_type: {_show_did_type(code)} needs {needs} beside it (the vendor's page says so)"]
 
 
-def record_id(value: object) -> int:
+def normalise_record_id(value: object) -> int:
     """Return a record id, 1 or more, or raise C(ValueError)."""
-    check_genuine(value)
-    number = _integer(value)
+    check_no_mark(value)
+    number = _normalise_integer(value)
     if number < 1:
         raise ValueError(f"must be 1 or more, not {number}")
     return number

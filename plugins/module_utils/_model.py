@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from ._errors import DidError
-from ._fields import identity, masked
+from ._fields import identity, mask_secrets
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Mapping
@@ -203,7 +203,7 @@ class Plan(t.NamedTuple):
         if self.known is not None and self.sends:
             for name in self.known.attempted:
                 certain.pop(name, None)
-        return masked({**certain, **self.payload})
+        return mask_secrets({**certain, **self.payload})
 
     def __repr__(self) -> str:
         return f"Plan({self.action}, {self.desired.label})"

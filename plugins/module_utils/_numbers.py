@@ -5,27 +5,23 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What a telephone number written with separators is. Pure.
+"""Decides whether a text with separators is one telephone number. Pure.
 
-Separators alone tell little: dropped wherever they stand, they turn C(1130001000.0), a range or a date into another number that
-looks valid. So a text is read only if its groups of digits are those in which people write one number, and if it is not also
-something else. Digits alone are taken as they are, by C(_fields.did_number). This file is imported for what is
-written in another way.
+To drop all separators would turn C(1130001000.0), a range or a date into another number that looks valid. So a text is read only if
+its groups of digits are those in which people write one number, and if it does not read as anything else. Digits without separators
+are taken as they are, by C(_fields.normalise_did_number), which imports this file for other texts alone.
 """
 
 from __future__ import annotations
 
 import re
-import typing as t
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 # ITU-T E.164, 6.2.1
 MOST_DIGITS = 15
 FEWEST_DIGITS = 3
 
-# Why a text is no number. _damage.py has the words for each of them.
+# Why a text is no number. _spreadsheets.py has a message for each of them.
 ADDRESS = "IP address"
 AMOUNT = "amount"
 DATE = "date"
@@ -45,8 +41,8 @@ _LONG = 6
 _LONGEST_SUBSCRIBER = 9
 
 _GROUPS = r"[0-9]+(?:[ .-][0-9]+)*"
-# Without "+" a country's code is told from a position in a list by its value alone: "55 (11) 3000-1000" and "1 (212) 555-0100"
-# are numbers, "7 (11) 3000-1000" may be the seventh. A trunk prefix may stand there, too.
+# Without "+", only its value tells a country code from a position in a list: "55 (11) 3000-1000" and "1 (212) 555-0100" are
+# numbers, "7 (11) 3000-1000" may be the seventh. A trunk prefix may stand there, too.
 _BEFORE_BRACKETS = r"(?:\+[0-9]{1,3}|55|0|1(?=[ .-]?\([0-9]{3}\)))[ .-]?"
 _WRITTEN = re.compile(
     rf"(?P<prefix>{_BEFORE_BRACKETS})?\((?P<area>\+?[0-9]{{1,4}}|0[0-9]{{4}})\)[ .-]?(?P<rest>{_GROUPS})"
@@ -54,10 +50,10 @@ _WRITTEN = re.compile(
 )
 _WITHOUT_SEPARATORS = str.maketrans("", "", "+ .-()")
 _ONE_SEPARATOR = str.maketrans(".-", "  ")
-# What ends as the last four digits of a number do is complete.
+# A number ends with its last four digits. What follows them does not belong to it.
 _COMPLETE = re.compile(r"(?<![0-9])[1-9][0-9]{2,4}[.-][0-9]{4} ")
 _AMOUNT = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
-# Two groups and a dot are a number only if they are "3000.1000", "300.1000", "98765.4321" or an area and the rest.
+# Two groups with a dot are a number only in the forms "3000.1000", "300.1000", "98765.4321" or an area and the rest.
 # Many programs write six digits after the point of a decimal number.
 _PAIR = re.compile(
     r"[0-9]{3,4}\.[0-9]{4}|9[0-9]{4}\.[0-9]{4}|0[0-9]{1,4}\.[0-9]{6,}|[1-9][0-9]{1,4}\.[0-9]{7,}"
@@ -69,7 +65,7 @@ _POSTAL_CODE = re.compile(r"[0-9]{5}-[0-9]{3}|[0-9]{2}\.[0-9]{3}-[0-9]{3}")
 
 
 def join(text: str) -> str:
-    """Return the digits of a number, with the C(+) that it has."""
+    """Return the digits of a number, and the C(+) before them if it has one."""
     digits = text.translate(_WITHOUT_SEPARATORS)
     return f"+{digits}" if "+" in text else digits
 
@@ -97,10 +93,10 @@ def _split(text: str) -> list[str]:
 def _objection_to_bracketed(prefix: str | None, area: str, rest: Sequence[str]) -> str | None:
     if area.startswith("+"):
         return OTHER if prefix else _objection_to_order(True, True, rest)
-    # The zero of "+44 (0)20 7946 0018" is not dialled after the country's code, and nobody can tell whether it is meant to be.
+    # The zero of "+44 (0)20 7946 0018" is not dialled after the country code. Whether it belongs to the number cannot be known.
     if area == "0" or (prefix and area.startswith("0")):
         return TRUNK
-    # A single digit in brackets is an area, too.
+    # A single digit in brackets is an area as well.
     return _objection_to_order(bool(prefix), True, [area, *rest])
 
 
@@ -121,7 +117,7 @@ def _objection_to_plain(text: str) -> str | None:
 
 
 def _has_prefix(groups: Sequence[str]) -> bool:
-    """Tell whether digits without "+" begin with Brazil's country code or a trunk prefix, in a group of its own."""
+    """Tell whether the first group of digits without "+" is Brazil's country code or a trunk prefix."""
     if groups[0] == "55":
         return len(groups) > 2 or len(groups[1]) in (10, 11)
     return groups[0] == "0" and len(groups) > 2
@@ -130,11 +126,11 @@ def _has_prefix(groups: Sequence[str]) -> bool:
 def _objection_to_order(
     prefix: bool, single: bool, groups: Sequence[str], *, joined: bool = False
 ) -> str | None:
-    """Return why groups are not in the order of one number's, or None.
+    """Return why the lengths and the order of groups are not those of one number, or None.
 
-    :param prefix: whether a country's code or a trunk prefix stands before them.
-    :param single: whether the first of them may be a single digit.
-    :param joined: whether the first of them begins with a country's code, as in "+5511 3000-1000".
+    :param prefix: a country code or a trunk prefix stands before the groups.
+    :param single: the first group may be a single digit.
+    :param joined: the first group begins with a country code, as in "+5511 3000-1000".
     """
     *before, last = groups
     if len(last) < 3:
@@ -158,7 +154,7 @@ def _objection_to_long(groups: Sequence[str], joined: bool) -> str | None:
     longest = 5 if joined or before[0].startswith("0") else 4
     if len(before) > 1 or len(before[0]) > longest:
         return OTHER
-    # What has more digits has an area of its own: "42 1130001000" is two cells in one.
+    # A longer group has an area of its own: "42 1130001000" is two cells in one.
     return OTHER if len(last) > _LONGEST_SUBSCRIBER else None
 
 
@@ -167,17 +163,17 @@ def _ends_in_range(prefix: bool, groups: Sequence[str], joined: bool) -> bool:
     if len(groups) < 3 or not _ascend(groups[-2:]):
         return False
     if len(groups[-1]) > 4:
-        # Of "11 3000-3001" nobody can tell, but subscribers' numbers have no two groups of five, as "11 30001-30099" has them.
+        # "11 3000-3001" may be either. "11 30001-30099" is a range, as no subscriber's number has two groups of five.
         return True
     if min(map(len, groups[-3:])) < 4:
         return False
-    # "5511 3000-3500" has them in one group, too.
+    # "5511 3000-3500" has the country code and the area in one group, too.
     joined = joined or groups[0].startswith(("55", "0"))
     return prefix or len(groups) > 3 or not joined
 
 
 def _likeness(text: str, groups: Sequence[str]) -> str | None:
-    """Return what else digits without "+" and brackets may be, or None."""
+    """Return what digits without "+" and brackets may be other than a number, or None."""
     if text.count(".") == 3 and len(groups) == 4 and all(int(group) <= 255 for group in groups):
         # Nobody writes zeros before the numbers of an address.
         padded = any(group != str(int(group)) for group in groups)
@@ -217,20 +213,20 @@ def is_date(text: str) -> bool:
 
 
 def _are_several(groups: Sequence[str]) -> bool:
-    """Tell whether groups may be several numbers one after the other, or the first and the last of a range."""
+    """Tell whether groups may be several numbers, or the first and the last of a range."""
     lengths = list(map(len, groups))
     for size in range(1, len(groups) // 2 + 1):
         if lengths[size:] + lengths[:size] != lengths or len(groups) % size:
             continue
         parts = ["".join(groups[start : start + size]) for start in range(0, len(groups), size)]
-        # "300 1000 300 1001" is no way to write one number, whatever its digits are.
+        # No single number is written as "300 1000 300 1001" is.
         if len(set(lengths[:size])) > 1 or _ascend(parts):
             return True
     return False
 
 
 def _ascend(numbers: Sequence[str]) -> bool:
-    """Tell whether numbers of one length follow each other from small to large, and begin alike."""
+    """Tell whether numbers of equal length ascend and begin with the same digit."""
     pairs = list(zip(numbers, numbers[1:]))
     return all(
         len(one) == len(other) and one < other and one[0] == other[0] for one, other in pairs

@@ -224,7 +224,10 @@ error:
       sample: 18ec00842ff4938e690a92f04fc7a01c
 """
 
-# The first is to work before the others are imported.
+# It has to be imported before the others.
+from ansible_collections.nextbilling.did.plugins.module_utils import (  # noqa: F401  # pylint: disable=unused-import
+    _compiling,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import (
     converge_did,
     did_spec,
@@ -234,7 +237,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._module.task impor
 
 
 def main() -> None:
-    run(Module(argument_spec=did_spec(), supports_check_mode=True), converge_did)
+    run(Module(did_spec()), converge_did)
 
 
 if __name__ == "__main__":

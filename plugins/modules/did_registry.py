@@ -183,17 +183,20 @@ error:
   type: dict
 """
 
-# The first is to work before the others are imported.
+# It has to be imported before the others.
+from ansible_collections.nextbilling.did.plugins.module_utils import (  # noqa: F401  # pylint: disable=unused-import
+    _compiling,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did_registry import (
-    keep_registry,
-    registry_module_spec,
+    did_registry_spec,
+    manage_registry,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._module.results import run
 from ansible_collections.nextbilling.did.plugins.module_utils._module.task import Module
 
 
 def main() -> None:
-    run(Module(argument_spec=registry_module_spec(), supports_check_mode=True), keep_registry)
+    run(Module(did_registry_spec()), manage_registry)
 
 
 if __name__ == "__main__":

@@ -308,7 +308,10 @@ error:
   type: dict
 """
 
-# The first is to work before the others are imported.
+# It has to be imported before the others.
+from ansible_collections.nextbilling.did.plugins.module_utils import (  # noqa: F401  # pylint: disable=unused-import
+    _compiling,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._module.dids import (
     converge_dids,
     dids_spec,
@@ -318,7 +321,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._module.task impor
 
 
 def main() -> None:
-    run(Module(argument_spec=dids_spec(), supports_check_mode=True), converge_dids)
+    run(Module(dids_spec()), converge_dids)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._model import MIXED
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._words import CLOSING, Words
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import MIXED
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
+    CLOSING_ORDER,
+    Translations,
+)
 
 # In place of lines that are left out.
 LEFT_OUT = ("…", "...")
@@ -45,8 +48,8 @@ def closing_counts(counts: str) -> str:
     for count in counts.split(", "):
         number, _blank, word = count.partition(" ")
         numbers[word] = int(number)
-    words = Words("en")
-    names = [(words.kind(key, MIXED, number), number) for key in CLOSING for number in (1, 2)]
+    words = Translations("en")
+    names = [(words.kind(key, MIXED, number), number) for key in CLOSING_ORDER for number in (1, 2)]
     order = dict.fromkeys(name for name, _number in names)
     return ", ".join(f"{numbers[name]} {name}" for name in order if name in numbers)
 

@@ -14,12 +14,12 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _source
+from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _entries
 from ansible_collections.nextbilling.did.plugins.module_utils._module.arguments import shared_spec
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
-from ansible_collections.nextbilling.did.plugins.module_utils._module.did_info import info_spec
+from ansible_collections.nextbilling.did.plugins.module_utils._module.did_info import did_info_spec
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did_registry import (
-    registry_module_spec,
+    did_registry_spec,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._module.dids import dids_spec
 from ansible_collections.nextbilling.did.tests.docs.examples import (
@@ -34,8 +34,8 @@ NAMESPACE = "nextbilling.did."
 SPECS: dict[str, Callable[[], dict[str, dict[str, Any]]]] = {
     "did": did_spec,
     "dids": dids_spec,
-    "did_info": info_spec,
-    "did_registry": registry_module_spec,
+    "did_info": did_info_spec,
+    "did_registry": did_registry_spec,
 }
 # What is not known before Ansible has looked at its variables.
 _TEMPLATE = "{{"
@@ -99,8 +99,8 @@ def test_tables_are_read(document: str, tmp_path: Path) -> None:
         if example.is_table:
             path = tmp_path / "dids.csv"
             path.write_text(example.text, encoding="utf-8")
-            _items, problems = _source.check(
-                _source.read_file(str(path), ranges=True), "src", ranges=True
+            _items, problems = _entries.validate(
+                _entries.entries_of_file(str(path), ranges=True), "src", ranges=True
             )
             assert not problems, (example.place, problems)
 
@@ -162,14 +162,14 @@ def _of_lists(module: str, parameters: dict[str, Any]) -> Iterator[str]:
     ranges = module == "dids"
     defaults = parameters.get("defaults", {})
     if isinstance(parameters.get("dids"), list):
-        entries = _source.inline(parameters["dids"], "dids")
-        yield from _source.check(entries, "dids", defaults=defaults, ranges=ranges)[1]
+        entries = _entries.entries_of_option(parameters["dids"], "dids")
+        yield from _entries.validate(entries, "dids", defaults=defaults, ranges=ranges)[1]
     elif defaults:
         # An item of nothing but a number: what remains to be said is said of the defaults.
-        entries = _source.inline([{"did_number": "1"}], "dids")
+        entries = _entries.entries_of_option([{"did_number": "1"}], "dids")
         yield from (
             problem
-            for problem in _source.check(entries, "dids", defaults=defaults)[1]
+            for problem in _entries.validate(entries, "dids", defaults=defaults)[1]
             if problem.startswith("defaults")
         )
 

@@ -58,7 +58,7 @@ def tried(check: Callable[..., None], *strategies: st.SearchStrategy[Any]) -> in
 def read(text: str) -> str | None:
     """Return the number that a text is read as, or None; check the message of a refusal."""
     try:
-        return _fields.did_number(text)
+        return _fields.normalise_did_number(text)
     except ValueError as error:
         check_message(str(error), text)
         return None
@@ -130,7 +130,7 @@ def check_refusal(text: str, kind: str) -> None:
     """Check that a damaged number is refused, in words that lead to the right one."""
     damage = DAMAGES[kind]
     with pytest.raises(ValueError, match=damage.advice) as refused:
-        _fields.did_number(text)
+        _fields.normalise_did_number(text)
     message = str(refused.value)
     check_message(message, text)
     if damage.looked_up:

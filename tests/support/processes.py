@@ -24,7 +24,7 @@ from ansible_collections.nextbilling.did.tests.support.waiting import PATIENCE, 
 _PROGRAM = """
 import os, resource, signal, sys
 from ansible.module_utils import basic
-from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Client
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.transport import Transport
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
 

@@ -20,7 +20,7 @@ import typing as t
 
 from .. import _messages
 from .._errors import DidError, RegistryBusy, RegistryMismatch, defect
-from .._fields import recorded
+from .._fields import with_fingerprints
 from .._model import ADOPT, NONE, UPDATE, Intent, RunResult, timestamp
 from .._platform.outcome import NOT_APPLIED
 from .._registry.claims import FIRST_PAUSE, LONGEST_PAUSE, live_claim, poll_delay
@@ -259,7 +259,7 @@ class Executor:
             known=plan.known,
             number=plan.desired.number,
             record_id=plan.record_id,
-            sending=recorded(plan.payload, self._planner.fingerprints),
+            sending=with_fingerprints(plan.payload, self._planner.fingerprints),
             lease=self._settings.connection.timeout + _LEASE_MARGIN,
         )
         return self._registry.journal.claim(self._settings.platform, execution.intent)

@@ -14,81 +14,80 @@ import json
 import re
 import typing as t
 
+from .._errors import InvalidParameter
 from .._fields import FRACTION
-from .files import _DIGITS, _LARGE, _NO_LIST, Found, line_of, repeated, unusable
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .._errors import InvalidParameter
+from .files import file_error, line_of
+from .raw_entries import NOT_A_LIST, RawEntry, duplicate_key, read_integer
 
 
-def read_json(path: str, text: str, names: set[str]) -> list[Found]:
-    """Read a list in JSON, entry by entry, so that each fault is told with a line."""
-    twice: list[str] = []
+def read_json(path: str, text: str, names: set[str]) -> list[RawEntry]:
+    """Read a list in JSON, entry by entry, so that each problem has a line."""
+    duplicates: list[str] = []
 
-    def mapping(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        read = dict(pairs)
-        if len(read) != len(pairs):
+    def read_mapping(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        mapping = dict(pairs)
+        if len(mapping) != len(pairs):
             counts = collections.Counter(name for name, _value in pairs)
-            twice.extend(name for name, count in counts.items() if count > 1)
-        return read
+            duplicates.extend(name for name, count in counts.items() if count > 1)
+        return mapping
 
     decoder = json.JSONDecoder(
-        object_pairs_hook=mapping,
-        parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else _LARGE,
+        object_pairs_hook=read_mapping,
+        parse_int=read_integer,
         parse_float=lambda _digits: FRACTION,
         parse_constant=lambda _word: FRACTION,
     )
-    found: list[Found] = []
+    entries: list[RawEntry] = []
     line, counted = 1, 0
-    for position, value in _json_entries(path, text, decoder):
+    for position, value in _read_elements(path, text, decoder):
         problems: tuple[str, ...] = ()
-        if twice:
+        if duplicates:
             between = text[counted:position]
             line, counted = line - 1 + line_of(between, len(between)), position
             where = f"in the entry that begins in line {line}"
-            problems = tuple(repeated(name, names, where) for name in sorted(set(twice)))
-            twice.clear()
-        found.append(Found(f"[{len(found)}]", value, problems))
-    return found
+            problems = tuple(duplicate_key(name, names, where) for name in sorted(set(duplicates)))
+            duplicates.clear()
+        entries.append(RawEntry(f"[{len(entries)}]", value, problems))
+    return entries
 
 
-def _json_entries(
+def _read_elements(
     path: str, text: str, decoder: json.JSONDecoder
 ) -> t.Iterator[tuple[int, object]]:
-    """Return where each element of the list in a text begins, and the element."""
+    """Yield the elements of the list in a text, each with the position where it begins."""
     blank = re.compile(r"[ \t\r\n]*")
 
-    def after_blank(position: int) -> int:
+    def skip_blank(position: int) -> int:
         return t.cast("re.Match[str]", blank.match(text, position)).end()
 
-    def broken(position: int) -> InvalidParameter:
-        return unusable(
+    def syntax_error(position: int) -> InvalidParameter:
+        return file_error(
             path,
             "is not JSON from here on; is a comma, a bracket or a quotation mark missing or too many?",
             line_of(text, position),
         )
 
-    position = after_blank(0)
+    position = skip_blank(0)
     if text[position] != "[":
-        raise unusable(path, f"{_NO_LIST}, which begins with '['", line_of(text, position))
-    position = after_blank(position + 1)
+        raise file_error(path, f"{NOT_A_LIST}, which begins with '['", line_of(text, position))
+    position = skip_blank(position + 1)
     closed = text[position : position + 1] == "]"
     while not closed:
         try:
             value, end = decoder.raw_decode(text, position)
         except json.JSONDecodeError as error:
-            raise broken(error.pos) from None
+            raise syntax_error(error.pos) from None
         except RecursionError:
-            raise unusable(
+            raise file_error(
                 path, "cannot be read: it is nested too deeply", line_of(text, position)
             ) from None
         yield position, value
-        position = after_blank(end)
+        position = skip_blank(end)
         closed = text[position : position + 1] == "]"
         if not closed:
             if text[position : position + 1] != ",":
-                raise broken(position)
-            position = after_blank(position + 1)
-    position = after_blank(position + 1)
+                raise syntax_error(position)
+            position = skip_blank(position + 1)
+    position = skip_blank(position + 1)
     if position != len(text):
-        raise broken(position)
+        raise syntax_error(position)

@@ -5,41 +5,36 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Names that are no field of a DID, and which of them may be shown."""
+"""Names that are no field of a DID, and which of them a message may quote."""
 
 from __future__ import annotations
 
 import difflib
 import functools
 import re
-import typing as t
+from collections.abc import Collection
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Collection
-
-_RESEMBLES = 0.75
+_SIMILARITY = 0.75
 # Names that other lists and results have.
-_ELSEWHERE = frozenset({"attempt", "confirmed_at", "last_number", "outcome", "platform"})
-_LENGTH = 24
+_NAMES_ELSEWHERE = frozenset({"attempt", "confirmed_at", "last_number", "outcome", "platform"})
+_NAME = re.compile(r"(?=.{1,24}\Z)[A-Za-z_]+[12]?")
 
 
-def shown_name(name: object, fields: Collection[str]) -> str | None:
-    """Return a name that is a field's, but for a slip, or one that has its place elsewhere in the collection; else None.
+def quotable_name(name: object, fields: Collection[str]) -> str | None:
+    """Return a name if it resembles the name of a field, or a name that the collection uses elsewhere; else None.
 
-    Any other one may be a value, and the value may be a secret: of a table without a header, or of a list with a wrong indentation.
-    For the same reason a digit is let through only where the field has one: C(Password1) is a password.
+    Another name may be a value, and the value may be a secret: in a table without a header, or in a list with a wrong indentation.
+    So a name may end in a digit only where the field's name does: C(Password1) is a password.
     """
-    if not isinstance(name, str) or not re.fullmatch(
-        rf"(?=.{{1,{_LENGTH}}}\Z)[A-Za-z_]+[12]?", name
-    ):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         return None
-    nearest = _nearest(name.lower(), _ELSEWHERE.union(fields))
+    nearest = _nearest(name.lower(), _NAMES_ELSEWHERE.union(fields))
     if nearest is None or (name[-1].isdigit() and not nearest[-1].isdigit()):
         return None
     return name
 
 
-# A list has the same slip in each of its entries.
+# A list has the same typing error in each of its entries.
 @functools.lru_cache(maxsize=256)
 def _nearest(name: str, fields: frozenset[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, fields, 1, _RESEMBLES)), None)
+    return next(iter(difflib.get_close_matches(name, fields, 1, _SIMILARITY)), None)

@@ -11,23 +11,21 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections.abc import Callable
+from types import ModuleType
 
+from .._errors import InvalidParameter
 from .._fields import FRACTION, Unsupported
-from .files import _DIGITS, _LARGE, _NO_LIST, ENCRYPTED, Found, line_of, repeated, unusable
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable
-    from types import ModuleType
-
-    from .._errors import InvalidParameter
+from .files import ENCRYPTED, file_error, line_of
+from .raw_entries import NOT_A_LIST, RawEntry, duplicate_key, read_integer
 
 
-def read_yaml(path: str, text: str, names: set[str]) -> list[Found]:
-    """Read a list in YAML, with the types of its core alone: text, whole numbers, booleans, null, lists and dictionaries."""
+def read_yaml(path: str, text: str, names: set[str]) -> list[RawEntry]:
+    """Read a list in YAML. Its values are of the core types: text, whole numbers, booleans, null, lists and dictionaries."""
     try:
         import yaml
     except ImportError:
-        raise unusable(
+        raise file_error(
             path, "needs the Python library PyYAML where the module runs; or use JSON or CSV"
         ) from None
     return _YamlReader(path, text, names, yaml).entries()
@@ -35,19 +33,19 @@ def read_yaml(path: str, text: str, names: set[str]) -> list[Found]:
 
 _TAG = "tag:yaml.org,2002:"
 _TRUE, _FALSE = ("yes", "true", "on"), ("no", "false", "off")
-_MISFIT = Unsupported("a value that does not fit its tag")
+_INVALID_FOR_TAG = Unsupported("a value that does not fit its tag")
 _NOTATION = Unsupported("a number in another notation than plain decimal digits")
 _DATE = Unsupported("a date")
-# Deeper than any field, and shallow enough for Python's own stack.
+# Deeper than any field, and not too deep for Python's stack.
 _DEPTH = 16
-# Merge keys could make much of little.
+# Merge keys can build very large dictionaries from a short text.
 _KEYS = 100
 
 
 class _YamlReader:
-    """Makes values of the events of PyYAML's parser.
+    """Builds values from the events of PyYAML's parser.
 
-    The library's own constructors fail in many ways, quote what they read, and do not say when a key stands twice.
+    The library's own constructors fail in many ways, quote what they read, and do not report a duplicate key.
     """
 
     def __init__(self, path: str, text: str, names: set[str], yaml: ModuleType) -> None:
@@ -58,39 +56,39 @@ class _YamlReader:
         self._loader: t.Any = None
         self._line = 1
         self._anchors: dict[str, object] = {}
-        # Anchors of scalars that no alias has used so far, with their lines.
+        # The lines of the anchors of scalars that no alias has used so far.
         self._unused: dict[str, int] = {}
         self._problems: list[str] = []
 
-    def entries(self) -> list[Found]:
+    def entries(self) -> list[RawEntry]:
         """Return the entries of the only document."""
         yaml = self._yaml
         try:
-            event = self._next()
+            event = self._next_event()
             while isinstance(event, (yaml.StreamStartEvent, yaml.DocumentStartEvent)):
-                event = self._next()
+                event = self._next_event()
             if not isinstance(event, yaml.SequenceStartEvent):
-                raise unusable(self._path, _NO_LIST)
-            found = list(self._entries())
-            self._next()  # the end of the document
-            if not isinstance(self._next(), yaml.StreamEndEvent):
-                raise self._refusal("begins another document; a file holds one list")
+                raise file_error(self._path, NOT_A_LIST)
+            entries = list(self._entries())
+            self._next_event()  # the end of the document
+            if not isinstance(self._next_event(), yaml.StreamEndEvent):
+                raise self._error("begins another document; a file holds one list")
         finally:
             if self._loader is not None:
                 self._loader.dispose()
         if self._unused:
-            raise self._refusal(_UNUSED, min(self._unused.values()))
-        return found
+            raise self._error(_UNUSED_ANCHOR, min(self._unused.values()))
+        return entries
 
-    def _entries(self) -> t.Iterator[Found]:
-        while not isinstance(event := self._next(), self._yaml.SequenceEndEvent):
+    def _entries(self) -> t.Iterator[RawEntry]:
+        while not isinstance(event := self._next_event(), self._yaml.SequenceEndEvent):
             place = f", line {self._line}"
-            value = self._value(event, 0)
-            yield Found(place, value, tuple(self._problems))
+            value = self._read_value(event, 0)
+            yield RawEntry(place, value, tuple(self._problems))
             self._problems.clear()
 
-    def _next(self) -> t.Any:
-        """Return the next event of the parser, whatever it may raise turned into words of the collection's own."""
+    def _next_event(self) -> t.Any:
+        """Return the next event of the parser. What it raises becomes an error in words of the collection."""
         yaml = self._yaml
         try:
             if self._loader is None:
@@ -98,92 +96,92 @@ class _YamlReader:
             event = self._loader.get_event()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            raise self._broken(self._line if mark is None else mark.line + 1) from None
+            raise self._syntax_error(self._line if mark is None else mark.line + 1) from None
         except yaml.reader.ReaderError:
-            found = yaml.reader.Reader.NON_PRINTABLE.search(self._text)
-            line = self._line if found is None else line_of(self._text, found.start())
-            raise self._refusal(
+            match = yaml.reader.Reader.NON_PRINTABLE.search(self._text)
+            line = self._line if match is None else line_of(self._text, match.start())
+            raise self._error(
                 "holds a control character, which YAML does not allow", line
             ) from None
-        # An escaped character that does not exist, for example: no parser is without faults.
+        # The parser has defects, for example with an escaped character that does not exist.
         except Exception:  # pylint: disable=broad-exception-caught
-            raise self._broken(self._line) from None
+            raise self._syntax_error(self._line) from None
         self._line = event.start_mark.line + 1
         return event
 
-    def _refusal(self, words: str, line: int | None = None) -> InvalidParameter:
-        return unusable(self._path, words, line or self._line)
+    def _error(self, problem: str, line: int | None = None) -> InvalidParameter:
+        return file_error(self._path, problem, line or self._line)
 
-    def _broken(self, line: int) -> InvalidParameter:
+    def _syntax_error(self, line: int) -> InvalidParameter:
         lines = self._text.splitlines()[line - 1 : line]
         if lines and re.match(r" *\t", lines[0]):
-            return self._refusal(
+            return self._error(
                 "is not YAML from here on: the line is indented by a tab; use spaces", line
             )
-        return self._refusal(
+        return self._error(
             "is not YAML from here on; is it indented as the lines above, and are quotation marks and brackets closed? Put text in quotes"
             " that begins with another character than a letter or a digit, or that holds ': ' or ' #'",
             line,
         )
 
-    def _value(self, event: t.Any, depth: int) -> object:
+    def _read_value(self, event: t.Any, depth: int) -> object:
         yaml = self._yaml
         line = self._line
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
-                raise self._refusal(
+                raise self._error(
                     "a '*' begins an alias, and no '&' before it gave a complete value this name; put text that begins with '*' in quotes"
                 )
             self._unused.pop(event.anchor, None)
             return self._anchors[event.anchor]
         if depth > _DEPTH:
-            raise self._refusal("cannot be read: it is nested too deeply")
-        # An alias within the value that its anchor stands for would have no end.
+            raise self._error("cannot be read: it is nested too deeply")
+        # An alias inside the value of its own anchor would never end.
         self._anchors.pop(event.anchor, None)
         if event.anchor in self._unused:
-            raise self._refusal(_UNUSED, self._unused[event.anchor])
-        value = self._content(event, depth)
+            raise self._error(_UNUSED_ANCHOR, self._unused[event.anchor])
+        value = self._read_content(event, depth)
         if event.anchor is not None:
             self._anchors[event.anchor] = value
             if isinstance(event, yaml.ScalarEvent):
                 self._unused[event.anchor] = line
         return value
 
-    def _content(self, event: t.Any, depth: int) -> object:
+    def _read_content(self, event: t.Any, depth: int) -> object:
         yaml = self._yaml
         tag = event.tag
         if tag is not None and not tag.startswith(_TAG):
             if tag in ("!vault", "!vault-encrypted"):
-                raise self._refusal(_ENCRYPTED_VALUE)
-            raise self._refusal(_TAGGED)
+                raise self._error(_ENCRYPTED_VALUE)
+            raise self._error(_BAD_TAG)
         if isinstance(event, yaml.ScalarEvent):
-            return self._scalar(event)
+            return self._read_scalar(event)
         if isinstance(event, yaml.SequenceStartEvent) and tag in (None, f"{_TAG}seq"):
             elements = []
-            while not isinstance(event := self._next(), yaml.SequenceEndEvent):
-                elements.append(self._value(event, depth + 1))
+            while not isinstance(event := self._next_event(), yaml.SequenceEndEvent):
+                elements.append(self._read_value(event, depth + 1))
             return elements
         if isinstance(event, yaml.MappingStartEvent) and tag in (None, f"{_TAG}map"):
-            return self._mapping(depth)
-        raise self._refusal(_TAGGED)
+            return self._read_mapping(depth)
+        raise self._error(_BAD_TAG)
 
-    def _mapping(self, depth: int) -> dict[object, object]:
+    def _read_mapping(self, depth: int) -> dict[object, object]:
         yaml = self._yaml
         own: dict[object, object] = {}
         merged: dict[object, object] = {}
         lines: dict[object, int] = {}
-        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+        while not isinstance(event := self._next_event(), yaml.MappingEndEvent):
             line = self._line
             is_merge = isinstance(event, yaml.ScalarEvent) and (
                 self._tag_of(event) == f"{_TAG}merge"
             )
-            key = event.value if is_merge else self._value(event, depth + 1)
-            # No other key is a field. An object of its own is equal to no other one.
+            key = event.value if is_merge else self._read_value(event, depth + 1)
+            # No other key is a field. An object of its own is equal to no other key.
             key = key if isinstance(key, str) else object()
-            value = self._value(self._next(), depth + 1)
+            value = self._read_value(self._next_event(), depth + 1)
             if key in lines:
                 self._problems.append(
-                    repeated(key, self._names, f"in line {lines[key]} and in line {line}")
+                    duplicate_key(key, self._names, f"in line {lines[key]} and in line {line}")
                 )
             lines.setdefault(key, line)
             if is_merge:
@@ -191,47 +189,47 @@ class _YamlReader:
             else:
                 own[key] = value
             if len(own) > _KEYS or len(merged) > _KEYS:
-                raise self._refusal(f"has more than {_KEYS} keys in one dictionary", line)
-        # A key of the mapping's own has precedence over a merged one, wherever it stands.
+                raise self._error(f"has more than {_KEYS} keys in one dictionary", line)
+        # A mapping's own key takes precedence over a merged one, in any order.
         return {**merged, **own}
 
     def _merge(self, value: object, merged: dict[object, object], line: int) -> None:
         for mapping in value if isinstance(value, list) else [value]:
             if not isinstance(mapping, dict):
-                raise self._refusal(
+                raise self._error(
                     "merges by '<<' what is no dictionary, nor a list of dictionaries", line
                 )
             for key, inner in mapping.items():
                 merged.setdefault(key, inner)
 
     def _tag_of(self, event: t.Any) -> str:
-        """Return the tag of a scalar: its own, or what YAML makes of its text."""
+        """Return the tag of a scalar: the explicit one, or the one that YAML derives from its text."""
         if event.tag is not None:
             return str(event.tag)
         node = self._yaml.ScalarNode
         return str(self._loader.resolve(node, event.value, event.implicit))
 
-    def _scalar(self, event: t.Any) -> object:
+    def _read_scalar(self, event: t.Any) -> object:
         read = _SCALARS.get(self._tag_of(event)[len(_TAG) :])
-        value = _MISFIT if read is None else read(str(event.value))
+        value = _INVALID_FOR_TAG if read is None else read(str(event.value))
         if event.tag is not None and isinstance(value, Unsupported):
-            raise self._refusal(_TAGGED)
+            raise self._error(_BAD_TAG)
         return value
 
 
 def _null(text: str) -> object:
-    return None if text.lower() in ("", "~", "null") else _MISFIT
+    return None if text.lower() in ("", "~", "null") else _INVALID_FOR_TAG
 
 
 def _boolean(text: str) -> object:
     word = text.lower()
-    return word in _TRUE if word in _TRUE + _FALSE else _MISFIT
+    return word in _TRUE if word in _TRUE + _FALSE else _INVALID_FOR_TAG
 
 
 def _whole_number(text: str) -> object:
-    """Return a decimal number. YAML reads others too, and makes 8 of C(010), and 750 of C(12:30)."""
+    """Return a decimal number. YAML also reads other notations, and makes 8 of C(010), and 750 of C(12:30)."""
     if re.fullmatch(r"[-+]?(0|[1-9][0-9]*)", text):
-        return int(text) if len(text) <= _DIGITS else _LARGE
+        return read_integer(text)
     return _NOTATION
 
 
@@ -245,9 +243,9 @@ _SCALARS: dict[str, Callable[[str], object]] = {
     "float": lambda _text: FRACTION,
     "timestamp": lambda _text: _DATE,
 }
-_TAGGED = "has a tag that is not of plain YAML, or does not fit its value ('!' begins a tag); put text that begins with '!' in quotes"
-_UNUSED = "has an anchor that no alias uses ('&' begins an anchor); put text that begins with '&' in quotes"
-# The filter from_yaml cannot read such a value, but whatever reads variables can.
+_BAD_TAG = "has a tag that is not of plain YAML, or does not fit its value ('!' begins a tag); put text that begins with '!' in quotes"
+_UNUSED_ANCHOR = "has an anchor that no alias uses ('&' begins an anchor); put text that begins with '&' in quotes"
+# What reads variables can decrypt such a value. The filter from_yaml cannot.
 _ENCRYPTED_VALUE = (
     f"holds a value that {ENCRYPTED}make the list a variable in a file for vars_files or"
     " ansible.builtin.include_vars, to be given by dids; or encrypt the file as a whole"

@@ -5,7 +5,10 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The options of the modules: their specification, their values, and what is wrong with them."""
+"""The options of the modules: their specification, their values, and what is wrong with them.
+
+A function that reads an option adds what is wrong with it to C(problems), a line each. The caller raises all of them at once.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,18 @@ import typing as t
 
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
+from .._engine.planner import Settings
 from .._errors import InvalidParameter
+from .._model import Policy
 from .._platform.connection import Connection, check_connection, has_path, platform_name
 from .._registry.location import DEFAULT_LOCATION, locate
-from .task import Module, is_distinct
+from .task import Spec, Task
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .task import Spec
+ONE_LIST = "dids, src: give one of them"
 
 
 def environment(name: str) -> str:
-    """A fallback for an option: the variable's value, where it is set and not empty."""
+    """Return the value of an environment variable that is set and not empty. The fallback of an option."""
     value = os.environ.get(name)
     if not value:
         raise AnsibleFallbackNotFound
@@ -75,32 +79,71 @@ def shared_spec() -> Spec:
     return {**connection_spec(), **registry_spec()}
 
 
-def option(module: Module, name: str) -> t.Any:
-    """Return an option's value; null and an empty string are the same as not given: the environment or the default holds."""
-    value = module.params.get(name)
-    if value is not None and value != "":
-        return value
-    option = module.argument_spec[name]
-    fallback, variables = option.get("fallback", (None, []))
-    try:
-        value = fallback(*variables) if fallback is not None else None
-    except AnsibleFallbackNotFound:
-        value = None
-    if value is not None and option.get("no_log") and is_distinct(value):
-        module.no_log_values.add(value)
-    return option.get("default") if value is None else value
+def policy_spec() -> Spec:
+    """Return the options that say how DIDs are converged."""
+    return {
+        "state": {"type": "str", "choices": ["present"], "default": "present"},
+        "force": {"type": "bool", "default": False},
+        "update_password": {
+            "type": "str",
+            "choices": ["on_change", "on_create"],
+            "default": "on_change",
+            "no_log": False,
+        },
+    }
 
 
-def platform_of(module: Module, problems: list[str]) -> str:
-    """Return the name under which records are kept: the one given, or host and port of the platform's address."""
-    named = option(module, "platform")
-    if named is not None:
-        if not re.fullmatch(r"[^\s/@?#]{1,100}", str(named)):
+def read_settings(task: Task, problems: list[str]) -> Settings:
+    """Return how a task of C(did) or C(dids) converges its DIDs."""
+    connection = read_connection(task, problems)
+    # Without a connection, its own problems say what is missing for the platform's name.
+    platform = read_platform(task, [] if connection is None else problems)
+    params = task.params
+    bounds = [name for name in ("max_creates", "max_changes", "plan_checksum") if name in params]
+    return Settings(
+        platform=platform,
+        connection=t.cast("Connection", connection),
+        policy=Policy(params["force"], params.get("renumber", False), params["update_password"]),
+        retries=params["retries"],
+        registry_timeout=params["registry_timeout"],
+        concurrency=params.get("concurrency", 1),
+        max_failures=params.get("max_failures"),
+        bound=any(task.option(name) is not None for name in bounds),
+    )
+
+
+def read_connection(task: Task, problems: list[str]) -> Connection | None:
+    """Return how to reach the platform, or None if an option for that is missing."""
+    login = {name: task.option(name) for name in ("api_url", "api_token", "api_key")}
+    missing = [name for name, value in login.items() if value is None]
+    if missing:
+        problems += [
+            f"{name}: is required; give the option or the environment variable NEXTBILLING_{name.upper()}"
+            for name in missing
+        ]
+        return None
+    connection = Connection(
+        **login,
+        validate_certs=task.params["validate_certs"],
+        ca_path=task.option("ca_path"),
+        connect_timeout=task.params["connect_timeout"],
+        timeout=task.params["timeout"],
+        allow_http=task.params["allow_http"],
+    )
+    problems += check_connection(connection)
+    return connection
+
+
+def read_platform(task: Task, problems: list[str]) -> str:
+    """Return the name under which records are kept: the option, or host and port of the platform's address."""
+    name = task.option("platform")
+    if name is not None:
+        if not re.fullmatch(r"[^\s/@?#]{1,100}", str(name)):
             problems.append(
                 "platform: must be a short name such as sip.nextbilling.com.br:443, not an address or a path"
             )
-        return str(named)
-    api_url = option(module, "api_url")
+        return str(name)
+    api_url = task.option("api_url")
     if api_url is None:
         problems.append(
             "platform: name the platform, or give api_url, whose host and port are its name"
@@ -118,63 +161,37 @@ def platform_of(module: Module, problems: list[str]) -> str:
         return ""
 
 
-def limits(module: Module) -> list[str]:
+def read_location(task: Task, problems: list[str], name: str = "registry") -> str:
+    """Return the location of a registry."""
+    try:
+        return locate(task.option(name), name)
+    except InvalidParameter as error:
+        problems.append(error.message)
+        return ""
+
+
+def list_options(task: Task, dids: object) -> list[str]:
+    """Return which options of a task give a list of DIDs. C(dids): the value of the first of them."""
+    lists = {"dids": dids, "src": task.option("src")}
+    return [name for name, value in lists.items() if value is not None]
+
+
+def check_limits(task: Task) -> list[str]:
+    """Return the problems of the numbers that every module accepts."""
     return [
         f"{name}: must be 0 or more"
         for name in ("retries", "registry_timeout")
-        if not 0 <= module.params[name] <= 1_000_000
+        if not 0 <= task.params[name] <= 1_000_000
     ]
 
 
-def refuse(
+def raise_problems(
     problems: list[str], did_number: str | None = None, record_id: int | None = None
 ) -> None:
+    """Raise C(InvalidParameter) with all problems of a task, if there are any."""
     if problems:
         raise InvalidParameter(
             "Nothing was read, written or sent. " + "; ".join(problems),
             did_number=did_number,
             record_id=record_id,
         )
-
-
-def registry_location(module: Module, problems: list[str], name: str = "registry") -> str:
-    try:
-        return locate(option(module, name), name)
-    except InvalidParameter as error:
-        problems.append(error.message)
-        return ""
-
-
-def policy_spec() -> Spec:
-    """Return the options that say how DIDs are converged."""
-    return {
-        "state": {"type": "str", "choices": ["present"], "default": "present"},
-        "force": {"type": "bool", "default": False},
-        "update_password": {
-            "type": "str",
-            "choices": ["on_change", "on_create"],
-            "default": "on_change",
-            "no_log": False,
-        },
-    }
-
-
-def read_connection(module: Module) -> tuple[Connection | None, list[str]]:
-    """Return how to reach the platform, or None, and what is wrong with it, a line each."""
-    given = {name: option(module, name) for name in ("api_url", "api_token", "api_key")}
-    problems = [
-        f"{name}: is required; give the option or the environment variable NEXTBILLING_{name.upper()}"
-        for name, value in given.items()
-        if value is None
-    ]
-    if problems:
-        return None, problems
-    connection = Connection(
-        **given,
-        validate_certs=module.params["validate_certs"],
-        ca_path=option(module, "ca_path"),
-        connect_timeout=module.params["connect_timeout"],
-        timeout=module.params["timeout"],
-        allow_http=module.params["allow_http"],
-    )
-    return connection, check_connection(connection)

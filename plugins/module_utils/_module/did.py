@@ -12,93 +12,69 @@ from __future__ import annotations
 import typing as t
 
 from .. import _fields
-from .._engine.planner import Settings
-from .._errors import Interrupted
-from .._model import Desired, Policy
-from .arguments import (
-    limits,
-    platform_of,
-    policy_spec,
-    read_connection,
-    refuse,
-    registry_location,
-    shared_spec,
-)
-from .results import diff, told, told_registry
-from .session import open_session, warn
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .._errors import DidError
-    from .._model import Job, Plan, RunResult
-    from .._platform.connection import Connection
-    from .task import Module, Result, Spec
+from .._errors import DidError, Interrupted
+from .._model import Desired, Job, Plan, RunResult
+from . import arguments
+from .results import did_result, registry_result
+from .session import open_session, show_warnings
+from .task import Result, Spec, Task
 
 
 def did_spec() -> Spec:
     """Return the options of C(did)."""
     return {
-        **shared_spec(),
+        **arguments.shared_spec(),
         **_fields.argument_spec(),
         "record_id": {"type": "int"},
         "renumber": {"type": "bool", "default": False},
-        **policy_spec(),
+        **arguments.policy_spec(),
     }
 
 
-def converge_did(module: Module) -> Result:
+def converge_did(task: Task) -> Result:
     """Do the work of the module C(did)."""
-    declared = {name: module.params[name] for name in _fields.BY_NAME}
-    declared.update(module.take_secret_fields())
-    connection, problems = read_connection(module)
-    platform = platform_of(module, []) if connection is None else platform_of(module, problems)
-    desired, invalid = _desired(module, declared)
-    location = registry_location(module, problems)
-    refuse(invalid + problems + limits(module), desired.did_number, desired.record_id)
-    settings = Settings(
-        platform=platform,
-        connection=t.cast("Connection", connection),
-        policy=Policy(
-            module.params["force"], module.params["renumber"], module.params["update_password"]
-        ),
-        retries=module.params["retries"],
-        registry_timeout=module.params["registry_timeout"],
-    )
-    return _converge(module, location, settings, desired)
-
-
-def _desired(module: Module, declared: dict[str, t.Any]) -> tuple[Desired, list[str]]:
-    values, invalid = _fields.normalise(declared)
-    record_id = module.params["record_id"]
-    if record_id is None and declared["did_number"] is None:
-        invalid.append("did_number: is required, or record_id for a record that exists")
-    if record_id is not None:
-        try:
-            record_id = _fields.record_id(record_id)
-        except ValueError as error:
-            invalid.append(f"record_id: {error}")
-    return Desired(values, record_id), invalid
-
-
-def _converge(module: Module, location: str, settings: Settings, desired: Desired) -> Result:
-    with open_session(module, location, settings, [desired]) as session:
+    problems: list[str] = []
+    desired = _read_desired(task, problems)
+    settings = arguments.read_settings(task, problems)
+    location = arguments.read_location(task, problems)
+    problems += arguments.check_limits(task)
+    arguments.raise_problems(problems, desired.did_number, desired.record_id)
+    with open_session(task, location, settings, [desired]) as session:
         (job,) = jobs = session.planner.plan([desired])
-        ended = session.execute(jobs, check=module.check_mode)
-        plan = _plan_of(job, ended, module.check_mode)
-        warn(module, session, jobs)
-        result = told(plan, job.record or plan.known, settings.connection)
-        registry = told_registry(session.registry)
-    result.update(changed=plan.sends, platform=settings.platform, registry=registry)
-    if module._diff:
+        run = session.execute(jobs, check=task.check_mode)
+        plan = _plan_of(job, run, task.check_mode)
+        show_warnings(task, session, jobs)
+        result = did_result(plan, job.record or plan.known, settings.connection)
+        result["registry"] = registry_result(session.registry)
+    result.update(changed=plan.sends, platform=settings.platform)
+    if task.diff:
+        from .._planning.diff import diff
+
         result["diff"] = diff(plan)
     return result
 
 
-def _plan_of(job: Job, ended: RunResult, check: bool) -> Plan:
-    """Return the plan of the only DID, or raise what stopped it."""
+def _read_desired(task: Task, problems: list[str]) -> Desired:
+    declared = {name: task.params[name] for name in _fields.BY_NAME}
+    values, invalid = _fields.normalise({**declared, **task.take_secret_fields()})
+    problems += invalid
+    record_id = task.params["record_id"]
+    if record_id is None and declared["did_number"] is None:
+        problems.append("did_number: is required, or record_id for a record that exists")
+    if record_id is not None:
+        try:
+            record_id = _fields.normalise_record_id(record_id)
+        except ValueError as error:
+            problems.append(f"record_id: {error}")
+    return Desired(values, record_id)
+
+
+def _plan_of(job: Job, run: RunResult, check: bool) -> Plan:
+    """Return the plan of the only DID, or raise the error that stopped it."""
     if job.error is not None or job.plan is None:
         raise t.cast("DidError", job.error)
     if job.sends and job.record is None and not check:
         raise Interrupted(
-            f"{job.desired.label}: {ended.stopped}. It was not attempted: nothing was sent for it. Run again"
+            f"{job.desired.label}: {run.stopped}. It was not attempted: nothing was sent for it. Run again"
         )
     return job.plan

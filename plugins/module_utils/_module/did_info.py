@@ -9,27 +9,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from .. import _fields
-from .._fields import masked
-from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN
+from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Claim, Record
 from .._registry.claims import end_of
-from .._registry.open import open_registry
+from .._registry.registry import Registry
+from .._registry.reports import HistoryEntry
 from .._secrets import MASK
-from .arguments import limits, option, refuse, registry_location, shared_spec
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .._model import Claim, Record
-    from .._registry.registry import Registry
-    from .._registry.reports import HistoryEntry
-    from .task import Module, Result, Spec
+from . import arguments
+from .results import registry_result
+from .session import connect_registry
+from .task import Result, Spec, Task
 
 
-def info_spec() -> Spec:
+def did_info_spec() -> Spec:
     """Return the options of C(did_info)."""
     return {
-        **shared_spec(),
+        **arguments.shared_spec(),
         "did_number": {"type": "raw"},
         "record_id": {"type": "int"},
         "outcome": {"type": "str", "choices": [CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY]},
@@ -37,53 +35,40 @@ def info_spec() -> Spec:
     }
 
 
-def tell_registry(module: Module) -> Result:
+def read_registry(task: Task) -> Result:
     """Do the work of the module C(did_info)."""
-    problems = limits(module)
-    location = registry_location(module, problems)
-    wanted, invalid = _fields.normalise({"did_number": module.params["did_number"]})
-    refuse(problems + invalid)
-    registry = open_registry(
-        location,
-        None,
-        registry_id=option(module, "registry_id"),
-        write=False,
-        timeout=module.params["registry_timeout"],
-        password=option(module, "registry_password"),
-        allow_moved=True,
-    )
-    try:
-        number = wanted.get("did_number")
-        platform = option(module, "platform")
-        record_id = module.params["record_id"]
-        identity = None if number is None else _fields.identity(str(number))
-        found = registry.reports.records(platform, module.params["outcome"], identity, record_id)
+    problems = arguments.check_limits(task)
+    location = arguments.read_location(task, problems)
+    values, invalid = _fields.normalise({"did_number": task.params["did_number"]})
+    arguments.raise_problems(problems + invalid)
+    number = None if not values else _fields.identity(str(values["did_number"]))
+    platform, record_id = task.option("platform"), task.params["record_id"]
+    registry = connect_registry(task, location, None, write=False, allow_moved=True)
+    with contextlib.closing(registry):
+        records = registry.reports.records(platform, task.params["outcome"], number, record_id)
         result: Result = {
             "changed": False,
-            "dids": [_told(name, record) for name, record in found],
-            "registry": _described(registry),
+            "dids": [_record_result(name, record) for name, record in records],
+            "registry": _summary_result(registry),
         }
-        if module.params["history"]:
+        if task.params["history"]:
             entries = registry.reports.history(platform)
-            for did, (name, record) in zip(result["dids"], found):
+            for did, (name, record) in zip(result["dids"], records):
                 did["history"] = [
-                    _told_entry(entry) for entry in entries if _speaks_of(entry, name, record)
+                    _history_result(entry) for entry in entries if _is_about(entry, name, record)
                 ]
             result["history"] = [
-                _told_entry(entry)
+                _history_result(entry)
                 for entry in entries
-                if identity in (None, entry.number) and record_id in (None, entry.record_id)
+                if number in (None, entry.number) and record_id in (None, entry.record_id)
             ]
-        return result
-    finally:
-        registry.close()
+    return result
 
 
-def _described(registry: Registry) -> Result:
+def _summary_result(registry: Registry) -> Result:
     summary = registry.reports.summary()
     return {
-        "id": registry.registry_id,
-        "location": registry.location,
+        **registry_result(registry),
         "moved_to": registry.moved_to,
         "schema": summary.schema,
         "platforms": list(summary.platforms),
@@ -92,35 +77,33 @@ def _described(registry: Registry) -> Result:
     }
 
 
-def _told(platform: str, record: Record) -> Result:
+def _record_result(platform: str, record: Record) -> Result:
     return {
         "platform": platform,
         "did_number": record.number,
         "record_id": record.record_id,
         "outcome": record.shown_outcome,
         "attempt": record.attempt,
-        "claim": None if record.claim is None else _told_claim(record.claim),
-        "fields": masked(record.fields),
-        "attempted": masked(record.attempted),
+        "claim": None if record.claim is None else _claim_result(record.claim),
+        "fields": _fields.mask_secrets(record.fields),
+        "attempted": _fields.mask_secrets(record.attempted),
         "confirmed_at": record.confirmed_at,
     }
 
 
-def _told_claim(claim: Claim) -> Result | None:
-    """Return who holds a record, or None where nobody does any more."""
+def _claim_result(claim: Claim) -> Result | None:
+    """Return who holds a record, or None if its claim has ended."""
     if not claim.live:
         return None
     return {"action": claim.action, "holder": claim.holder, "ends_at": end_of(claim)}
 
 
-def _speaks_of(entry: HistoryEntry, platform: str, record: Record) -> bool:
-    same = entry.number in record.numbers or (
-        entry.record_id is not None and entry.record_id == record.record_id
-    )
-    return entry.platform == platform and same
+def _is_about(entry: HistoryEntry, platform: str, record: Record) -> bool:
+    has_id = entry.record_id is not None and entry.record_id == record.record_id
+    return entry.platform == platform and (has_id or entry.number in record.numbers)
 
 
-def _told_entry(entry: HistoryEntry) -> Result:
+def _history_result(entry: HistoryEntry) -> Result:
     return {
         "at": entry.at,
         "actor": entry.actor,
@@ -128,15 +111,15 @@ def _told_entry(entry: HistoryEntry) -> Result:
         "platform": entry.platform,
         "did_number": entry.number,
         "record_id": entry.record_id,
-        "details": _without_fingerprints(entry.details),
+        "details": _mask_fingerprints(entry.details),
     }
 
 
-def _without_fingerprints(details: t.Any) -> t.Any:
-    """Return details of history with a mark in place of each secret, wherever fields stand in it."""
+def _mask_fingerprints(details: t.Any) -> t.Any:
+    """Return details of the history with a mark in place of each secret, wherever fields stand in them."""
     if not isinstance(details, dict):
         return details
     return {
-        name: MASK if name in _fields.SECRETS else _without_fingerprints(value)
+        name: MASK if name in _fields.SECRETS else _mask_fingerprints(value)
         for name, value in details.items()
     }

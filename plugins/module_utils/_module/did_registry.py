@@ -9,35 +9,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
+from collections.abc import Sequence
 
 from .. import _fields
 from .._engine.correct import correct
-from .._fields import recorded
-from .._input.entries import check, inline, read_file
+from .._engine.preflight import warn_of_length
+from .._input.entries import Item, read_items
 from .._model import FORGOTTEN, RECORDED
 from .._planning.corrections import Statement, as_diff
-from .._registry.open import backend_at, open_registry
+from .._registry.open import backend_at
 from .._registry.provision import make_present
+from .._registry.registry import Registry
 from .._secrets import Fingerprints
-from .arguments import limits, option, platform_of, refuse, registry_location, shared_spec
+from . import arguments
+from .results import registry_result
+from .session import connect_registry
+from .task import Result, Spec, Task
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .._input.entries import Item
-    from .._registry.registry import Registry
-    from .task import Module, Result, Spec
-
-_COPIED = "copied"
+_PRESENT, _COPIED = "present", "copied"
 
 
-def registry_module_spec() -> Spec:
+def did_registry_spec() -> Spec:
     """Return the options of C(did_registry)."""
     return {
-        **shared_spec(),
+        **arguments.shared_spec(),
         "state": {
             "type": "str",
-            "choices": ["present", RECORDED, FORGOTTEN, _COPIED],
-            "default": "present",
+            "choices": [_PRESENT, RECORDED, FORGOTTEN, _COPIED],
+            "default": _PRESENT,
         },
         "dids": {"type": "list", "elements": "dict"},
         "src": {"type": "path"},
@@ -48,141 +49,134 @@ def registry_module_spec() -> Spec:
     }
 
 
-def keep_registry(module: Module) -> Result:
+def manage_registry(task: Task) -> Result:
     """Do the work of the module C(did_registry)."""
-    declared = module.take_items()
-    problems: list[str] = limits(module)
-    state = module.params["state"]
+    declared = task.take_items()
+    problems = arguments.check_limits(task)
+    state = task.params["state"]
     # A copy has all platforms.
-    platform = "" if state == _COPIED else platform_of(module, problems)
-    location = registry_location(module, problems)
-    src = option(module, "src")
-    given = [name for name, value in (("dids", declared), ("src", src)) if value is not None]
-    if option(module, "copy_from") is not None and state != _COPIED:
+    platform = "" if state == _COPIED else arguments.read_platform(task, problems)
+    location = arguments.read_location(task, problems)
+    lists = arguments.list_options(task, declared)
+    if task.option("copy_from") is not None and state != _COPIED:
         problems.append("copy_from: goes with state copied")
-    if module.params["another_platform"] and state != "present":
+    if task.params["another_platform"] and state != _PRESENT:
         problems.append("another_platform: goes with state present")
-    if state in ("present", _COPIED):
-        if given:
-            problems.append(f"{given[0]}: goes with state recorded or forgotten")
-        if state == _COPIED:
-            return _copy(module, location, problems)
-        refuse(problems)
-        return _make_present(module, location, platform)
-    if len(given) != 1:
-        problems.append("dids, src: give one of them")
-    refuse(problems)
-    entries = inline(declared, "dids") if declared is not None else read_file(src)
-    items, invalid = check(entries, given[0])
-    if module.params["state"] == RECORDED:
-        invalid += [
-            f"{item.place}: needs record_id, the platform's id of it"
-            for item in items
-            if item.record_id is None
-        ]
-    refuse(invalid)
-    registry = open_registry(
-        location,
-        platform,
-        registry_id=option(module, "registry_id"),
-        write=not module.check_mode,
-        timeout=module.params["registry_timeout"],
-        password=option(module, "registry_password"),
-    )
-    try:
-        return _resolve_items(module, registry, platform, items)
-    finally:
-        registry.close()
+    if state in (_PRESENT, _COPIED) and lists:
+        problems.append(f"{lists[0]}: goes with state recorded or forgotten")
+    if state == _COPIED:
+        return _copy(task, location, problems)
+    if state != _PRESENT and len(lists) != 1:
+        problems.append(arguments.ONE_LIST)
+    arguments.raise_problems(problems)
+    if state == _PRESENT:
+        return _make_present(task, location, platform)
+    items = _read_statements(task, declared)
+    registry = connect_registry(task, location, platform, write=not task.check_mode)
+    with contextlib.closing(registry):
+        return _correct(task, registry, platform, items)
 
 
-def _resolve_items(module: Module, registry: Registry, platform: str, items: list[Item]) -> Result:
-    from .._engine.preflight import warn_of_length
-
-    for warning in warn_of_length(item.values.get("did_number") for item in items):
-        module.warn(warning)
-    registry.check_writable()
-    api_key = option(module, "api_key")
-    fingerprints = Fingerprints(api_key, registry.registry_id) if api_key is not None else None
-    corrections = correct(
-        registry,
-        platform,
-        module.params["state"],
-        [_statement(module, item, fingerprints) for item in items],
-        overwrite=module.params["overwrite"],
-        timeout=module.params["registry_timeout"],
-        apply=not module.check_mode,
-    )
-    result: Result = {
-        "changed": bool(corrections),
-        "platform": platform,
-        "registry": {"id": registry.registry_id, "location": registry.location},
-    }
-    if module._diff:
-        result["diff"] = as_diff(corrections)
-    return result
-
-
-def _statement(module: Module, item: Item, fingerprints: Fingerprints | None) -> Statement:
-    values = dict(item.values)
-    not_known: set[str] = set()
-    if fingerprints is None:
-        not_known = set(_fields.SECRETS) & values.keys()
-        for name in not_known:
-            del values[name]
-            module.warn(
-                f"{item.place}: without api_key no fingerprint of its {name} can be made; it is recorded as not known, and a task that"
-                " declares it sends it"
-            )
-        fields = values
-    else:
-        fields = recorded(values, fingerprints)
-    return Statement(item.place, item.number, item.record_id, fields, not_known, item.attempt)
-
-
-def _make_present(module: Module, location: str, platform: str) -> Result:
+def _make_present(task: Task, location: str, platform: str) -> Result:
     made = make_present(
         location,
         platform,
-        registry_id=option(module, "registry_id"),
-        timeout=module.params["registry_timeout"],
-        apply=not module.check_mode,
-        password=option(module, "registry_password"),
-        overwrite=module.params["overwrite"],
-        another_platform=module.params["another_platform"],
+        registry_id=task.option("registry_id"),
+        timeout=task.params["registry_timeout"],
+        apply=not task.check_mode,
+        password=task.option("registry_password"),
+        overwrite=task.params["overwrite"],
+        another_platform=task.params["another_platform"],
     )
-    result = _kept(module, made.changes, made.registry_id, location)
+    result = _change_result(task, made.changes, made.registry_id, location)
     return {**result, "platform": platform}
 
 
-def _copy(module: Module, location: str, problems: list[str]) -> Result:
+def _copy(task: Task, location: str, problems: list[str]) -> Result:
+    # The other states do not load what copies a registry.
     from .._registry.relocate import move_registry
 
-    if option(module, "copy_from") is None:
+    if task.option("copy_from") is None:
         problems.append("copy_from: is required with state copied")
         source = ""
     else:
-        source = registry_location(module, problems, "copy_from")
+        source = arguments.read_location(task, problems, "copy_from")
     if source and source == location:
         problems.append("copy_from: is the same as registry")
-    refuse(problems)
+    arguments.raise_problems(problems)
     moved = move_registry(
-        backend_at(source, option(module, "copy_from_password")),
-        backend_at(location, option(module, "registry_password")),
-        registry_id=option(module, "registry_id"),
-        timeout=module.params["registry_timeout"],
-        overwrite=module.params["overwrite"],
-        apply=not module.check_mode,
+        backend_at(source, task.option("copy_from_password")),
+        backend_at(location, task.option("registry_password")),
+        registry_id=task.option("registry_id"),
+        timeout=task.params["registry_timeout"],
+        overwrite=task.params["overwrite"],
+        apply=not task.check_mode,
     )
     if moved.warning is not None:
-        module.warn(moved.warning)
-    return _kept(module, moved.changes, moved.registry_id, location)
+        task.warn(moved.warning)
+    return _change_result(task, moved.changes, moved.registry_id, location)
 
 
-def _kept(module: Module, changes: list[str], registry_id: str | None, location: str) -> Result:
+def _change_result(
+    task: Task, changes: list[str], registry_id: str | None, location: str
+) -> Result:
     result: Result = {
         "changed": bool(changes),
         "registry": {"id": registry_id, "location": location},
     }
-    if module._diff:
+    if task.diff:
         result["diff"] = {"before": "", "after": "".join(f"{change}\n" for change in changes)}
     return result
+
+
+def _read_statements(task: Task, declared: list[t.Any] | None) -> list[Item]:
+    items, problems = read_items(declared, task.option("src"))
+    if task.params["state"] == RECORDED:
+        problems += [
+            f"{item.place}: needs record_id, the platform's id of it"
+            for item in items
+            if item.record_id is None
+        ]
+    arguments.raise_problems(problems)
+    return items
+
+
+def _correct(task: Task, registry: Registry, platform: str, items: Sequence[Item]) -> Result:
+    for warning in warn_of_length(item.values.get("did_number") for item in items):
+        task.warn(warning)
+    registry.check_writable()
+    api_key = task.option("api_key")
+    fingerprints = None if api_key is None else Fingerprints(api_key, registry.registry_id)
+    corrections = correct(
+        registry,
+        platform,
+        task.params["state"],
+        [_statement(task, item, fingerprints) for item in items],
+        overwrite=task.params["overwrite"],
+        timeout=task.params["registry_timeout"],
+        apply=not task.check_mode,
+    )
+    result: Result = {
+        "changed": bool(corrections),
+        "platform": platform,
+        "registry": registry_result(registry),
+    }
+    if task.diff:
+        result["diff"] = as_diff(corrections)
+    return result
+
+
+def _statement(task: Task, item: Item, fingerprints: Fingerprints | None) -> Statement:
+    values = dict(item.values)
+    not_known: set[str] = set()
+    if fingerprints is not None:
+        values = _fields.with_fingerprints(values, fingerprints)
+    else:
+        not_known = set(_fields.SECRETS) & values.keys()
+        for name in not_known:
+            del values[name]
+            task.warn(
+                f"{item.place}: without api_key no fingerprint of its {name} can be made; it is recorded as not known, and a task that"
+                " declares it sends it"
+            )
+    return Statement(item.place, item.number, item.record_id, values, not_known, item.attempt)

@@ -10,66 +10,29 @@
 from __future__ import annotations
 
 import re
-import typing as t
+from collections.abc import Sequence
 
-from .._engine.planner import Settings
-from .._errors import (
-    DidError,
-    Interrupted,
-    InvalidParameter,
-    LimitExceeded,
-    PlanChanged,
-    UnknownOutcome,
-    Unrecorded,
-)
-from .._fields import masked
-from .._input.entries import check, inline, read_file
-from .._model import ADOPT, CREATE, NONE, UPDATE, Desired, Policy, RunResult
+from .._errors import DidError, InvalidParameter, LimitExceeded, PlanChanged
+from .._input.entries import Item, read_items
+from .._model import CREATE, Desired, Job, Plan, RunResult
 from .._planning.checksum import checksum
-from .arguments import (
-    limits,
-    option,
-    platform_of,
-    policy_spec,
-    read_connection,
-    refuse,
-    registry_location,
-    shared_spec,
-)
-from .results import diff, told, told_registry
-from .session import open_session, warn
+from . import arguments
+from .list_results import list_failure, list_result
+from .results import registry_result
+from .session import Session, open_session, show_warnings
+from .task import Result, Spec, Task
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
-
-    from .._input.entries import Item
-    from .._model import Job, Plan
-    from .._platform.connection import Connection
-    from .session import Session
-    from .task import Module, Result, Spec
-
-_ACTIONS = (CREATE, UPDATE, ADOPT, NONE)
-APPLIED, PLANNED, FAILED, UNKNOWN, UNRECORDED, NOT_ATTEMPTED = (
-    "applied",
-    "planned",
-    "failed",
-    "unknown",
-    "unrecorded",
-    "not_attempted",
-)
 _CONCURRENCY_LIMIT = 64
-# How many failures the message for people tells; all of them are in the result.
-_TOLD_FAILURES = 10
 
 
 def dids_spec() -> Spec:
     """Return the options of C(dids)."""
     return {
-        **shared_spec(),
+        **arguments.shared_spec(),
         "dids": {"type": "list", "elements": "dict"},
         "src": {"type": "path"},
         "defaults": {"type": "dict"},
-        **policy_spec(),
+        **arguments.policy_spec(),
         "concurrency": {"type": "int", "default": 1},
         "max_creates": {"type": "int"},
         "max_changes": {"type": "int"},
@@ -79,286 +42,148 @@ def dids_spec() -> Spec:
     }
 
 
-def converge_dids(module: Module) -> Result:
+def converge_dids(task: Task) -> Result:
     """Do the work of the module C(dids)."""
-    declared, defaults = module.take_items(), module.take_defaults()
-    connection, problems = read_connection(module)
-    platform = platform_of(module, []) if connection is None else platform_of(module, problems)
-    location = registry_location(module, problems)
-    problems += limits(module) + _limits(module)
-    src = option(module, "src")
-    given = [name for name, value in (("dids", declared), ("src", src)) if value is not None]
-    if len(given) != 1:
-        problems.append("dids, src: give one of them")
-    refuse(problems)
-    entries = inline(declared, "dids") if declared is not None else read_file(src, ranges=True)
-    items, invalid = check(entries, given[0], defaults=defaults, ranges=True)
-    refuse(invalid)
-    bounds = ("max_creates", "max_changes", "plan_checksum")
-    settings = Settings(
-        platform=platform,
-        connection=t.cast("Connection", connection),
-        policy=Policy(module.params["force"], False, module.params["update_password"]),
-        retries=module.params["retries"],
-        registry_timeout=module.params["registry_timeout"],
-        concurrency=module.params["concurrency"],
-        max_failures=module.params["max_failures"],
-        bound=any(option(module, name) is not None for name in bounds),
-    )
-    wanted = [Desired(item.values, item.record_id) for item in items]
-    with open_session(module, location, settings, wanted) as session:
-        return _Run(module, session, items).result(wanted)
+    declared, defaults = task.take_items(), task.take_defaults()
+    problems: list[str] = []
+    settings = arguments.read_settings(task, problems)
+    location = arguments.read_location(task, problems)
+    problems += arguments.check_limits(task) + _check_options(task)
+    if len(arguments.list_options(task, declared)) != 1:
+        problems.append(arguments.ONE_LIST)
+    arguments.raise_problems(problems)
+    items, invalid = read_items(declared, task.option("src"), defaults=defaults, ranges=True)
+    arguments.raise_problems(invalid)
+    desired = [Desired(item.values, item.record_id) for item in items]
+    with open_session(task, location, settings, desired) as session:
+        jobs = session.planner.plan(desired)
+        _check_items(items, jobs)
+        return _converge(task, session, items, jobs)
 
 
-def _limits(module: Module) -> list[str]:
+def _check_options(task: Task) -> list[str]:
     problems = [
         f"{name}: must be 0 or more"
         for name in ("max_creates", "max_changes", "max_failures")
-        if module.params[name] is not None and module.params[name] < 0
+        if task.params[name] is not None and task.params[name] < 0
     ]
-    if not 1 <= module.params["concurrency"] <= _CONCURRENCY_LIMIT:
+    if not 1 <= task.params["concurrency"] <= _CONCURRENCY_LIMIT:
         problems.append(f"concurrency: must be from 1 to {_CONCURRENCY_LIMIT}")
-    wanted = option(module, "plan_checksum")
-    if wanted is not None and not re.fullmatch(r"[0-9a-f]{64}", wanted):
+    plan_checksum = task.option("plan_checksum")
+    if plan_checksum is not None and not re.fullmatch(r"[0-9a-f]{64}", plan_checksum):
         problems.append(
             "plan_checksum: must be the plan_checksum that a run in check mode returned, 64 hexadecimal digits"
         )
     return problems
 
 
-class _Run:
-    """One run over a list, and what it tells."""
-
-    def __init__(self, module: Module, session: Session, items: Sequence[Item]) -> None:
-        self._module = module
-        self._session = session
-        self._items = items
-
-    def result(self, wanted: Sequence[Desired]) -> Result:
-        """Plan, check the plan as a whole, apply it unless in check mode, and tell."""
-        session, module = self._session, self._module
-        jobs = session.planner.plan(wanted)
-        self._refuse(jobs)
-        unlisted = self._unlisted(self._listed(jobs))
-        plan_checksum = checksum(
-            session.settings.platform,
-            session.registry.registry_id,
-            jobs,
-            session.planner.fingerprints,
-        )
-        planned = [job.plan for job in jobs if job.sends and job.plan is not None]
-        objection = self._objection(planned, plan_checksum)
-        ended = RunResult()
-        if objection is None:
-            ended = session.execute(jobs, check=module.check_mode)
-        predicted = module.check_mode and objection is None
-        outcomes = [_outcome(job, predicted) for job in jobs]
-        result = self._told(jobs, outcomes)
-        result["summary"]["unlisted"] = unlisted.pop("count")
-        result.update(unlisted)
-        result["plan_checksum"] = plan_checksum
-        result["backoff"] = self._backoff(ended)
-        if module._diff:
-            result["diff"] = [diff(plan) for plan in planned]
-        warn(module, session, jobs)
-        failed = objection or self._failure(jobs, ended, result["summary"])
-        if failed is not None:
-            result.update(msg=failed.message, error=failed.details())
-        return result
-
-    def _backoff(self, ended: RunResult) -> Result | None:
-        if not ended.refusals:
-            return None
-        self._module.warn(
-            f"The platform refused {ended.refusals} of several simultaneous requests (HTTP 429). They were sent again, with a"
-            f" concurrency of {ended.least_concurrency} at the least"
-        )
-        return {"refusals": ended.refusals, "concurrency": ended.least_concurrency}
-
-    def _refuse(self, jobs: Sequence[Job]) -> None:
-        """Refuse the whole list if its plan shows that one of its items is not valid."""
-        problems = [
-            f"{item.place}: {job.error.message}"
-            for item, job in zip(self._items, jobs)
-            if isinstance(job.error, InvalidParameter)
-        ]
-        first: dict[str, Item] = {}
-        for item, job in zip(self._items, jobs):
-            known = None if job.plan is None else job.plan.known
-            other = item if known is None else first.setdefault(known.key, item)
-            if known is not None and other is not item:
-                problems.append(
-                    f"{other.place} and {item.place}: are one and the same in the registry (record {known.record_id})"
-                )
-        refuse(problems)
-
-    def _listed(self, jobs: Sequence[Job]) -> set[str]:
-        """Return the keys of the registry's records that the list is about."""
-        session = self._session
-        known = (job.plan.known for job in jobs if job.plan is not None)
-        keys = {record.key for record in known if record is not None}
-        wanted = [(job.desired.number, job.desired.record_id) for job in jobs if job.plan is None]
-        for found in session.registry.find_many(session.settings.platform, wanted):
-            keys.update(record.key for record in found if record is not None)
-        return keys
-
-    def _unlisted(self, listed: set[str]) -> Result:
-        """Return how many DIDs of the registry the list does not name, and on request which."""
-        registry, platform = self._session.registry, self._session.settings.platform
-        result: Result = {"count": registry.reports.count_records(platform) - len(listed)}
-        if self._module.params["report_unlisted"]:
-            result["unlisted"] = [
-                {
-                    "did_number": record.number,
-                    "record_id": record.record_id,
-                    "outcome": record.shown_outcome,
-                }
-                for _platform, record in registry.reports.records(platform, None, None, None)
-                if record.key not in listed
-            ]
-        return result
-
-    def _objection(self, planned: Sequence[Plan], plan_checksum: str) -> DidError | None:
-        """Return why the plan as a whole may not be applied, or None."""
-        wanted = option(self._module, "plan_checksum")
-        if wanted is not None and wanted != plan_checksum:
-            return PlanChanged(
-                f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {wanted}. The list,"
-                " the registry or the options have changed since. Nothing was sent. Review the new plan (check mode), and apply that"
-            )
-        actions = [plan.action for plan in planned]
-        for name, count, what in (
-            ("max_creates", actions.count(CREATE), "creates"),
-            ("max_changes", len(actions), "requests"),
-        ):
-            limit = self._module.params[name]
-            if limit is not None and count > limit:
-                return LimitExceeded(
-                    f"The plan holds {count} {what}, and {name} allows {limit}. Nothing was sent. If the plan is right (see dids in the"
-                    f" result), raise {name}; if it is not, look whether this is the right list and the right registry"
-                )
-        return None
-
-    def _told(self, jobs: Sequence[Job], outcomes: Sequence[str]) -> Result:
-        kinds = (*_ACTIONS, FAILED, UNKNOWN, UNRECORDED, NOT_ATTEMPTED)
-        summary = dict.fromkeys(("total", *kinds), 0)
-        summary["total"] = len(jobs)
-        dids = []
-        changed = False
-        for item, job, outcome in zip(self._items, jobs, outcomes):
-            done = outcome in (APPLIED, PLANNED, NONE) and job.plan is not None
-            summary[job.plan.action if done and job.plan else outcome] += 1
-            changed |= outcome in (APPLIED, PLANNED, UNRECORDED)
-            if outcome != NONE:
-                dids.append(self._told_did(item, job, outcome))
-        return {
-            "changed": changed,
-            "summary": summary,
-            "dids": dids,
-            "platform": self._session.settings.platform,
-            "registry": told_registry(self._session.registry),
-        }
-
-    def _told_did(self, item: Item, job: Job, outcome: str) -> Result:
-        error = None if job.error is None else {**job.error.details(), "msg": job.error.message}
-        result: Result = {
-            "index": item.entry.position,
-            "source": item.entry.source,
-            "outcome": outcome,
-            "error": error,
-        }
-        if job.plan is None:
-            return {
-                **result,
-                "action": None,
-                "did_number": job.desired.did_number,
-                "record_id": job.desired.record_id,
-                "changes": {},
-                "fields": {},
-                "confirmed_at": None,
-                "before_confirmed_at": None,
-            }
-        record = job.plan.known if job.record is None else job.record
-        result.update(told(job.plan, record, self._session.settings.connection))
-        if outcome == UNRECORDED and job.error is not None:
-            result["record_id"] = job.error.record_id
-        elif outcome not in (APPLIED, PLANNED):
-            result["fields"] = {} if record is None else masked(record.fields)
-        return result
-
-    def _failure(
-        self, jobs: Sequence[Job], ended: RunResult, summary: t.Mapping[str, int]
-    ) -> DidError | None:
-        """Return what the task as a whole fails with, or None: the kind of one DID's failure, and words on all of them.
-
-        That DID is the first of those whose record id would be lost with the result, or else the first that failed.
-        """
-        failed = [
-            (item, job.error) for item, job in zip(self._items, jobs) if job.error is not None
-        ]
-        if not failed and ended.stopped is None:
-            return None
-        message = _count_failures(summary, ended.stopped)
-        for item, error in failed[:_TOLD_FAILURES]:
-            message += "\n- " + f"{item.place}: {error.message}".split("\n", maxsplit=1)[0]
-        if len(failed) > _TOLD_FAILURES:
-            message += f"\n- and {len(failed) - _TOLD_FAILURES} more: see dids in the result"
-        message += self._plays(jobs, ended.moved_to)
-        if not failed:
-            return Interrupted(message)
-        first = next((error for _item, error in failed if error.changed), failed[0][1])
-        details = {name: value for name, value in first.details().items() if name != "kind"}
-        return type(first)(message, **details)
-
-    def _plays(self, jobs: Sequence[Job], moved_to: str | None) -> str:
-        errors = [job.error for job in jobs if job.error is not None and job.error.did_number]
-        open_creates = [
-            (str(error.did_number), error.attempt)
-            for error in errors
-            if isinstance(error, UnknownOutcome) and error.attempt
-        ]
-        created = [
-            (str(error.did_number), t.cast("int", error.record_id))
-            for error in errors
-            if isinstance(error, Unrecorded) and error.is_create
-        ]
-        if not open_creates and not created:
-            return ""
-        from .._messages import recording_play, resolution_plays
-
-        target = self._session.planner.target(moved_to)
-        # No id may be left out, and there are no more of them than requests that were under way at once.
-        told = [recording_play(created, target)] if created else []
-        told += [resolution_plays(open_creates[:_TOLD_FAILURES], target)] if open_creates else []
-        return "".join(f"\n{play}" for play in told)
-
-
-def _outcome(job: Job, predicted: bool) -> str:
-    if job.error is not None:
-        if job.error.changed:
-            return UNRECORDED
-        return UNKNOWN if job.error.is_unknown else FAILED
-    if job.plan is not None and not job.plan.sends:
-        return NONE
-    if job.record is not None:
-        return APPLIED
-    return PLANNED if predicted else NOT_ATTEMPTED
-
-
-def _count_failures(summary: t.Mapping[str, int], reason: str | None) -> str:
-    words = [
-        f"{summary[outcome]} {what}"
-        for outcome, what in (
-            (FAILED, "failed"),
-            (UNKNOWN, "of unknown outcome"),
-            (UNRECORDED, "applied but not recorded"),
-            (NOT_ATTEMPTED, "not attempted"),
-        )
-        if summary[outcome]
+def _check_items(items: Sequence[Item], jobs: Sequence[Job]) -> None:
+    """Refuse the whole list if its plans show that one of its items is not valid."""
+    problems = [
+        f"{item.place}: {job.error.message}"
+        for item, job in zip(items, jobs)
+        if isinstance(job.error, InvalidParameter)
     ]
-    count = sum(summary[outcome] for outcome in (FAILED, UNKNOWN, UNRECORDED, NOT_ATTEMPTED))
-    stopped = "" if reason is None else f". The run ended early: {reason}"
-    return (
-        f"{count} of {summary['total']} DIDs are not as declared: {', '.join(words)}{stopped}. Correct what is wrong, and run again: what is"
-        " applied by now is not sent again"
+    first: dict[str, Item] = {}
+    for item, job in zip(items, jobs):
+        known = None if job.plan is None else job.plan.known
+        other = item if known is None else first.setdefault(known.key, item)
+        if known is not None and other is not item:
+            problems.append(
+                f"{other.place} and {item.place}: are one and the same in the registry (record {known.record_id})"
+            )
+    arguments.raise_problems(problems)
+
+
+def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequence[Job]) -> Result:
+    """Apply the plans unless the task is in check mode or forbids them as a whole, and return the result."""
+    settings, registry = session.settings, session.registry
+    unlisted = _unlisted(task, session, jobs)
+    plan_checksum = checksum(
+        settings.platform, registry.registry_id, jobs, session.planner.fingerprints
     )
+    plans = [job.plan for job in jobs if job.sends and job.plan is not None]
+    error = _check_plans(task, plans, plan_checksum)
+    predicted = task.check_mode and error is None
+    run = RunResult() if error else session.execute(jobs, check=task.check_mode)
+    result = list_result(items, jobs, predicted, settings.connection)
+    result["summary"]["unlisted"] = unlisted.pop("count")
+    result.update(
+        unlisted,
+        platform=settings.platform,
+        registry=registry_result(registry),
+        plan_checksum=plan_checksum,
+        backoff=_backoff(task, run),
+    )
+    if task.diff:
+        from .._planning.diff import diff
+
+        result["diff"] = [diff(plan) for plan in plans]
+    show_warnings(task, session, jobs)
+    if error is None and (run.stopped or any(job.error is not None for job in jobs)):
+        error = list_failure(
+            items, jobs, result["summary"], run.stopped, session.planner.target(run.moved_to)
+        )
+    if error is not None:
+        result.update(msg=error.message, error=error.details())
+    return result
+
+
+def _unlisted(task: Task, session: Session, jobs: Sequence[Job]) -> Result:
+    """Return how many DIDs of the registry the list does not name, and on request which."""
+    registry, platform = session.registry, session.settings.platform
+    listed = _listed_keys(session, jobs)
+    result: Result = {"count": registry.reports.count_records(platform) - len(listed)}
+    if task.params["report_unlisted"]:
+        result["unlisted"] = [
+            {
+                "did_number": record.number,
+                "record_id": record.record_id,
+                "outcome": record.shown_outcome,
+            }
+            for _platform, record in registry.reports.records(platform, None, None, None)
+            if record.key not in listed
+        ]
+    return result
+
+
+def _listed_keys(session: Session, jobs: Sequence[Job]) -> set[str]:
+    """Return the keys of the registry's records that the list is about."""
+    known = (job.plan.known for job in jobs if job.plan is not None)
+    keys = {record.key for record in known if record is not None}
+    unplanned = [(job.desired.number, job.desired.record_id) for job in jobs if job.plan is None]
+    for found in session.registry.find_many(session.settings.platform, unplanned):
+        keys.update(record.key for record in found if record is not None)
+    return keys
+
+
+def _check_plans(task: Task, plans: Sequence[Plan], plan_checksum: str) -> DidError | None:
+    """Return why the plans as a whole may not be applied, or None."""
+    reviewed = task.option("plan_checksum")
+    if reviewed is not None and reviewed != plan_checksum:
+        return PlanChanged(
+            f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {reviewed}. The list,"
+            " the registry or the options have changed since. Nothing was sent. Review the new plan (check mode), and apply that"
+        )
+    for name, count, unit in (
+        ("max_creates", sum(plan.action == CREATE for plan in plans), "creates"),
+        ("max_changes", len(plans), "requests"),
+    ):
+        limit = task.params[name]
+        if limit is not None and count > limit:
+            return LimitExceeded(
+                f"The plan holds {count} {unit}, and {name} allows {limit}. Nothing was sent. If the plan is right (see dids in the"
+                f" result), raise {name}; if it is not, look whether this is the right list and the right registry"
+            )
+    return None
+
+
+def _backoff(task: Task, run: RunResult) -> Result | None:
+    """Return how far the run reduced its concurrency, with a warning; None if it did not have to."""
+    if not run.refusals:
+        return None
+    task.warn(
+        f"The platform refused {run.refusals} of several simultaneous requests (HTTP 429). They were sent again, with a"
+        f" concurrency of {run.least_concurrency} at the least"
+    )
+    return {"refusals": run.refusals, "concurrency": run.least_concurrency}

@@ -5,42 +5,37 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What results say, and how a run ends."""
+"""How a module ends, and what its result says of a DID and of the registry."""
 
 from __future__ import annotations
 
 import atexit
 import gc
 import typing as t
+from collections.abc import Callable
 
 from .. import _fields
 from .._errors import DidError, defect
-from .._fields import masked
+from .._model import Plan, Record
 from .._platform.connection import Connection, masked_path
+from .._registry.registry import Registry
 from .._secrets import MARK_REFUSED, is_mark
-from .arguments import option, refuse
+from .arguments import raise_problems
 from .task import Module, Result
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable
-
-    from .._model import Plan, Record
-    from .._registry.registry import Registry
-    from .task import Module, Result
-
-# How many new objects there may be before garbage is looked for among them; Python's own default is hundreds.
+# How many new objects there may be before Python collects garbage. Its own default is hundreds.
 _OBJECTS = 250_000
 
 
 def run(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
-    """Do a module's work and end it: with its result, or with what stopped it.
+    """Do the work of a module, and end it with its result or with the error that stopped it.
 
-    The failure is reported after the exception is gone, so that nothing of it can be attached to the result; one that nobody
-    expected is reported by its place in the code, as its text may hold anything.
+    The failure is reported after the exception is gone, so that nothing of it can be attached to the result. An unexpected exception
+    is reported by its place in the code, as its text may hold a secret.
 
-    Of a long list nearly all that is made stays to the end, so garbage is looked for less often: with 100,000 DIDs, that would
-    take a quarter of the time. At the end of the process it is not looked for at all, as the system frees all at once: Python would
-    go through all that was imported, which is a twentieth of what C(did) with nothing to do costs.
+    Nearly all objects of a long list live to the end, so garbage is collected less often: with 100,000 DIDs, it would take a quarter
+    of the time. At the end of the process it is not collected at all, as the system frees all memory at once: Python would search all
+    that was imported, which is a twentieth of what C(did) with nothing to do costs.
     """
     atexit.register(gc.freeze)
     thresholds = gc.get_threshold()
@@ -53,27 +48,27 @@ def run(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
 
 def _end(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
     try:
-        refuse(
+        raise_problems(
             [f"{name}: must be text, not {kind}" for name, kind in sorted(module.nested.items())]
         )
         _refuse_marks(module)
         result = work(module)
     except DidError as error:
-        result = failure(error)
-    # What nobody expected may hold a secret in its text.
+        result = error_result(error)
+    # The text of an unexpected exception may hold a secret.
     except Exception as error:  # pylint: disable=broad-exception-caught
-        result = failure(defect(error))
+        result = error_result(defect(error))
     if "error" in result:
         module.fail_json(**result)
     module.exit_json(**result)
 
 
 def _refuse_marks(module: Module) -> None:
-    """Refuse an option that holds what results show in place of a secret. Fields are checked with all else that is checked of them."""
+    """Refuse an option that holds what results show in place of a secret. The fields of a DID are checked with their values."""
     options = {
-        name: option(module, name) for name in module.argument_spec if name not in _fields.BY_NAME
+        name: module.option(name) for name in module.argument_spec if name not in _fields.BY_NAME
     }
-    refuse(
+    raise_problems(
         [
             f"{name}: {MARK_REFUSED}"
             for name, value in options.items()
@@ -82,27 +77,20 @@ def _refuse_marks(module: Module) -> None:
     )
 
 
-def failure(error: DidError) -> Result:
+def error_result(error: DidError) -> Result:
     """Return the result of a task that an error has stopped."""
     return {"msg": error.message, "error": error.details(), "changed": error.changed}
 
 
-def diff(plan: Plan) -> Result:
-    """Return a plan as Ansible's diff."""
-    from .._planning.diff import diff as shown
-
-    return shown(plan)
-
-
-def told_registry(registry: Registry) -> Result:
+def registry_result(registry: Registry) -> Result:
     """Return what a result says of the registry."""
     return {"id": registry.registry_id, "location": registry.location}
 
 
-def told(plan: Plan, record: Record | None, connection: Connection) -> Result:
-    """Return what a result says of one DID, built from what may be shown and nothing else.
+def did_result(plan: Plan, record: Record | None, connection: Connection) -> Result:
+    """Return what a result says of one DID. It is built only from what may be shown.
 
-    :param record: what the registry holds of it now, None for a DID that is new.
+    :param record: what the registry holds of the DID now, None for a DID that is new.
     """
     fields = plan.fields_after()
     result: Result = {
@@ -111,10 +99,7 @@ def told(plan: Plan, record: Record | None, connection: Connection) -> Result:
         "record_id": (
             plan.record_id if record is None or record.record_id is None else record.record_id
         ),
-        "changes": {
-            name: {"before": change.before, "after": change.after}
-            for name, change in plan.changes.items()
-        },
+        "changes": {name: change._asdict() for name, change in plan.changes.items()},
         "fields": fields,
         "confirmed_at": None if record is None else record.confirmed_at,
         "before_confirmed_at": None if plan.known is None else plan.known.confirmed_at,
@@ -123,6 +108,6 @@ def told(plan: Plan, record: Record | None, connection: Connection) -> Result:
         result["request"] = {
             "method": "PUT" if plan.record_id is None else "POST",
             "path": masked_path(connection, plan.record_id),
-            "body": masked(plan.payload),
+            "body": _fields.mask_secrets(plan.payload),
         }
     return result

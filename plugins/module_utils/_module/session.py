@@ -13,58 +13,54 @@ import contextlib
 import signal
 import threading
 import typing as t
+from collections.abc import Callable, Iterator, Sequence
 
 from .. import _fields
-from .._engine.planner import Planner
-from .._model import RunResult
+from .._engine.planner import Planner, Settings
+from .._model import Desired, Job, RunResult
 from .._platform.connection import Connection
 from .._registry.open import open_registry
+from .._registry.registry import Registry
 from .._secrets import Fingerprints
-from .arguments import option
+from .task import Task
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterator, Sequence
-
-    from .._engine.planner import Settings
-    from .._model import Desired, Job
     from .._platform.client import Client, SharedState
-    from .._registry.registry import Registry
-    from .task import Module
 
 
-class _Stop:
-    """Waits which end when a signal tells the run to stop, and whether one has."""
+class Stop:
+    """Whether a signal has told the run to stop, and waits that end when one does."""
 
     def __init__(self) -> None:
-        self._told = threading.Event()
+        self._event = threading.Event()
         self._reason: str | None = None
         self._previous: dict[int, t.Any] = {}
 
     def wait(self, seconds: float) -> None:
-        """Wait, but no longer than until a signal comes."""
-        self._told.wait(seconds)
+        """Wait for so many seconds, or until a signal comes."""
+        self._event.wait(seconds)
 
     def reason(self) -> str | None:
         """Return why the run is to stop, or None."""
         return self._reason
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def handle_signals(self) -> Iterator[None]:
         """Stop after the requests under way at the first SIGINT or SIGTERM. A second one ends the process at once."""
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._tell)
+                self._previous[number] = signal.signal(number, self._handle)
         except ValueError:
-            pass  # not in the main thread: there are no signals here
+            pass  # outside the main thread no signal can be handled
         try:
             yield
         finally:
             self._restore()
 
-    def _tell(self, number: int, _frame: object) -> None:
+    def _handle(self, number: int, _frame: object) -> None:
         self._reason = f"{signal.Signals(number).name} stopped the run"
         self._restore()
-        self._told.set()
+        self._event.set()
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():
@@ -79,7 +75,7 @@ class Session(t.NamedTuple):
     settings: Settings
     planner: Planner
     make_client: Callable[[], Client]
-    stop: _Stop
+    stop: Stop
 
     def execute(self, jobs: Sequence[Job], *, check: bool) -> RunResult:
         """Carry out what is planned, or check that it could be. What became of each DID is in its job; nothing is raised for one of them."""
@@ -88,7 +84,7 @@ class Session(t.NamedTuple):
         if check:
             self.registry.check_writable()
             return RunResult()
-        # A run with nothing to do does not pay for what sending needs.
+        # A run with nothing to do does not load what sends.
         from .._engine.executor import Executor
 
         stop = self.stop
@@ -98,38 +94,45 @@ class Session(t.NamedTuple):
         return executor.run()
 
 
+def connect_registry(
+    task: Task, location: str, platform: str | None, *, write: bool, allow_moved: bool = False
+) -> Registry:
+    """Open the registry that a task names. C(allow_moved): also one that was moved elsewhere."""
+    return open_registry(
+        location,
+        platform,
+        registry_id=task.option("registry_id"),
+        write=write,
+        timeout=task.params["registry_timeout"],
+        password=task.option("registry_password"),
+        allow_moved=allow_moved,
+    )
+
+
 @contextlib.contextmanager
 def open_session(
-    module: Module, location: str, settings: Settings, wanted: Sequence[Desired]
+    task: Task, location: str, settings: Settings, desired: Sequence[Desired]
 ) -> Iterator[Session]:
     """Open the registry and whatever else a run needs, and close it again."""
-    if not settings.connection.validate_certs:
-        module.warn(
+    connection = settings.connection
+    if not connection.validate_certs:
+        task.warn(
             "validate_certs is false: whoever answers for the platform's name receives the API token and key"
         )
-    password = option(module, "registry_password")
-    registry = open_registry(
-        location,
-        settings.platform,
-        registry_id=option(module, "registry_id"),
-        write=not module.check_mode,
-        timeout=settings.registry_timeout,
-        password=password,
-    )
-    stop = _Stop()
-    with contextlib.closing(registry), stop.listening():
-        fingerprints = Fingerprints(settings.connection.api_key, registry.registry_id)
+    registry = connect_registry(task, location, settings.platform, write=not task.check_mode)
+    stop = Stop()
+    with contextlib.closing(registry), stop.handle_signals():
+        fingerprints = Fingerprints(connection.api_key, registry.registry_id)
         planner = Planner(registry, settings, fingerprints, sleep=stop.wait, stopping=stop.reason)
-        secrets = _secrets(settings.connection, password, wanted)
-        make_client = _client_maker(settings.connection, secrets)
+        make_client = _client_factory(connection, _secrets_of(task, connection, desired))
         yield Session(registry, settings, planner, make_client, stop)
 
 
-def _client_maker(connection: Connection, secrets: set[str]) -> Callable[[], Client]:
+def _client_factory(connection: Connection, secrets: set[str]) -> Callable[[], Client]:
     shared: list[SharedState] = []
 
     def client() -> Client:
-        # A run with nothing to do does not pay for what a request needs.
+        # A run with nothing to do does not load what a request needs.
         from .._platform.client import Client, SharedState
 
         if not shared:
@@ -139,21 +142,20 @@ def _client_maker(connection: Connection, secrets: set[str]) -> Callable[[], Cli
     return client
 
 
-def _secrets(
-    connection: Connection, registry_password: str | None, wanted: Sequence[Desired]
-) -> set[str]:
-    """Return all secrets of a run: nothing that holds a part of one is shown of what the platform says."""
-    login = {connection.api_token, connection.api_key, registry_password or ""}
+def _secrets_of(task: Task, connection: Connection, desired: Sequence[Desired]) -> set[str]:
+    """Return all secrets of a run. No message quotes a text of the platform that holds a part of one."""
+    password = task.option("registry_password") or ""
+    login = {connection.api_token, connection.api_key, password}
     return login | {
-        did.values[name] for did in wanted for name in _fields.SECRETS if name in did.values
+        did.values[name] for did in desired for name in _fields.SECRETS if name in did.values
     }
 
 
-def warn(module: Module, session: Session, jobs: Sequence[Job]) -> None:
+def show_warnings(task: Task, session: Session, jobs: Sequence[Job]) -> None:
     """Warn of what a person should know of what is, or would be, sent."""
     if not any(job.plan is not None and job.plan.sends for job in jobs):
         return
     from .._engine.preflight import warnings
 
     for warning in warnings(session.registry, session.settings.platform, jobs):
-        module.warn(warning)
+        task.warn(warning)

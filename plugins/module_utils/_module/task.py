@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The module's task: its parameters, and how it ends. What Ansible keeps of secrets is taken away here."""
+"""The task that a module runs for: its parameters, what of them may be shown, and how it ends."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .. import _fields
 from .._errors import InvalidParameter
@@ -27,34 +28,106 @@ Spec = dict[str, dict[str, t.Any]]
 Result = dict[str, t.Any]
 
 _LOGIN = ("api_token", "api_key", "registry_password", "copy_from_password")
-# How Ansible begins to say that a value does not fit its option. What follows quotes the value.
+# The beginning of Ansible's message for a value that does not fit its option. The rest of the message quotes the value.
 _MISFIT = re.compile(r"(?:argument|Elements value for option|value of) '?(\w+)'? ")
-_WANTED = {
+_TYPE_NAMES = {
     "bool": "true or false",
     "dict": "a dictionary",
     "float": "a number",
     "int": "a whole number",
     "list": "a list",
 }
+# How many items of a list an invocation shows.
+_MASKED_ITEMS = 20
+# The keys of an item that may be shown. An unknown key may be a mistyped secret.
+_PLAIN_KEYS = {field.name for field in _fields.FIELDS if not field.secret}
+_PLAIN_KEYS |= {"record_id", LAST_NUMBER}
 
 
-class Module(AnsibleModule):
-    """An C(AnsibleModule) whose every failure has an C(error), and which shows only parameters that it knows.
+class Task:
+    """What the work of a module needs of its task.
+
+    C(params): the values of the options. C(no_log_values): secrets that Ansible masks in the result. C(diff): a diff is wanted.
+    """
+
+    params: dict[str, t.Any]
+    argument_spec: Spec
+    no_log_values: set[str]
+    check_mode: bool
+    diff: bool
+    warn: t.Callable[[str], None]
+
+    # Options whose values were taken. The parameters hold only what may be shown of them.
+    _taken: frozenset[str] = frozenset()
+
+    def option(self, name: str) -> t.Any:
+        """Return the value of an option. Null and an empty string are as not given: the environment or the default holds."""
+        value = self.params.get(name)
+        if value is not None and value != "":
+            return value
+        option = self.argument_spec[name]
+        fallback, variables = option.get("fallback", (None, []))
+        try:
+            value = fallback(*variables) if fallback is not None else None
+        except AnsibleFallbackNotFound:
+            value = None
+        if value is not None and option.get("no_log") and is_distinct(value):
+            self.no_log_values.add(value)
+        return option.get("default") if value is None else value
+
+    def take_secret_fields(self) -> dict[str, str]:
+        """Return the secrets of the DID, and remove them from all that Ansible keeps of them.
+
+        Ansible masks the values of C(no_log) parameters wherever they occur in a result. A DID's password C(13) would make the record
+        id 13 unreadable, and an id that is lost is lost for good. The secrets of the login stay.
+        """
+        secrets = {}
+        for name in _fields.SECRETS:
+            value = self.params.get(name)
+            if value is not None:
+                secrets[name] = value
+                self.params[name] = MASK
+        self.no_log_values = {
+            str(self.params[name])
+            for name in _LOGIN
+            if self.params.get(name) and is_distinct(str(self.params[name]))
+        }
+        return secrets
+
+    def take_items(self) -> list[t.Any] | None:
+        """Return the list of DIDs, or None if the task has none, and leave no secret of it in the parameters."""
+        return t.cast("list[t.Any] | None", self._take("dids"))
+
+    def take_defaults(self) -> dict[str, t.Any]:
+        """Return the defaults for all DIDs, and leave no secret of them in the parameters."""
+        return self._take("defaults") or {}
+
+    def _take(self, name: str) -> t.Any:
+        value = self.params[name]
+        self.params[name] = mask_value(name, {}, value)
+        self._taken |= {name}
+        return value
+
+
+class Module(AnsibleModule, Task):
+    """The task of a module. Every failure of it has an C(error), and its invocation shows only parameters that it knows.
 
     Ansible itself fails on parameters that do not fit the specification, before any code of the collection runs. An unknown one
     may be a mistyped secret, so it is not shown either.
     """
 
-    # Options whose values were taken away: what is left of them is what may be shown.
-    _taken: frozenset[str] = frozenset()
-    # Options of text that were given a list or a dictionary, and its kind.
+    # Text options that were given a list or a dictionary, and the name of that type.
     nested: t.Mapping[str, str] = {}
 
+    def __init__(self, argument_spec: Spec) -> None:
+        super().__init__(argument_spec=argument_spec, supports_check_mode=True)
+        self.diff = bool(self._diff)
+
     def _load_params(self) -> None:
-        """Read the parameters, and note what Ansible would make text of: a wrong indentation may put a secret into a dictionary."""
+        """Read the parameters, and note what Ansible would turn into text: a wrong indentation may put a secret into a dictionary."""
         super()._load_params()
         self.nested = {
-            name: _fields.kind_of(value)
+            name: _fields.type_name(value)
             for name, value in self.params.items()
             if isinstance(value, (dict, list))
             and self.argument_spec.get(name, {}).get("type") in ("str", "path")
@@ -64,91 +137,57 @@ class Module(AnsibleModule):
         if "error" not in result:
             msg = self._without_values(msg)
         result.setdefault("error", InvalidParameter(msg).details())
-        result.setdefault("invocation", self.shown_invocation())
+        result.setdefault("invocation", self._masked_invocation())
         super().fail_json(msg=msg, **result)
 
+    def exit_json(self, **result: t.Any) -> t.NoReturn:
+        result.setdefault("invocation", self._masked_invocation())
+        super().exit_json(**result)
+
     def _without_values(self, msg: str) -> str:
-        """Return what Ansible says of the parameters, in words that quote no value: it does not know yet which of them is a secret."""
+        """Return Ansible's message about a parameter in words that quote no value. Ansible does not know yet which value is a secret."""
         misfit = _MISFIT.match(msg)
         name = "" if misfit is None else misfit[1]
         if name not in self.argument_spec:
             return msg
         option, value = self.argument_spec[name], self.params.get(name)
-        wanted = _WANTED.get(option["type"], "text")
+        expected = _TYPE_NAMES.get(option["type"], "text")
         if "choices" in option:
             return f"{name}: must be one of {', '.join(option['choices'])}"
         if isinstance(value, list) and option["type"] == "list":
-            return f"{name}: each element must be {_WANTED.get(option['elements'], 'text')}"
-        kind = _fields.kind_of(value)
-        return f"{name}: must be {wanted}" + ("" if kind == wanted else f", not {kind}")
+            return f"{name}: each element must be {_TYPE_NAMES.get(option['elements'], 'text')}"
+        actual = _fields.type_name(value)
+        return f"{name}: must be {expected}" + ("" if actual == expected else f", not {actual}")
 
-    def exit_json(self, **result: t.Any) -> t.NoReturn:
-        result.setdefault("invocation", self.shown_invocation())
-        super().exit_json(**result)
-
-    def shown_invocation(self) -> Result:
+    def _masked_invocation(self) -> Result:
         """Return the parameters with a mark in place of all that is secret, or may be."""
         return {
             "module_args": {
-                name: (
-                    value
-                    if name in self._taken
-                    else (
-                        MASK
-                        if name in self.nested
-                        else shown_value(name, self.argument_spec[name], value)
-                    )
-                )
+                name: self._masked_parameter(name, value)
                 for name, value in self.params.items()
                 if name in self.argument_spec
             }
         }
 
-    def take_secret_fields(self) -> dict[str, str]:
-        """Return the DIDs' own secrets and take them out of all that Ansible keeps of them.
-
-        Ansible masks the values of C(no_log) parameters wherever they occur in a result: a DID's password C(13) would make the
-        record id 13 unreadable, and an id that is lost is lost for good. The login's own secrets stay where they are.
-        """
-        found = {}
-        for name in _fields.SECRETS:
-            value = self.params.get(name)
-            if value is not None:
-                found[name] = value
-                self.params[name] = MASK
-        self.no_log_values = {
-            str(self.params[name])
-            for name in _LOGIN
-            if self.params.get(name) and is_distinct(str(self.params[name]))
-        }
-        return found
-
-    def take_items(self) -> list[t.Any] | None:
-        """Return the list of DIDs, or None where the task has none, and leave no secret of it in the parameters."""
-        items: list[t.Any] | None = self._take("dids")
-        return items
-
-    def take_defaults(self) -> dict[str, t.Any]:
-        """Return the defaults for all DIDs, and leave no secret of them in the parameters."""
-        return self._take("defaults") or {}
-
-    def _take(self, name: str) -> t.Any:
-        value = self.params[name]
-        self.params[name] = shown_value(name, {}, value)
-        self._taken |= {name}
-        return value
+    def _masked_parameter(self, name: str, value: t.Any) -> t.Any:
+        if name in self._taken:
+            return value
+        return MASK if name in self.nested else mask_value(name, self.argument_spec[name], value)
 
     def _log_invocation(self) -> None:
-        """Log the invocation to the system's log, as Ansible does, but only what may be shown."""
-        self.log(f"Invoked with {json.dumps(self.shown_invocation()['module_args'], default=str)}")
+        """Write the invocation to the system's log, as Ansible does, but only what may be shown."""
+        self.log(
+            f"Invoked with {json.dumps(self._masked_invocation()['module_args'], default=str)}"
+        )
 
 
 def is_distinct(secret: str) -> bool:
-    """Tell whether masking a secret wherever it occurs leaves ids and words readable. Results do not hold it in any case."""
+    """Tell whether ids and words stay readable if a secret is masked wherever it occurs. Results do not hold it in any case."""
     return len(secret) >= FRAGMENT_LENGTH and not secret.isdigit()
 
 
-def shown_value(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
+def mask_value(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
+    """Return the value of an option, with a mark in place of all that may be a secret."""
     if value is None:
         return None
     if option.get("no_log"):
@@ -158,35 +197,27 @@ def shown_value(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any
     if name == "api_url":
         return origin(str(value)) or MASK
     if name in ("defaults", "dids"):
-
-        return shown_items(value)
+        return _mask_items(value)
     if isinstance(value, (dict, list)):
-
-        return value if name in _fields.BY_NAME and is_plain(value) else MASK
+        return value if name in _fields.BY_NAME and _is_plain(value) else MASK
     return value
 
 
-_SHOWN_ITEMS = 20
-# An unknown key may be a mistyped secret.
-_PLAIN = {field.name for field in _fields.FIELDS if not field.secret}
-_PLAIN |= {"record_id", LAST_NUMBER}
-
-
-def shown_items(value: t.Any) -> t.Any:
-    """Return an item, or the first items of a list, as they may be shown: of thousands, nobody reads more."""
+def _mask_items(value: t.Any) -> t.Any:
+    """Return one masked item, or the first masked items of a list. Nobody reads thousands of them."""
     if not isinstance(value, list):
-        return _shown_item(value)
-    shown: list[t.Any] = [_shown_item(item) for item in value[:_SHOWN_ITEMS]]
-    rest = len(value) - _SHOWN_ITEMS
-    return [*shown, f"… and {rest} more"] if rest > 0 else shown
+        return _mask_item(value)
+    items: list[t.Any] = [_mask_item(item) for item in value[:_MASKED_ITEMS]]
+    rest = len(value) - _MASKED_ITEMS
+    return [*items, f"… and {rest} more"] if rest > 0 else items
 
 
-def _shown_item(item: t.Any) -> t.Any:
-    """Return an item of a list with a mark in place of whatever is not a plain value of a field that may be shown."""
+def _mask_item(item: t.Any) -> t.Any:
+    """Return an item of a list, with a mark in place of whatever is not a plain value of a field that may be shown."""
     if not isinstance(item, dict):
         return MASK
     return {
-        str(name) if name in _PLAIN or name == ATTEMPT else MASK: (
+        str(name) if name in _PLAIN_KEYS or name == ATTEMPT else MASK: (
             value if _may_be_shown(name, value) else MASK
         )
         for name, value in item.items()
@@ -194,11 +225,11 @@ def _shown_item(item: t.Any) -> t.Any:
 
 
 def _may_be_shown(name: object, value: t.Any) -> bool:
-    return is_attempt(value) if name == ATTEMPT else name in _PLAIN and is_plain(value)
+    return is_attempt(value) if name == ATTEMPT else name in _PLAIN_KEYS and _is_plain(value)
 
 
-def is_plain(value: t.Any) -> bool:
-    """Tell whether a value is of a kind that a field may have. What a wrong indentation puts into another one may be a secret."""
+def _is_plain(value: t.Any) -> bool:
+    """Tell whether a field may have a value of this type. What a wrong indentation puts into another type may be a secret."""
     if isinstance(value, list):
-        return all(is_plain(element) and not isinstance(element, list) for element in value)
+        return all(_is_plain(element) and not isinstance(element, list) for element in value)
     return value is None or isinstance(value, (str, int, float))

@@ -13,7 +13,7 @@ import hashlib
 import json
 import typing as t
 
-from .._fields import recorded
+from .._fields import with_fingerprints
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ def _entry(job: Job, fingerprints: Fingerprints) -> tuple[str, str]:
         "action": action,
         "record_id": record_id,
         "known": None if known is None else [known.outcome, known.fields, known.attempted],
-        "desired": recorded(values, fingerprints),
+        "desired": with_fingerprints(values, fingerprints),
     }
     return desired.number or f"record {desired.record_id}", _canonical(entry)
 

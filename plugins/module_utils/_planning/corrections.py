@@ -13,7 +13,7 @@ import json
 import typing as t
 
 from .._errors import Conflict, RegistryBusy
-from .._fields import identity, masked, same
+from .._fields import identity, is_same, mask_secrets
 from .._model import CONFIRMED, FORGOTTEN, RECORDED, UNKNOWN, Correction, Forgotten, Holding, Record
 from .._registry.claims import end_of, live_claim
 
@@ -163,7 +163,7 @@ def _is_recorded(known: Record, holding: Holding) -> bool:
     settled = not known.attempted and known.outcome == CONFIRMED
     same_number = known.numbers == (() if holding.number is None else (holding.number,))
     same_fields = known.fields.keys() == holding.fields.keys() and all(
-        same(name, value, holding.fields[name]) for name, value in known.fields.items()
+        is_same(name, value, holding.fields[name]) for name, value in known.fields.items()
     )
     return settled and same_number and same_fields and known.record_id == holding.record_id
 
@@ -258,7 +258,7 @@ def as_diff(corrections: Sequence[Correction]) -> dict[str, str]:
 def _line(
     number: str | None, record_id: int | None, outcome: str, fields: t.Mapping[str, t.Any]
 ) -> str:
-    known = json.dumps(masked(fields), ensure_ascii=False)
+    known = json.dumps(mask_secrets(fields), ensure_ascii=False)
     return (
         f"{number or 'number not known'}: record {record_id or 'not known'}, {outcome}, {known}\n"
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import Conflict, UnknownOutcome
-from .._fields import BY_NAME, masked, same
+from .._fields import BY_NAME, is_same, mask_secrets
 from .._model import ADOPT, CONFIRMED, CREATE, NONE, UNKNOWN, UPDATE, Change, Desired, Plan, Policy
 from .._secrets import MASK, MASK_AS_APPLIED, MASK_NEW, MASK_OF_OTHER_KEY
 
@@ -56,7 +56,7 @@ def decide(
 def _plan_unknown(action: str, desired: Desired, known: Record | None, policy: Policy) -> Plan:
     """Plan for a DID of which no values are known: all declared fields change."""
     payload = dict(desired.values) if action == CREATE else _edit_body(desired, policy)
-    changes = {name: Change(None, value) for name, value in masked(payload).items()}
+    changes = {name: Change(None, value) for name, value in mask_secrets(payload).items()}
     return Plan(action, desired, known, desired.record_id, payload, changes)
 
 
@@ -118,7 +118,7 @@ def _compare(name: str, stored: t.Any, wire: t.Any, fingerprints: Fingerprints) 
         if not fingerprints.is_comparable(stored):
             return _UNCHECKABLE
         return _SAME if stored == fingerprints.of(name, wire) else _DIFFERENT
-    return _SAME if same(name, stored, wire) else _DIFFERENT
+    return _SAME if is_same(name, stored, wire) else _DIFFERENT
 
 
 def _change(name: str, stored: t.Any, wire: t.Any, verdict: str) -> Change:

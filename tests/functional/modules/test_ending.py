@@ -11,7 +11,7 @@ import sys
 # Python goes through all that is not frozen once more, after the last function that was registered with atexit.
 ENDING = """\
 import atexit, gc, sys
-from ansible_collections.nextbilling.did.plugins.module_utils._module.base import run
+from ansible_collections.nextbilling.did.plugins.module_utils._module.results import run
 
 class Module:
     argument_spec = {}

@@ -20,7 +20,7 @@ import jsonschema
 import pytest
 import yaml
 
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._files import write
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import write
 from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.simulator.surroundings import surroundings

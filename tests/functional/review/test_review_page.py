@@ -15,8 +15,10 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
 
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._render import render
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._words import Words
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
+    Translations,
+)
 from ansible_collections.nextbilling.did.tests.unit.plugins.plugin_utils.test_review_forms import (
     failing,
     hostile,
@@ -96,7 +98,7 @@ def a_page(language: str = "en") -> str:
     review = review_of(
         told(many), told({"censored": "x"}, task_uuid="2", module="did", task="A secret")
     )
-    return render(review, Words(language))["review.html"]
+    return render(review, Translations(language))["review.html"]
 
 
 def numbers(tab: Tab) -> list[str]:
@@ -203,7 +205,7 @@ def test_nothing_is_cut_off_and_everything_can_be_read(
     show: Callable[..., Tab], width: int, scheme: str
 ) -> None:
     tab = show(
-        render(review_of(*hostile("x" * 300 + "\u202e <b>")), Words("pt-BR"))["review.html"],
+        render(review_of(*hostile("x" * 300 + "\u202e <b>")), Translations("pt-BR"))["review.html"],
         viewport={"width": width, "height": 800},
         color_scheme=scheme,
     )
@@ -238,7 +240,7 @@ _LEAST_CONTRAST = """() => {
 
 def test_hostile_text_does_nothing_in_a_browser(show: Callable[..., Tab], heard: list[str]) -> None:
     text = "</script><script>alert(1)</script><img src=//evil.example/x onerror=alert(2)>\"'><svg onload=alert(3)>"
-    tab = show(render(review_of(*hostile(text)), Words("en"))["review.html"])
+    tab = show(render(review_of(*hostile(text)), Translations("en"))["review.html"])
     assert tab.locator("img").count() == 0 and tab.locator("script").count() == 1
     # Even a script that got in would not run, and could ask for nothing.
     ran = tab.evaluate("""() => {
@@ -262,7 +264,7 @@ def test_ten_thousand_dids_stay_fluid(show: Callable[..., Tab]) -> None:
         })
         for n in range(10_000)
     ]  # fmt: skip
-    text = render(review_of(told(result(items))), Words("en"))["review.html"]
+    text = render(review_of(told(result(items))), Translations("en"))["review.html"]
     began = time.monotonic()
     tab = show(text)
     loaded = time.monotonic() - began

@@ -16,7 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
-from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import check, read_file
+from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import (
+    entries_of_file,
+    validate,
+)
 
 SECRET = "Xk29mQz77"
 SUFFIXES = ("csv", "json", "yml")
@@ -69,7 +72,7 @@ def _told(folder: Path, suffix: str, content: bytes) -> str:
     path = folder / f"dids.{suffix}"
     path.write_bytes(content)
     try:
-        _items, problems = check(read_file(str(path), ranges=True), "src", ranges=True)
+        _items, problems = validate(entries_of_file(str(path), ranges=True), "src", ranges=True)
     except InvalidParameter as error:
         return error.message
     return "\n".join(problems)

@@ -19,29 +19,32 @@ from markdown_it import MarkdownIt
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import visible
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._gather import Gatherer, Told
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._model import (
-    COUNTED,
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect import (
+    Collector,
+    Event,
+)
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import (
+    COUNTS,
     TROUBLES,
     Review,
     fold,
 )
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._render import render
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._telling import (
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import (
     closing_line,
-    names,
+    line_names,
 )
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review._words import (
-    _WORDS,
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
     LANGUAGES,
-    Words,
+    TEXTS,
+    Translations,
 )
 from ansible_collections.nextbilling.did.tests.simulator import client
 
 SCHEMA = json.loads(
     (Path(client.__file__).parents[2] / "docs" / "review.schema.json").read_text("utf-8")
 )
-WORDS = Words("en")
+WORDS = Translations("en")
 LIMIT = 65_000
 NOW = "2026-01-31T12:00:00Z"
 # A word that is in every text of a hostile result, and nowhere else.
@@ -87,7 +90,7 @@ def failing(number: str, outcome: str = "failed", msg: str | None = None, **more
 
 def result(items: list[Item], **more: Any) -> dict[str, Any]:
     """Return a result of C(dids), with the summary that belongs to it."""
-    summary = dict.fromkeys(COUNTED, 0)
+    summary = dict.fromkeys(COUNTS, 0)
     for one in items:
         trouble = one["outcome"] in TROUBLES
         summary[one["outcome"] if trouble else one["action"]] += 1
@@ -103,7 +106,7 @@ def result(items: list[Item], **more: Any) -> dict[str, Any]:
     }
 
 
-def told(result: dict[str, Any], **more: Any) -> Told:
+def told(result: dict[str, Any], **more: Any) -> Event:
     """Return what the callback tells of a result."""
     usual = {
         "host": "one",
@@ -115,20 +118,20 @@ def told(result: dict[str, Any], **more: Any) -> Told:
         "status": "ok",
         "item": False,
     }
-    return Told(**{**usual, **more}, result=result)
+    return Event(**{**usual, **more}, result=result)
 
 
-def review_of(*all_told: Told) -> Review:
-    gatherer = Gatherer()
+def review_of(*all_told: Event) -> Review:
+    collector = Collector()
     for one in all_told:
-        gatherer.tell(one)
-    return gatherer.review(NOW)
+        collector.add(one)
+    return collector.review(NOW)
 
 
 def lines_of(items: list[Item]) -> list[str]:
     """Return the numbers of each line."""
     review = review_of(told(result(items)))
-    return [" – ".join(names(line, WORDS)) for line in fold(review.entries)]
+    return [" – ".join(line_names(line, WORDS)) for line in fold(review.entries)]
 
 
 def test_creates_of_unknown_outcome_share_a_line_though_each_is_another_attempt() -> None:
@@ -350,7 +353,7 @@ MANY = {
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_markdown_stays_short_and_drops_no_count(name: str, language: str) -> None:
     items = MANY[name]
-    words = Words(language)
+    words = Translations(language)
     review = review_of(told(result(items)))
     files = render(review, words)
     text = files["review.md"]
@@ -401,7 +404,7 @@ NASTY = st.text(
 )
 
 
-def hostile(text: str) -> list[Told]:
+def hostile(text: str) -> list[Event]:
     """Return results that have a text wherever they have one."""
     evil = MARKER + text
     error = {
@@ -564,7 +567,7 @@ def test_an_arrow_between_texts_that_run_from_right_to_left_is_put_in_words() ->
 
 
 def test_every_text_has_the_same_places_in_each_language() -> None:
-    for key, texts in _WORDS.items():
+    for key, texts in TEXTS.items():
         assert len(texts) == len(LANGUAGES) and all(texts), key
         places = [sorted(part.split("}")[0] for part in text.split("{")[1:]) for text in texts]
         assert places[0] == places[1], key
@@ -580,7 +583,7 @@ def test_the_closing_line_leaves_zeros_out() -> None:
         == "DIDs: 1 create, 1 unknown, 494 unchanged → review/review.html"
     )
     assert (
-        closing_line(review, Words("pt-BR"), None)
+        closing_line(review, Translations("pt-BR"), None)
         == "DIDs: 1 criar, 1 desconhecido, 494 sem mudança"
     )
     assert closing_line(review_of(told(result([]))), WORDS, None) == "DIDs: none"

@@ -5,19 +5,19 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""All words of a review, in the languages that it can be written in."""
+"""The texts of a review, in each of its languages."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ._model import APPLY, CHECK, MIXED
+from .model import APPLY, CHECK, MIXED
 
 LANGUAGES = ("en", "pt-BR")
 
-# Each text in the order of LANGUAGES. A text for a number has two forms, parted by a bar: for one, and for any other number.
-_WORDS: dict[str, tuple[str, str]] = {
-    # What is done, in the three tenses that a review has: check run, apply, and both in one run.
+# Each text in the order of LANGUAGES. A text for a number has two forms with a bar between: for one, and for any other number.
+TEXTS: dict[str, tuple[str, str]] = {
+    # Actions, in the three tenses of a review: check run, apply, and both in one run.
     "create.check": ("to create", "a criar"),
     "create.apply": ("created", "criado|criados"),
     "create.mixed": ("create", "criar"),
@@ -174,31 +174,31 @@ _WORDS: dict[str, tuple[str, str]] = {
 
 _DONE = ("create", "update", "adopt")
 _TROUBLES = ("unrecorded", "unknown", "failed", "not_attempted")
-_UNTOLD = ("no_log", "async", "failed_tasks", "no_log_tasks", "async_tasks")
+_UNSEEN = ("no_log", "async", "failed_tasks", "no_log_tasks", "async_tasks")
 _REST = ("none", "unlisted")
-# The counts in the order of the closing line, and in that of the files, where a decision comes first.
-CLOSING = (*_DONE, *_TROUBLES, *_UNTOLD, *_REST)
-TELLING = (*_TROUBLES, *_UNTOLD, *_DONE, *_REST)
+# The order of the counts in the closing line, and in the files, where what needs a decision comes first.
+CLOSING_ORDER = (*_DONE, *_TROUBLES, *_UNSEEN, *_REST)
+REVIEW_ORDER = (*_TROUBLES, *_UNSEEN, *_DONE, *_REST)
 
 
-class Words:
-    """The words of one language."""
+class Translations:
+    """The texts of one language."""
 
     def __init__(self, language: str) -> None:
         self.language = language
         self._column = LANGUAGES.index(language)
 
     def __call__(self, key: str, **values: t.Any) -> str:
-        """Return a text with its places filled."""
-        text = _WORDS[key][self._column]
+        """Return a text with its placeholders filled."""
+        text = TEXTS[key][self._column]
         return text.format(**values) if values else text
 
     def __contains__(self, key: str) -> bool:
-        return key in _WORDS
+        return key in TEXTS
 
     def form(self, key: str, number: int) -> str:
         """Return the form of a text that fits a number, without the number."""
-        forms = _WORDS[key][self._column].split("|")
+        forms = TEXTS[key][self._column].split("|")
         return forms[0] if number == 1 else forms[-1]
 
     def count(self, key: str, number: int) -> str:
@@ -212,9 +212,9 @@ class Words:
     def kind(self, kind: str, mode: str | None, number: int = 1) -> str:
         """Return the word for a kind of outcome, in the tense of a check run, an apply, or both."""
         tense = f"{kind}.{mode or MIXED}"
-        return self.form(tense if tense in _WORDS else kind, number)
+        return self.form(tense if tense in TEXTS else kind, number)
 
 
 def tense(outcome: str) -> str:
-    """Return the tense in which one DID's outcome is told."""
+    """Return the tense for the outcome of one DID."""
     return CHECK if outcome == "planned" else APPLY

@@ -5,7 +5,7 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The review as a page: one file that asks nothing of any other place, and reads well without its script."""
+"""The review as a page: one file that loads nothing else, and can be read without its script."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 import json
 import typing as t
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import jinja2
@@ -21,26 +22,19 @@ from markupsafe import Markup, escape
 
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import pieces
 
-from ._model import DECISION, SECTIONS, TROUBLES, fold
-from ._telling import explained, extent, name, names, provenance, sides, since, sources, tally, when
-from ._text import cut
-from ._words import TELLING, tense
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Collection, Iterator, Sequence
-
-    from ._model import Failure, Line, Review, Unseen
-    from ._telling import Side
-    from ._words import Words
+from . import phrases
+from .escape import cut
+from .model import DECISION, SECTIONS, TROUBLES, Failure, Line, Review, Unseen, fold
+from .translations import REVIEW_ORDER, Translations, tense
 
 _FOLDER = Path(__file__).parent
-# How much is shown of a text that others wrote, in characters: nobody reads more in a page.
+# The most characters of a text that others wrote. Nobody reads more in a page.
 _TEXT = 4_000
-# Up to this many troubles, the ways to go on stand open.
+# Up to so many rows of a section, the next steps of its messages are open.
 _OPEN = 20
 # The bar: its width, the least width of a part, and the gap between two parts.
 _WIDTH, _LEAST, _GAP = 1_000.0, 5.0, 2.0
-# Kinds that the bar leaves out: what is not part of the total, and tasks beside DIDs.
+# Kinds that the bar leaves out: they are no part of the total, or they count tasks.
 _NO_SHARE = ("unlisted", "failed_tasks", "no_log_tasks", "async_tasks")
 
 
@@ -86,7 +80,7 @@ class _Tile:
     start: float
 
 
-def page(review: Review, words: Words) -> str:
+def page(review: Review, translate: Translations) -> str:
     """Return the whole page."""
     style, script = ((_FOLDER / file).read_text("utf-8") for file in ("page.css", "page.js"))
     environment = jinja2.Environment(
@@ -96,21 +90,23 @@ def page(review: Review, words: Words) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["when"] = when
-    environment.filters["told"] = _told
-    environment.filters["provenance"] = provenance
-    environment.filters["apart"] = _apart
-    environment.filters["called"] = lambda unlisted: _told(name(unlisted, words), 100)
+    environment.filters["display_time"] = phrases.display_time
+    environment.filters["visible"] = _visible
+    environment.filters["provenance"] = phrases.provenance
+    environment.filters["join_remarks"] = _join_remarks
+    environment.filters["did_name"] = lambda unlisted: _visible(
+        phrases.did_name(unlisted, translate), 100
+    )
     template = environment.from_string((_FOLDER / "page.html.j2").read_text("utf-8"))
     return template.render(
         review=review,
-        words=words,
+        translate=translate,
         mode=review.mode,
-        tiles=list(_tiles(review, words)),
-        sections=list(_sections(review, words)),
-        script_words=json.dumps(
-            {key: words(key) for key in ("shown", "copied")}
-            | {key: [words.form(key, 1), words.form(key, 2)] for key in ("lines", "dids")}
+        tiles=list(_tiles(review, translate)),
+        sections=list(_sections(review, translate)),
+        script_texts=json.dumps(
+            {key: translate(key) for key in ("shown", "copied")}
+            | {key: [translate.form(key, 1), translate.form(key, 2)] for key in ("lines", "dids")}
         ),
         style=Markup(style),
         script=Markup(script),
@@ -120,12 +116,12 @@ def page(review: Review, words: Words) -> str:
 
 
 def _hash(text: str) -> str:
-    """Return how a content security policy names this one text, so that no other style or script is heeded."""
+    """Return the source expression by which a content security policy allows this text, and no other style or script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _told(text: str | None, limit: int = _TEXT, unlike: Collection[int] = ()) -> Markup | str:
-    """Return a text that others wrote, with the codes of invisible characters, and of those at further places, marked as such."""
+def _visible(text: str | None, limit: int = _TEXT, unlike: Collection[int] = ()) -> Markup | str:
+    """Return a text that others wrote. Invisible characters, and those at the positions in C(unlike), stand as marked codes."""
     shortened = cut(text or "", limit)
     if shortened.isascii() and shortened.isprintable():
         return shortened
@@ -135,45 +131,47 @@ def _told(text: str | None, limit: int = _TEXT, unlike: Collection[int] = ()) ->
     )
 
 
-def _apart(remarks: Sequence[Markup | str]) -> Markup:
-    """Return remarks with a dot between two of them, each keeping the direction of its text to itself."""
+def _join_remarks(remarks: Sequence[Markup | str]) -> Markup:
+    """Return remarks with dots between them. The direction of one's text does not affect the others."""
     return Markup(" · ").join(
         remark if remark.isascii() else Markup("<bdi>{}</bdi>").format(remark) for remark in remarks
     )
 
 
-def _tiles(review: Review, words: Words) -> Iterator[_Tile]:
-    counts = {kind: number for kind, number in tally(review, TELLING).items() if number}
+def _tiles(review: Review, translate: Translations) -> Iterator[_Tile]:
+    counts = {
+        kind: number for kind, number in phrases.tally(review, REVIEW_ORDER).items() if number
+    }
     shares = {kind: number for kind, number in counts.items() if kind not in _NO_SHARE}
     whole = sum(shares.values()) or 1
     room = _WIDTH - _GAP * max(0, len(shares) - 1)
     widths = {kind: max(_LEAST, room * number / whole) for kind, number in shares.items()}
-    # What the least widths take beyond their share, the others give.
+    # The parts with the least width take more than their share from the others.
     scale = room / (sum(widths.values()) or 1)
     start = 0.0
     for kind, number in counts.items():
         width = widths.get(kind, 0.0) * scale
-        label = words.kind(kind, review.mode, number)
-        yield _Tile(kind, words.number(number), label, round(width, 2), round(start, 2))
+        label = translate.kind(kind, review.mode, number)
+        yield _Tile(kind, translate.number(number), label, round(width, 2), round(start, 2))
         start += width + _GAP if width else 0.0
 
 
-def _sections(review: Review, words: Words) -> Iterator[dict[str, t.Any]]:
+def _sections(review: Review, translate: Translations) -> Iterator[dict[str, t.Any]]:
     for section in SECTIONS:
         entries = [entry for entry in review.entries if entry.section == section]
-        rows = [_row(line, words) for line in fold(entries)]
-        count = words.count("dids", len(entries))
+        rows = [_row(line, translate) for line in fold(entries)]
+        count = translate.count("dids", len(entries))
         if section == DECISION:
             tasks = [
-                *_failed_tasks(review, words),
-                *(_unseen_row(one, words) for one in review.unseen),
+                *_failed_tasks(review, translate),
+                *(_unseen_row(one, translate) for one in review.unseen),
             ]
-            count += f", {words.count('tasks', len(tasks))}" if tasks else ""
+            count += f", {translate.count('tasks', len(tasks))}" if tasks else ""
             rows = [*tasks, *rows]
         if rows:
             yield {
                 "name": section,
-                "heading": words(section),
+                "heading": translate(section),
                 "count": count,
                 "rows": rows,
                 "length": len(rows),
@@ -181,21 +179,21 @@ def _sections(review: Review, words: Words) -> Iterator[dict[str, t.Any]]:
             }
 
 
-def _row(line: Line, words: Words) -> _Row:
+def _row(line: Line, translate: Translations) -> _Row:
     first = line.first
-    remarks = _error_remarks(first.error, words)
-    remarks += filter(None, [since(line, words)])
-    if first.kind == "update" and not first.told:
-        remarks.append(words("no_difference"))
-    if sources(line):
-        remarks.append(_told(sources(line)))
+    remarks = _error_remarks(first.error, translate)
+    remarks += filter(None, [phrases.since(line, translate)])
+    if first.kind == "update" and not first.listed_changes:
+        remarks.append(translate("no_difference"))
+    if phrases.source_range(line):
+        remarks.append(_visible(phrases.source_range(line)))
     return _Row(
         kind=first.kind,
-        label=words.kind(first.kind, tense(first.outcome)),
-        names=[_told(text, 100) for text in names(line, words)],
+        label=translate.kind(first.kind, tense(first.outcome)),
+        names=[_visible(text, 100) for text in phrases.line_names(line, translate)],
         dids=len(line.entries),
-        first=_copied(first.did_number),
-        # A list of DIDs is never as long as that.
+        first=_copyable(first.did_number),
+        # No list of DIDs is longer than the factor.
         place=first.run * 10_000_000 + (first.index or 0),
         since=line.known_since[0] if line.known_since else "",
         changes=[
@@ -205,72 +203,74 @@ def _row(line: Line, words: Words) -> _Row:
                 None if change.before is None else _value(before),
                 _value(after),
             )
-            for change in first.told
-            for before, after in [sides(change)]
+            for change in first.listed_changes
+            for before, after in [phrases.sides(change)]
         ],
         remarks=remarks,
         trouble=(
-            _trouble(first.error, first.kind, len(line.entries), words)
+            _trouble(first.error, first.kind, len(line.entries), translate)
             if first.kind in TROUBLES
             else None
         ),
     )
 
 
-def _value(side: Side) -> Markup | str:
-    return _told(side.text, unlike=side.unlike) if side.text else '""'
+def _value(side: phrases.Side) -> Markup | str:
+    return _visible(side.text, unlike=side.unlike) if side.text else '""'
 
 
-def _copied(did_number: str | None) -> str:
-    """Return a number that may go to the clipboard, and none that is something else."""
+def _copyable(did_number: str | None) -> str:
+    """Return a number that may be copied to the clipboard; an empty text for what is no number."""
     number = did_number or ""
     return number if number.isascii() and number.removeprefix("+").isdigit() else ""
 
 
-def _trouble(error: Failure | None, kind: str, dids: int, words: Words) -> _Trouble:
-    message, *more = explained(error, kind, words).split("\n", 1)
+def _trouble(error: Failure | None, kind: str, dids: int, translate: Translations) -> _Trouble:
+    message, *more = phrases.failure_message(error, kind, translate).split("\n", 1)
     return _Trouble(
-        message=_told(message),
-        more=Markup("\n").join(map(_told, cut("".join(more).strip("\n"), _TEXT).split("\n"))),
+        message=_visible(message),
+        more=Markup("\n").join(map(_visible, cut("".join(more).strip("\n"), _TEXT).split("\n"))),
         is_example=dids > 1 and error is not None and error.msg is not None,
     )
 
 
-def _error_remarks(error: Failure | None, words: Words) -> list[Markup | str]:
+def _error_remarks(error: Failure | None, translate: Translations) -> list[Markup | str]:
     remarks: list[Markup | str] = []
     if error is not None:
-        remarks.append(_told(error.kind))
+        remarks.append(_visible(error.kind))
         if error.http_status is not None:
-            remarks.append(words("http_status", n=error.http_status))
+            remarks.append(translate("http_status", n=error.http_status))
         if error.reason:
-            remarks.append(Markup("{}: {}").format(words("platform_said"), _told(error.reason)))
+            remarks.append(
+                Markup("{}: {}").format(translate("platform_said"), _visible(error.reason))
+            )
     return remarks
 
 
-def _failed_tasks(review: Review, words: Words) -> Iterator[_Row]:
+def _failed_tasks(review: Review, translate: Translations) -> Iterator[_Row]:
     for run in review.failed_runs:
         yield _Row(
             kind="failed_tasks",
-            label=words.form("failed_tasks", 1),
-            names=[_told(run.task, 200)],
+            label=translate.form("failed_tasks", 1),
+            names=[_visible(run.task, 200)],
             dids=0,
             first="",
             place=0,
             since="",
-            remarks=[*_error_remarks(run.error, words), _told(run.host), _told(run.play)],
-            trouble=_trouble(run.error, "failed", 1, words),
+            remarks=[*_error_remarks(run.error, translate), _visible(run.host), _visible(run.play)],
+            trouble=_trouble(run.error, "failed", 1, translate),
         )
 
 
-def _unseen_row(unseen: Unseen, words: Words) -> _Row:
+def _unseen_row(unseen: Unseen, translate: Translations) -> _Row:
     return _Row(
         kind=unseen.why + ("_tasks" if unseen.dids is None else ""),
-        label=words.form(unseen.why + "_tasks", 1),
-        names=[_told(unseen.task, 200)],
+        label=translate.form(unseen.why + "_tasks", 1),
+        names=[_visible(unseen.task, 200)],
         dids=unseen.dids or 0,
         first="",
         place=0,
         since="",
-        remarks=[_told(unseen.host), _told(unseen.play), extent(unseen, words)],
-        trouble=_Trouble(words("why." + unseen.why), "", False),
+        remarks=[_visible(unseen.host), _visible(unseen.play), phrases.extent(unseen, translate)],
+        trouble=_Trouble(translate("why." + unseen.why), "", False),
     )

@@ -5,23 +5,36 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Writes the files of a review: all of them, each whole or not at all."""
+"""The files of a review: their content, and how they are written. All of them are, each whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import typing as t
 import uuid
+from collections.abc import Mapping
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
+from .html import page
+from .markdown import markdown
+from .model import Review
+from .translations import Translations
+
+
+def render(review: Review, translate: Translations) -> dict[str, str]:
+    """Return the files of a review by their names."""
+    return {
+        # As ASCII, so that no character of a value has an effect in a terminal or an editor.
+        "review.json": json.dumps(review.as_json(), indent=2, allow_nan=False) + "\n",
+        "review.md": markdown(review, translate),
+        "review.html": page(review, translate),
+    }
 
 
 def write(folder: str, files: Mapping[str, str]) -> None:
-    """Write files into a folder, which is made if it is missing. Raises C(OSError); then the old files are as they were.
+    """Write files into a folder, which is made if it is missing. Raises C(OSError); then the old files are unchanged.
 
-    Each is written beside its place under a name of its own and then takes the place, so a reader never meets half a file.
+    Each file is written under a temporary name and then renamed, so that nobody reads half a file.
     """
     os.makedirs(folder, exist_ok=True)
     parts: dict[str, str] = {}
@@ -45,5 +58,5 @@ def _write_new(path: str, text: str) -> None:
     with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
         file.flush()
-        # A disk that is full may say so only now.
+        # A full disk may be noticed only now.
         os.fsync(file.fileno())

@@ -5,13 +5,14 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The model of a review: what C(did) and C(dids) did or would do, in the order in which a person decides. All three files come from it."""
+"""The model of a review: what C(did) and C(dids) did or would do, in the order in which a person decides. All its files come from it."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
 import typing as t
+from collections.abc import Sequence
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import (
     BY_NAME,
@@ -19,15 +20,12 @@ from ansible_collections.nextbilling.did.plugins.module_utils._fields import (
     identity,
 )
 
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
-
-    Value = t.Union[str, int, float, bool, None, list[t.Union[str, int, float, bool, None]]]
+Value = t.Union[str, int, float, bool, None, list[t.Union[str, int, float, bool, None]]]
 
 SCHEMA_VERSION = 1
 
 # What a task's summary counts, in its order.
-COUNTED = (
+COUNTS = (
     "total",
     "create",
     "update",
@@ -41,7 +39,7 @@ COUNTED = (
 )
 ACTIONS = ("create", "update", "adopt")
 TROUBLES = ("unrecorded", "unknown", "failed", "not_attempted")
-# What a line of the review is about, in the order of the decisions that are asked for.
+# The kinds of lines of a review, in the order in which a person decides.
 KINDS = (*TROUBLES, "create", "adopt", "update")
 DECISION, CREATE, ROUTES, OTHER = "decision", "create", "routes", "other"
 SECTIONS = (DECISION, CREATE, ROUTES, OTHER)
@@ -66,7 +64,7 @@ class Change:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """What a task said went wrong, as its C(error) and C(msg) have it."""
+    """What went wrong, as C(error) and C(msg) of a result have it."""
 
     kind: str
     msg: str | None = None
@@ -107,8 +105,8 @@ class Entry:
         return ROUTES if any(change.routes for change in self.changes) else OTHER
 
     @property
-    def told(self) -> tuple[Change, ...]:
-        """Return the changes but for the number that a create or an adoption names: that one is the DID itself."""
+    def listed_changes(self) -> tuple[Change, ...]:
+        """Return the changes without the number that a create or an adoption names, as that is the DID itself."""
         if self.action not in ("create", "adopt"):
             return self.changes
         return tuple(
@@ -128,7 +126,7 @@ class Unlisted:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A task on a host, with one registry and one platform. C(counts) is null where a task failed before it could count."""
+    """A task on a host, with one registry and one platform. C(counts) is null if the task failed before it could count."""
 
     host: str
     play: str
@@ -146,7 +144,7 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Unseen:
-    """A task whose results a review cannot see, and why. C(dids) is null where it is not known how many DIDs they are about."""
+    """A task whose results a review cannot see, and why. C(dids) is null if it is not known how many DIDs they are about."""
 
     host: str
     play: str
@@ -161,7 +159,7 @@ class Unseen:
 
 @dataclasses.dataclass(frozen=True)
 class Repeated:
-    """A DID about which more than one result speaks."""
+    """A DID that more than one result is about."""
 
     did_number: str
     platform: str | None
@@ -170,7 +168,7 @@ class Repeated:
 
 @dataclasses.dataclass(frozen=True)
 class Review:
-    """All that a run of Ansible tells of DIDs."""
+    """What a run of Ansible did or would do about DIDs."""
 
     generated_at: str
     runs: tuple[Run, ...]
@@ -180,7 +178,7 @@ class Review:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether no task about DIDs was seen at all."""
+        """Tell whether no task about DIDs ran."""
         return not self.runs and not self.unseen
 
     @property
@@ -196,7 +194,7 @@ class Review:
         """Return the sums of what the tasks counted."""
         return {
             name: sum(run.counts[name] for run in self.runs if run.counts is not None)
-            for name in COUNTED
+            for name in COUNTS
         }
 
     @property
@@ -205,11 +203,11 @@ class Review:
         return sum(run.counts is None for run in self.runs)
 
     def unseen_dids(self, why: str) -> int:
-        """Return how many DIDs are known to be hidden for a reason."""
+        """Return how many DIDs are known to be unseen for a reason."""
         return sum(unseen.dids or 0 for unseen in self.unseen if unseen.why == why)
 
     def unseen_tasks(self, why: str) -> int:
-        """Return how many results are hidden of which it is not known how many DIDs they are about."""
+        """Return how many unseen results are about an unknown number of DIDs."""
         return sum(
             unseen.results for unseen in self.unseen if unseen.why == why and unseen.dids is None
         )
@@ -231,8 +229,8 @@ class Review:
 
     @property
     def failed_runs(self) -> tuple[Run, ...]:
-        """Return the tasks whose error is more than that of one of their DIDs, which the DID tells already."""
-        told = {
+        """Return the tasks whose error is not also that of one of their DIDs."""
+        reported = {
             (entry.run, entry.error.kind, entry.error.did_number, entry.error.record_id)
             for entry in self.entries
             if entry.error is not None
@@ -241,12 +239,12 @@ class Review:
             run
             for number, run in enumerate(self.runs)
             if run.error is not None
-            and (number, run.error.kind, run.error.did_number, run.error.record_id) not in told
+            and (number, run.error.kind, run.error.did_number, run.error.record_id) not in reported
         )
 
     @property
     def repeated(self) -> tuple[Repeated, ...]:
-        """Return the DIDs about which more than one result speaks, by their numbers."""
+        """Return the DIDs that more than one result is about, by their numbers."""
         named = collections.Counter(
             (
                 self.runs[entry.run].platform,
@@ -299,12 +297,12 @@ def _entry_as_json(entry: Entry) -> dict[str, t.Any]:
     }
 
 
-def ordered(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """Put what needs a decision first, then creates, then changes of where calls go, then the rest; by task and number within."""
-    return tuple(sorted(entries, key=_place))
+def sort_entries(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Sort entries: what needs a decision, creates, changes of where calls go, the rest; each part by task and number."""
+    return tuple(sorted(entries, key=_sort_key))
 
 
-def _place(entry: Entry) -> tuple[t.Any, ...]:
+def _sort_key(entry: Entry) -> tuple[t.Any, ...]:
     number = entry.did_number or ""
     digits = identity(number)
     return (
@@ -328,7 +326,7 @@ class Line:
 
     @property
     def first(self) -> Entry:
-        """Return the first DID, which speaks for all of them."""
+        """Return the first DID, which represents all of them."""
         return self.entries[0]
 
     @property
@@ -344,10 +342,10 @@ class Line:
 
 
 def fold(entries: Sequence[Entry]) -> list[Line]:
-    """Fold neighbours that say the same about contiguous numbers. The entries come in the order of the review."""
+    """Fold neighbours with contiguous numbers and equal content. The entries come in the order of the review."""
     lines: list[list[Entry]] = []
     for entry in entries:
-        if lines and _continues(lines[-1][-1], entry) and _sense(lines[-1][0]) == _sense(entry):
+        if lines and _continues(lines[-1][-1], entry) and _content(lines[-1][0]) == _content(entry):
             lines[-1].append(entry)
         else:
             lines.append([entry])
@@ -368,14 +366,14 @@ def _continues(one: Entry, other: Entry) -> bool:
     )
 
 
-def _sense(entry: Entry) -> tuple[t.Any, ...]:
-    """Return what must be equal for two DIDs to share a line: everything but which DID it is, and when it was last applied."""
+def _content(entry: Entry) -> tuple[t.Any, ...]:
+    """Return what is equal for two DIDs that share a line: all but which DID it is, and when it was last applied."""
     error = entry.error
     return (
         entry.run,
         entry.outcome,
         entry.action,
-        repr(entry.told),
+        repr(entry.listed_changes),
         entry.before_confirmed_at is None,
         (
             None
@@ -383,17 +381,17 @@ def _sense(entry: Entry) -> tuple[t.Any, ...]:
             else (
                 error.kind,
                 error.http_status,
-                _impersonal(error.reason, entry),
-                _impersonal(error.msg, entry),
+                _without_names(error.reason, entry),
+                _without_names(error.msg, entry),
             )
         ),
     )
 
 
-def _impersonal(text: str | None, entry: Entry) -> str | None:
+def _without_names(text: str | None, entry: Entry) -> str | None:
     """Return a message without the DID and the attempt that it names, so that equal messages about different DIDs are equal."""
     for name in (
-        # First, as its digits may hold a short number.
+        # The attempt comes first, as its digits may hold a short number.
         None if entry.error is None else entry.error.attempt,
         entry.did_number,
         None if entry.did_number is None else identity(entry.did_number),

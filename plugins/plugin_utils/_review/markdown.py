@@ -1,0 +1,232 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The review as Markdown, for a comment on a pull request or a step's summary."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator, Sequence
+
+from . import phrases
+from .escape import code_block, code_span, has_right_to_left
+from .model import DECISION, SECTIONS, TROUBLES, Change, Failure, Line, Review, Run, Unseen, fold
+from .translations import REVIEW_ORDER, Translations, tense
+
+# GitHub takes 65,536 characters for a comment. They are counted here as UTF-16 has them, which is the strictest way.
+LIMIT = 65_000
+# The most characters of a value and of a message. The last limit is for a review that does not fit otherwise.
+_VALUE, _MESSAGE, _SHORT_MESSAGE = 300, 4_000, 160
+# The most characters about tasks in a review that does not fit otherwise.
+_RUNS_LIMIT = 12_000
+# The characters that each section has for itself, whatever those before it need.
+_SHARE = 8_000
+# Room for the note on what was left out of a section.
+_NOTE = 300
+
+
+class _Section(t.NamedTuple):
+    """A part of the review: a heading with its count, and items, each with the number of DIDs that it is about."""
+
+    heading: str
+    items: Sequence[tuple[int, str]]
+
+    @property
+    def length(self) -> int:
+        """Return how long all the items are."""
+        return sum(_length(item) + 1 for _dids, item in self.items)
+
+
+def markdown(review: Review, translate: Translations) -> str:
+    """Return the review as Markdown that is shorter than LIMIT. Details are left out for that, counts never."""
+    whole = _Writer(review, translate, _MESSAGE).whole()
+    return whole if _length(whole) < LIMIT else _Writer(review, translate, _SHORT_MESSAGE).short()
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+class _Writer:
+    def __init__(self, review: Review, translate: Translations, message_limit: int) -> None:
+        self._review = review
+        self._translate = translate
+        self._message_limit = message_limit
+
+    def whole(self) -> str:
+        """Return all of it."""
+        text = self._head(list(map(self._run, self._review.runs)))
+        for section in self._sections():
+            text += f"\n{section.heading}\n\n"
+            text += "".join(f"{item}\n" for _dids, item in section.items)
+        return text
+
+    def short(self) -> str:
+        """Return as much of it as fits. A section's heading and its count are never left out."""
+        sections = list(self._sections())
+        text = self._head(self._some_runs()) + f"\n{self._translate('cut_messages')}\n"
+        left = LIMIT - _length(text) - sum(_length(part.heading) + _NOTE for part in sections)
+        for place, section in enumerate(sections):
+            kept = sum(min(_SHARE, part.length) for part in sections[place + 1 :])
+            text += f"\n{section.heading}\n\n"
+            for number, (_dids, item) in enumerate(section.items):
+                if left - _length(item) - 1 < kept:
+                    text += self._left_out(section.items[number:])
+                    break
+                left -= _length(item) + 1
+                text += f"{item}\n"
+        return text
+
+    def _left_out(self, items: Sequence[tuple[int, str]]) -> str:
+        translate = self._translate
+        dids = translate.count("dids", sum(dids for dids, _item in items))
+        return (
+            f"- … {translate('cut_lines', lines=translate.count('lines', len(items)), dids=dids)}\n"
+        )
+
+    def _head(self, runs: list[str]) -> str:
+        review, translate = self._review, self._translate
+        mode = review.mode
+        counts = [
+            f"**{translate.number(number)}** {translate.kind(key, mode, number)}"
+            for key, number in phrases.tally(review, REVIEW_ORDER).items()
+            if number
+        ]
+        total = translate("of_total", total=translate.count("dids", review.counts["total"]))
+        lines = [
+            f"## {translate('title')}: {translate('headline.' + mode)}",
+            "",
+            f"{' · '.join(counts) or translate('nothing')} ({total})",
+            "",
+            f"{translate('mode.' + mode)}. {translate('before_note')}",
+            "",
+            *runs,
+        ]
+        if not (review.entries or review.pending):
+            lines += ["", translate("nothing_here")]
+        return "\n".join(lines) + "\n"
+
+    def _some_runs(self) -> list[str]:
+        lines: list[str] = []
+        left = _RUNS_LIMIT
+        for run in self._review.runs:
+            line = self._run(run)
+            left -= _length(line) + 1
+            if left < 0:
+                rest = self._translate.count("tasks", len(self._review.runs) - len(lines))
+                return [*lines, f"- … {self._translate('cut_runs', tasks=rest)}"]
+            lines.append(line)
+        return lines
+
+    def _run(self, run: Run) -> str:
+        translate = self._translate
+        parts = [
+            f"**{translate('tag.check' if run.check_mode else 'tag.apply')}**",
+            self._place(run),
+        ]
+        parts += [
+            f"{translate(key)} {code_span(text, _VALUE)}" for key, text in phrases.provenance(run)
+        ]
+        if run.counts is not None:
+            parts.append(translate.count("dids", run.counts["total"]))
+        line = "- " + " · ".join(parts)
+        return line if run.backoff is None else f"{line}\n  {translate('backoff', **run.backoff)}"
+
+    def _place(self, seen: Run | Unseen) -> str:
+        return " › ".join(code_span(text, 100) for text in (seen.play, seen.task, seen.host))
+
+    def _sections(self) -> Iterator[_Section]:
+        for section in (*map(self._section, SECTIONS), self._unlisted(), self._repeated()):
+            if section.items:
+                yield section
+
+    def _section(self, section_name: str) -> _Section:
+        review, translate = self._review, self._translate
+        entries = [entry for entry in review.entries if entry.section == section_name]
+        items = [(len(line.entries), self._line(line)) for line in fold(entries)]
+        heading = f"### {translate(section_name)}: {translate.count('dids', len(entries))}"
+        if section_name == DECISION:
+            tasks = [
+                *((0, self._failed(run)) for run in review.failed_runs),
+                *((unseen.dids or 0, self._unseen(unseen)) for unseen in review.unseen),
+            ]
+            heading += f", {translate.count('tasks', len(tasks))}" if tasks else ""
+            items = [*tasks, *items]
+        return _Section(heading, items)
+
+    def _line(self, line: Line) -> str:
+        translate, first = self._translate, line.first
+        number = " – ".join(code_span(text, _VALUE) for text in phrases.line_names(line, translate))
+        content = "; ".join(map(self._change, first.listed_changes)) or self._no_changes(line)
+        dids = translate.count("dids", len(line.entries)) if len(line.entries) > 1 else ""
+        parts = [", ".join(filter(None, (content, dids))), phrases.since(line, translate)]
+        if phrases.source_range(line):
+            parts.append(code_span(phrases.source_range(line), _VALUE))
+        kind = translate.kind(first.kind, tense(first.outcome))
+        text = f"- {number}: **{kind}** " + " · ".join(filter(None, parts))
+        if first.kind in TROUBLES:
+            text += self._trouble(first.error, first.kind, len(line.entries))
+        return text
+
+    def _no_changes(self, line: Line) -> str:
+        return self._translate("no_difference") if line.first.kind == "update" else ""
+
+    def _change(self, change: Change) -> str:
+        before, after = (code_span(text, _VALUE, unlike) for text, unlike in phrases.sides(change))
+        if change.before is None:
+            return f"{change.field} {after}"
+        if has_right_to_left(before + after):
+            # Words keep their places. An arrow between two such texts does not.
+            return f"{change.field} {self._translate('from_to', before=before, after=after)}"
+        return f"{change.field} {before} → {after}"
+
+    def _trouble(self, error: Failure | None, kind: str, dids: int) -> str:
+        """Return the rest of an item of a list that is about a trouble: error and message."""
+        translate = self._translate
+        text = "".join(f" · {part}" for part in self._error_parts(error))
+        message = phrases.failure_message(error, kind, translate)
+        if dids > 1 and error is not None and error.msg is not None:
+            text += f"\n  {translate('message_of_first')}"
+        return f"{text}\n{code_block(message, '  ', self._message_limit)}" if message else text
+
+    def _error_parts(self, error: Failure | None) -> Iterator[str]:
+        if error is None:
+            return
+        yield code_span(error.kind, _VALUE)
+        if error.http_status is not None:
+            yield self._translate("http_status", n=error.http_status)
+        if error.reason:
+            yield f"{self._translate('platform_said')} {code_span(error.reason, _VALUE)}"
+
+    def _failed(self, run: Run) -> str:
+        return (
+            f"- {self._place(run)} **{self._translate.form('failed_tasks', 1)}**"
+            + self._trouble(run.error, "failed", 1)
+        )
+
+    def _unseen(self, unseen: Unseen) -> str:
+        translate = self._translate
+        kind = translate.form(unseen.why + "_tasks", 1)
+        text = f"- {self._place(unseen)} **{kind}**, {phrases.extent(unseen, translate)}"
+        return f"{text}. {translate('why.' + unseen.why)}"
+
+    def _unlisted(self) -> _Section:
+        translate, unlisted = self._translate, self._review.unlisted
+        heading = f"### {translate('unlisted_heading')}: {translate.count('dids', len(unlisted))}"
+        return _Section(
+            heading,
+            [(1, f"- {code_span(phrases.did_name(one, translate), _VALUE)}") for one in unlisted],
+        )
+
+    def _repeated(self) -> _Section:
+        translate, repeated = self._translate, self._review.repeated
+        heading = f"### {translate('repeated_heading')}: {translate.count('dids', len(repeated))}"
+        items = [
+            (1, f"- {code_span(one.did_number, _VALUE)}: {translate('times', n=one.times)}")
+            for one in repeated
+        ]
+        return _Section(heading, [(0, translate("repeated") + "\n"), *items] if items else [])

@@ -1,0 +1,152 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The phrases that all forms of a review share: counts, names, values, times."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import look_alikes
+
+from .model import (
+    MIXED,
+    NO_LOG,
+    NOT_AWAITED,
+    Change,
+    Entry,
+    Failure,
+    Line,
+    Review,
+    Run,
+    Unlisted,
+    Unseen,
+    Value,
+)
+from .translations import CLOSING_ORDER, Translations
+
+
+def tally(review: Review, order: Sequence[str]) -> dict[str, int]:
+    """Return every count of a review but the total, in the given order."""
+    counts = {
+        **review.counts,
+        "failed_tasks": review.failed_tasks,
+        NO_LOG: review.unseen_dids(NO_LOG),
+        NOT_AWAITED: review.unseen_dids(NOT_AWAITED),
+        "no_log_tasks": review.unseen_tasks(NO_LOG),
+        "async_tasks": review.unseen_tasks(NOT_AWAITED),
+    }
+    return {key: counts[key] for key in order}
+
+
+def closing_line(review: Review, translate: Translations, page: str | None) -> str:
+    """Return the line that is printed at the end. C(page): the path of the page, null if it could not be written."""
+    counts = [
+        f"{number} {translate.kind(key, MIXED, number)}"
+        for key, number in tally(review, CLOSING_ORDER).items()
+        if number
+    ]
+    line = f"DIDs: {', '.join(counts) or translate('nothing')}"
+    return line if page is None else f"{line} → {page}"
+
+
+def display_value(change: Change, value: Value) -> str:
+    """Return a value of a field as a person reads it; an empty text if it is not known."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_scalar, value)) + "]"
+    return _scalar(BY_NAME[change.field].kind.show(value))
+
+
+class Side(t.NamedTuple):
+    """A value before or after, as a person reads it. C(unlike): positions at which it only looks like the other one."""
+
+    text: str
+    unlike: frozenset[int]
+
+
+def sides(change: Change) -> tuple[Side, Side]:
+    """Return both values of a change."""
+    before, after = display_value(change, change.before), display_value(change, change.after)
+    unlike_before, unlike_after = look_alikes(before, after)
+    return Side(before, unlike_before), Side(after, unlike_after)
+
+
+def _scalar(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def did_name(entry: Entry | Unlisted, translate: Translations) -> str:
+    """Return what a DID is called."""
+    if entry.did_number:
+        return entry.did_number
+    return (
+        translate("nameless")
+        if entry.record_id is None
+        else translate("record", id=entry.record_id)
+    )
+
+
+def line_names(line: Line, translate: Translations) -> tuple[str, ...]:
+    """Return the first and the last name of a line, or the only one."""
+    ends = (line.first,) if len(line.entries) == 1 else (line.first, line.last)
+    return tuple(did_name(entry, translate) for entry in ends)
+
+
+def source_range(line: Line) -> str:
+    """Return where the lists have the DIDs of a line; an empty text if that is not known."""
+    ends = [entry.source for entry in line.entries if entry.source]
+    if not ends:
+        return ""
+    return ends[0] if ends[0] == ends[-1] else f"{ends[0]} – {ends[-1]}"
+
+
+def display_time(time: str) -> str:
+    """Return a time of the model as a person reads it: to the minute, in UTC."""
+    return f"{time[:10]} {time[11:16]} UTC"
+
+
+def since(line: Line, translate: Translations) -> str:
+    """Return when the values before an edit were applied, or that they never were; an empty text for other lines."""
+    if line.first.kind not in ("update", "adopt"):
+        return ""
+    if line.known_since is None:
+        known = any(change.before is not None for change in line.first.changes)
+        return translate("recorded" if known else "never_applied")
+    first, last = map(display_time, line.known_since)
+    return f"{translate('last_applied')} " + (first if first == last else f"{first[:-4]} – {last}")
+
+
+def provenance(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield the names and the values of what a task's plan was made against. A failure may have none of them."""
+    facts = {
+        "platform": run.platform,
+        "registry": run.registry_id,
+        "location": run.registry_location,
+        "checksum": run.plan_checksum,
+    }
+    yield from ((key, text) for key, text in facts.items() if text is not None)
+
+
+def extent(unseen: Unseen, translate: Translations) -> str:
+    """Return how many DIDs a task is about that a review cannot see."""
+    if unseen.dids is None:
+        text = f"{translate.count('results', unseen.results)}, {translate('uncounted')}"
+    else:
+        text = translate.count("dids", unseen.dids)
+    return f"{text}, {translate('of_which_failed', n=unseen.failed)}" if unseen.failed else text
+
+
+def failure_message(error: Failure | None, kind: str, translate: Translations) -> str:
+    """Return the message of a trouble: the module's own, or what is known if it gave none."""
+    if error is not None and error.msg is not None:
+        return error.msg
+    key = f"why.{kind if error is None else error.kind}"
+    return translate(key) if key in translate else ""
