@@ -23,7 +23,7 @@ from ansible_collections.nextbilling.did.tests.support.waiting import until
 @pytest.mark.parametrize(
     ("moment", "seen"),
     [
-        ("kill at _send", 0),
+        ("kill at send", 0),
         ("while it waits", 1),
         ("kill at confirm", 1),
     ],

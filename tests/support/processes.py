@@ -19,7 +19,7 @@ from ansible_collections.nextbilling.did.tests.support.modules import Result, Ru
 from ansible_collections.nextbilling.did.tests.support.waiting import PATIENCE, until
 
 # Runs a module with the parameters of a file. The second argument may say what happens at the call of which method, and from the
-# how manieth call on: "_send" is the request, and of the journal "claim" writes the intent, "is_claim_valid" is the last check before
+# how manieth call on: "send" is the request, and of the journal "claim" writes the intent, "is_claim_valid" is the last check before
 # the first byte, "confirm" writes the id.
 _PROGRAM = """
 import os, resource, signal, sys
@@ -46,7 +46,7 @@ what, _, moment = sys.argv[2].partition(" at ")
 moment, _, count = moment.partition(" ")
 calls = []
 if what:
-    owner = Client if moment == "_send" else Journal
+    owner = Transport if moment == "send" else Journal
     original = getattr(owner, moment)
     def happening(self, *arguments, **options):
         calls.append(moment)

@@ -33,10 +33,10 @@ _IDLE_LIMIT = 1.0
 class SharedState:
     """What all clients of a run share.
 
-    C(reuse_connections): whether a connection may serve more than one request. It may not once a request was lost on one that
-    had, or something came on one that was no answer: where that happens once, it happens again.
+    C(reuse_connections): whether a connection may serve more than one request. It is false once a request was lost on a reused
+    connection, or data that is no answer came on one: where that happens once, it happens again.
 
-    :param secrets: all of the run. What the platform says of one DID must not hold another's.
+    :param secrets: all of the run. What the platform says of one DID must not contain a secret of another.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -85,7 +85,7 @@ class Client:
         before_send: Callable[[float], None],
     ) -> Outcome:
         exchange = self._exchange = Exchange(self._connection.timeout, before_send)
-        # A connection that lay idle may have been closed by the server just now: a request lost to that would be an unknown one.
+        # The server may be closing a connection that lay idle. The outcome of a request lost to that would be unknown.
         if time.monotonic() > self._reuse_until or not self._shared.reuse_connections:
             self.close()
         answer = None
@@ -98,8 +98,9 @@ class Client:
                 answer = transport.send(exchange, method, record_id, body)
             request = SentRequest(self._connection.api_url, transport.path(record_id), record_id)
             outcome = interpret(answer, request, self._shared.secrets.sanitize)
-        except ImportError:
-            raise  # no state of the network
+        except ImportError:  # a library is broken: that is no state of the network
+            self.close()
+            raise
         except Exception as error:  # pylint: disable=broad-exception-caught  # it may hold the URL
             outcome = self._failure(error)
         if self._transport is not None:
@@ -116,7 +117,7 @@ class Client:
     def _keep_or_close(
         self, transport: Transport, exchange: Exchange, answer: Answer | None, outcome: Outcome
     ) -> None:
-        """Keep the connection if that is safe. What still comes on it must not be taken for the answer to the next request."""
+        """Keep the connection if that is safe. Late data on it must not be taken for the answer to the next request."""
         lost = exchange.bytes_sent and (answer is None or answer.problem != "")
         trailing_data = answer is not None and answer.problem == TRAILING_DATA
         if exchange.unexpected_data or trailing_data or (lost and transport.requests_answered):
