@@ -43,7 +43,8 @@ class Move(t.NamedTuple):
 
     def dump(self) -> str:
         """Return the move as it is stored."""
-        return json.dumps(self._asdict(), separators=(",", ":"))
+        names = ("token", "source", "target", "host", "at")
+        return json.dumps(dict(zip(names, self)), separators=(",", ":"))
 
 
 def _shown(location: str) -> str:
