@@ -18,11 +18,8 @@ nothing is saved there.
 from __future__ import annotations
 
 import sys
-import typing as t
 import zipimport
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from types import CodeType
+from types import CodeType
 
 
 class Importer(zipimport.zipimporter):

@@ -12,11 +12,8 @@ from __future__ import annotations
 import base64
 import html
 import re
-import typing as t
+from collections.abc import Callable, Iterator
 from urllib.parse import unquote
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterator
 
 _MAX_LAYERS = 4
 _MAX_DECODINGS = 1000

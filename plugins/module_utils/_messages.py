@@ -10,18 +10,13 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Sequence
 
 from . import _errors
 from ._errors import Conflict, DidError, PlanChanged, RegistryBusy, Unrecorded
-from ._model import CREATE
-from ._platform.outcome import NOT_APPLIED
+from ._model import CREATE, Claim, Desired, Plan, Record, Wanted
+from ._platform.outcome import NOT_APPLIED, Outcome
 from ._snippets import RECORD_ID, Target, render_play
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
-
-    from ._model import Claim, Desired, Plan, Record, Wanted
-    from ._platform.outcome import Outcome
 
 # By the kind of an outcome.
 _ERRORS: dict[str, tuple[type[DidError], str]] = {

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import time
 import typing as t
+from collections.abc import Mapping
 
 from ._errors import DidError
 from ._fields import identity, mask_secrets
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
 
 # The actions of a plan.
 CREATE = "create"

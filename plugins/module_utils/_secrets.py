@@ -12,12 +12,9 @@ from __future__ import annotations
 import array
 import hmac
 import threading
-import typing as t
 import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 MASK = "***"
 MASK_AS_APPLIED = f"{MASK} (as last applied)"

@@ -19,13 +19,14 @@ from ansible_collections.nextbilling.did.tests.support.modules import Result, Ru
 from ansible_collections.nextbilling.did.tests.support.waiting import PATIENCE, until
 
 # Runs a module with the parameters of a file. The second argument may say what happens at the call of which method, and from the
-# how manieth call on: "send" is the request, and of the journal "claim" writes the intent, "is_claim_valid" is the last check before
-# the first byte, "confirm" writes the id.
+# how manieth call on: "send" is the request, "find_many" reads the registry, "claim" writes the intent, "is_claim_valid" is the last
+# check before the first byte, "confirm" writes the id.
 _PROGRAM = """
 import os, resource, signal, sys
 from ansible.module_utils import basic
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.transport import Transport
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
 
 def kill(journal):
@@ -46,7 +47,7 @@ what, _, moment = sys.argv[2].partition(" at ")
 moment, _, count = moment.partition(" ")
 calls = []
 if what:
-    owner = Transport if moment == "send" else Journal
+    owner = next(kind for kind in (Transport, Registry, Journal) if hasattr(kind, moment))
     original = getattr(owner, moment)
     def happening(self, *arguments, **options):
         calls.append(moment)

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import time
 import typing as t
+from collections.abc import Callable, Sequence
 
 from .._errors import RegistryBusy
 from .._messages import claim_held
-from .._model import FORGOTTEN, Claim, Correction
+from .._model import FORGOTTEN, Claim, Correction, Found
 from .._planning.corrections import (
     Contradiction,
     Decision,
@@ -29,9 +30,6 @@ from .._planning.corrections import (
 from .._registry.claims import find_unclaimed
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Sequence
-
-    from .._model import Found
     from .._registry.registry import Registry
 
 

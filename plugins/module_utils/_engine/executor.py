@@ -17,26 +17,34 @@ import contextlib
 import random
 import time
 import typing as t
+from collections.abc import Callable, Sequence
 
 from .. import _messages
 from .._errors import DidError, RegistryBusy, RegistryMismatch, defect
 from .._fields import with_fingerprints
-from .._model import ADOPT, NONE, UPDATE, Intent, RunResult, timestamp
-from .._platform.outcome import NOT_APPLIED
+from .._model import (
+    ADOPT,
+    NONE,
+    UPDATE,
+    Claim,
+    Found,
+    Intent,
+    Job,
+    Plan,
+    Record,
+    RunResult,
+    timestamp,
+)
+from .._platform.outcome import NOT_APPLIED, Outcome
 from .._registry.claims import FIRST_PAUSE, LONGEST_PAUSE, live_claim, poll_delay
 from .._registry.journal import LateAnswer
 from .progress import Execution, Progress
-from .sender import Crash, InlineSender, Request, ThreadedSender, is_applied
+from .sender import Answer, Crash, InlineSender, Request, ThreadedSender, is_applied
 from .throttle import ConcurrencyLimit, Pacing, Schedule
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Sequence
-
-    from .._model import Claim, Found, Job, Plan, Record
     from .._platform.client import Client
-    from .._platform.outcome import Outcome
     from .planner import Planner
-    from .sender import Answer
 
 # What a claim lasts beyond the request's timeout, in seconds.
 _LEASE_MARGIN = 30.0

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import time
 import typing as t
+from collections.abc import Callable, Sequence
 
 from .._errors import DidError, Interrupted, UnknownOutcome
-from .._model import Claim, Desired, Job, Policy
+from .._model import Claim, Desired, Found, Job, Policy
 from .._planning.decide import decide
 from .._registry.claims import find_unclaimed
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Sequence
-
-    from .._model import Found
     from .._platform.connection import Connection
     from .._registry.registry import Registry
     from .._secrets import Fingerprints

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import importlib.util
 import typing as t
+from collections.abc import Iterable, Sequence
 
 from .._errors import DidError, InvalidParameter, Unreachable
 from .._fields import identity
-from .._model import CREATE
+from .._model import CREATE, Job, Plan
 from .._platform.body import encode
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterable, Sequence
-
-    from .._model import Job, Plan
     from .._registry.registry import Registry
 
 # ITU-T E.164, 6.2.1

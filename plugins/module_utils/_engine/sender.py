@@ -13,13 +13,12 @@ import contextlib
 import queue
 import threading
 import typing as t
+from collections.abc import Callable
 
 from .._errors import DidError
 from .._platform.outcome import APPLIED, NotPermitted, Outcome
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable
-
     from .._platform.client import Client
     from .._registry.journal import Journal
 

@@ -15,9 +15,7 @@ import itertools
 import random
 import time
 import typing as t
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterable
+from collections.abc import Iterable
 
 # So many requests in a row must not be refused before one more is sent at once.
 _SUCCESSES = 20

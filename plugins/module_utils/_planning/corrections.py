@@ -11,16 +11,22 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections.abc import Sequence
 
 from .._errors import Conflict, RegistryBusy
 from .._fields import identity, is_same, mask_secrets
-from .._model import CONFIRMED, FORGOTTEN, RECORDED, UNKNOWN, Correction, Forgotten, Holding, Record
+from .._model import (
+    CONFIRMED,
+    FORGOTTEN,
+    RECORDED,
+    UNKNOWN,
+    Correction,
+    Forgotten,
+    Found,
+    Holding,
+    Record,
+)
 from .._registry.claims import end_of, live_claim
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
-
-    from .._model import Found
 
 
 class Statement(t.NamedTuple):

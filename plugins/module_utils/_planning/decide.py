@@ -13,12 +13,20 @@ import typing as t
 
 from .._errors import Conflict, UnknownOutcome
 from .._fields import BY_NAME, is_same, mask_secrets
-from .._model import ADOPT, CONFIRMED, CREATE, NONE, UNKNOWN, UPDATE, Change, Desired, Plan, Policy
-from .._secrets import MASK, MASK_AS_APPLIED, MASK_NEW, MASK_OF_OTHER_KEY
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .._model import Record
-    from .._secrets import Fingerprints
+from .._model import (
+    ADOPT,
+    CONFIRMED,
+    CREATE,
+    NONE,
+    UNKNOWN,
+    UPDATE,
+    Change,
+    Desired,
+    Plan,
+    Policy,
+    Record,
+)
+from .._secrets import MASK, MASK_AS_APPLIED, MASK_NEW, MASK_OF_OTHER_KEY, Fingerprints
 
 _SAME, _DIFFERENT, _UNCHECKABLE = "same", "different", "uncheckable"
 # How a secret is shown that was compared.

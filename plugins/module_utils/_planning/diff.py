@@ -11,16 +11,12 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections.abc import Collection, Mapping
 
 from .._fields import BY_NAME
-from .._model import ADOPT, CREATE
+from .._model import ADOPT, CREATE, Plan
 from .._secrets import MASK
 from .visible import look_alikes, pieces
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Collection, Mapping
-
-    from .._model import Plan
 
 # Beside a field that an edit sends although it is as last applied.
 _RESENT = "  # sent again"

@@ -10,11 +10,8 @@
 from __future__ import annotations
 
 import difflib
-import typing as t
 import unicodedata
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator
 
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Characters that Unicode calls printable and that show nothing: fillers, joiners and variation selectors.

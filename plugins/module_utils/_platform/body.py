@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections.abc import Mapping
 
 from .._errors import InvalidParameter
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
 
 BODY_LIMIT = 128_000
 """Bytes; the vendor's error page: 413 for a body over 128 kB."""

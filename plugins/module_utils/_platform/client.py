@@ -14,7 +14,7 @@ C(requests) and C(urllib3) carry the URL, and with it the API token and key: non
 from __future__ import annotations
 
 import time
-import typing as t
+from collections.abc import Callable, Iterable
 
 from .._secrets import SecretIndex
 from .answers import TRAILING_DATA, Answer
@@ -23,9 +23,6 @@ from .outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
 from .responses import SentRequest, interpret
 from .transport import Exchange, Transport
 from .transport_errors import UnusableConnection, describe
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterable
 
 _IDLE_LIMIT = 1.0
 

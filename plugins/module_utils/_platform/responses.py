@@ -17,15 +17,13 @@ import json
 import re
 import time
 import typing as t
+from collections.abc import Callable, Iterator
 from urllib.parse import unquote, urlsplit
 
 from .._decoding import unescape_layers
 from .answers import TRUNCATED, Answer
 from .connection import authority
 from .outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterator
 
 _ID_LIMIT = 2**63 - 1
 

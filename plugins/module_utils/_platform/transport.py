@@ -21,14 +21,12 @@ import socket
 import ssl
 import time
 import typing as t
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
 from .answers import ANSWER_LIMIT, Answer, read_answer
 from .connection import Connection, is_loopback, request_path
 from .transport_errors import InvalidProxy, MissingCertificates, RemoteProxy, UnusableConnection
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Mapping
 
 _HEADERS = {
     "User-Agent": "nextbilling.did",

@@ -18,12 +18,11 @@ import http.client
 import socket
 import ssl
 import typing as t
+from collections.abc import Iterator, Mapping, Sequence
 
 from .outcome import NotPermitted
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterator, Mapping, Sequence
-
     from .connection import Connection
 
 

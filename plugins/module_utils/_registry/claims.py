@@ -12,13 +12,11 @@ from __future__ import annotations
 import math
 import time
 import typing as t
+from collections.abc import Callable, Sequence
 
-from .._model import Wanted
+from .._model import Claim, Found, Wanted
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Sequence
-
-    from .._model import Claim, Found
     from .registry import Registry
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0

@@ -10,16 +10,14 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Sequence
 
-from .._model import timestamp
+from .._model import Correction, Record, timestamp
 from .history import write_history
 from .records import confirmed_record, insert_confirmed, new_key, record_state
 from .transactions import StaleRecord
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
-
-    from .._model import Correction, Record
     from .backends.interface import Transaction
 
 

@@ -13,13 +13,12 @@ import functools
 import os
 import socket
 import typing as t
+from collections.abc import Mapping
 
 from .._model import timestamp
 from .records import dump, insert, new_key
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
-
     from .backends.interface import Transaction
 
 

@@ -9,15 +9,10 @@
 
 from __future__ import annotations
 
-import typing as t
+from collections.abc import Mapping
 
 from .._errors import RegistryMismatch, RegistryUnavailable
-from .backends.interface import RESTORE
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
-
-    from .backends.interface import Database
+from .backends.interface import RESTORE, Database
 
 
 def read_meta(database: Database) -> dict[str, str]:

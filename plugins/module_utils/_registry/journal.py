@@ -11,24 +11,17 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
+from collections.abc import Iterator, Mapping, Sequence
 
 from .._errors import DidError, RegistryBusy
-from .._model import UNCERTAIN, UNKNOWN, timestamp
+from .._model import UNCERTAIN, UNKNOWN, Correction, Intent, Record, timestamp
 from .answers import CLEAR_CLAIM, Answer, apply_answer, end_claim, write_answer
-from .backends.interface import Collision, CommitUnknown
+from .backends.interface import Collision, CommitUnknown, Transaction
 from .corrections import write_corrections
 from .history import actor
 from .moves import why_not_in_use
-from .records import dump, insert, insert_number, new_key, record_state
-from .transactions import StaleRecord
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from .._model import Correction, Intent, Record
-    from .backends.interface import Transaction
-    from .records import RecordReader
-    from .transactions import Transactions
+from .records import RecordReader, dump, insert, insert_number, new_key, record_state
+from .transactions import StaleRecord, Transactions
 
 
 class LateAnswer(Exception):

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import json
 import typing as t
+from collections.abc import Mapping
 
 from .._errors import RegistryMismatch
 from .location import may_be_shown
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
 
 # Rows of the table meta. The value is a C(Move).
 MOVING, MOVED, ARRIVING, ARRIVED = MARKS = ("moving", "moved", "arriving", "arrived")
@@ -43,7 +41,8 @@ class Move(t.NamedTuple):
 
     def dump(self) -> str:
         """Return the move as it is stored."""
-        return json.dumps(self._asdict(), separators=(",", ":"))
+        names = ("token", "source", "target", "host", "at")
+        return json.dumps(dict(zip(names, self)), separators=(",", ":"))
 
 
 def _shown(location: str) -> str:

@@ -9,19 +9,13 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from .._errors import RegistryMismatch
-from .backends.interface import RESTORE, NoRegistry
-from .backends.schema import SCHEMA
+from .backends.interface import RESTORE, Backend, Database, NoRegistry
+from .backends.schema import SCHEMA, Schema
 from .identity import check_id, check_schema, read_meta
 from .location import is_database
 from .moves import ARRIVING, check_in_use
 from .registry import Registry
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .backends.interface import Backend, Database
-    from .backends.schema import Schema
 
 
 def backend_at(location: str, password: str | None = None, schema: Schema = SCHEMA) -> Backend:

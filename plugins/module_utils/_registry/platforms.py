@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections.abc import Sequence
 
 from .._errors import RegistryMismatch
 from .._snippets import PLATFORM, render_play
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
-
     from .backends.interface import Database
 
 # How many platforms a message names.

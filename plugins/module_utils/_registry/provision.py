@@ -14,17 +14,13 @@ import typing as t
 
 from .._errors import RegistryMismatch, RegistryUnavailable
 from .._model import timestamp
-from .backends.interface import RESTORE, Collision
-from .backends.schema import SCHEMA
+from .backends.interface import RESTORE, Backend, Collision, Database
+from .backends.schema import SCHEMA, Schema
 from .identity import check_id, read_meta, schema_version
 from .moves import ARRIVING, MOVED, MOVING, why_not_in_use
 from .open import backend_at
 from .platforms import known_platforms, refuse_second_name
 from .tables import create_registry, migrate
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .backends.interface import Backend, Database
-    from .backends.schema import Schema
 
 
 class Provisioned(t.NamedTuple):

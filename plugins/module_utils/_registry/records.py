@@ -13,15 +13,11 @@ import json
 import os
 import time
 import typing as t
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .._errors import RegistryUnavailable
 from .._model import CONFIRMED, Claim, Record
-from .backends.interface import RESTORE
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from .backends.interface import Database, Transaction
+from .backends.interface import RESTORE, Database, Transaction
 
 # How many values a query has at a time: SQLite before 3.32 takes 999.
 _CHUNK = 500

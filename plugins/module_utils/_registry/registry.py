@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import typing as t
+from collections.abc import Mapping, Sequence
 
 from .._errors import RegistryUnavailable
 from .moves import moved_to
@@ -21,8 +22,6 @@ from .records import RecordReader, chunks
 from .transactions import Transactions
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping, Sequence
-
     from .._model import Found, Record
     from .backends.interface import Database
     from .journal import Journal

@@ -25,19 +25,15 @@ import os
 import socket
 import time
 import typing as t
+from collections.abc import Callable, Mapping, Sequence
 
 from .._errors import InvalidParameter, RegistryBusy, RegistryMismatch, RegistryUnavailable
 from .._model import timestamp
-from .backends.interface import NoRegistry
+from .backends.interface import Backend, Database, NoRegistry, Row, Transaction
 from .identity import check_id, check_schema, read_meta
 from .moves import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move
 from .registry import Registry
 from .tables import create_tables, write_meta
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Mapping, Sequence
-
-    from .backends.interface import Backend, Database, Row, Transaction
 
 # Columns by table, but for the table meta. A table comes after those that it refers to.
 _TABLES = {

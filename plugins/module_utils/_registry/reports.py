@@ -10,18 +10,15 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Collection, Mapping, Sequence
 
 from .._errors import RegistryUnavailable
-from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Forgotten
+from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Forgotten, Record
 from .backends.interface import RESTORE
 from .identity import schema_version
-from .records import chunks, placeholders
+from .records import RecordReader, chunks, placeholders
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Collection, Mapping, Sequence
-
-    from .._model import Record
-    from .records import RecordReader
     from .transactions import Transactions
 
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import os
 import typing as t
+from collections.abc import Mapping
 
 from .._model import timestamp
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Mapping
-
     from .backends.interface import Database, Transaction
     from .backends.schema import Schema
 

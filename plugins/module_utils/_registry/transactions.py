@@ -12,14 +12,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import typing as t
+from collections.abc import Callable, Iterator, Sequence
 
-from .backends.interface import Collision
+from .backends.interface import Collision, Database, Row, T, Transaction
 from .moves import check_in_use
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterator, Sequence
-
-    from .backends.interface import Database, Row, T, Transaction
 
 
 class StaleRecord(Exception):

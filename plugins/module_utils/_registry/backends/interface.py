@@ -10,12 +10,12 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Callable, Sequence
 
 from ..._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import contextlib
-    from collections.abc import Callable, Sequence
 
     from .schema import Schema
 

@@ -17,17 +17,23 @@ import contextlib
 import functools
 import time
 import typing as t
+from collections.abc import Callable, Iterator, Sequence
 
-from ..._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
+from ..._errors import DidError, RegistryBusy, RegistryMismatch, RegistryUnavailable
 from .interface import (
     GUIDE,
     RESTORE,
+    Backend,
     Collision,
     CommitUnknown,
     ConnectionLost,
+    Database,
     NoRegistry,
     NoSuchTable,
+    Row,
+    T,
     TooManyConnections,
+    Transaction,
 )
 from .postgresql_connection import (
     collect_warnings,
@@ -38,17 +44,12 @@ from .postgresql_connection import (
     load_psycopg,
 )
 from .postgresql_errors import describe, translate
-from .schema import SCHEMA
+from .schema import SCHEMA, Schema
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterator, Sequence
-
     import psycopg
 
-    from ..._errors import DidError
-    from .interface import Backend, Database, Row, T, Transaction
     from .postgresql_catalogue import Catalogue
-    from .schema import Schema
 
 # The server, or a proxy in front of it, does not know whether a statement was completed.
 _COMPLETION_UNKNOWN = "40003"

@@ -13,13 +13,11 @@ import contextlib
 import functools
 import sqlite3
 import typing as t
+from collections.abc import Sequence
 
-from .interface import GUIDE, RESTORE
+from .interface import GUIDE, RESTORE, Row
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Sequence
-
-    from .interface import Row
     from .schema import Schema
 
 _TABLES = ("meta", "platforms", "records", "numbers", "history")

@@ -12,13 +12,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import typing as t
+from collections.abc import Iterator
 
 from ..._errors import RegistryUnavailable
 from .postgresql_errors import missing_library, unreachable
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterator
-
     import psycopg
 
     from .interface import Row

@@ -15,11 +15,12 @@ import sqlite3
 import tempfile
 import threading
 import typing as t
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ..._errors import RegistryUnavailable
-from .interface import Collision
-from .schema import SCHEMA
+from .interface import Backend, Collision, Database, Row, T, Transaction
+from .schema import SCHEMA, Schema
 from .sqlite_file import (
     check_file,
     check_links,
@@ -31,10 +32,6 @@ from .sqlite_file import (
 )
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable, Iterator, Sequence
-
-    from .interface import Backend, Database, Row, T, Transaction
-    from .schema import Schema
     from .sqlite_snapshot import State
 
 # In the file's header (https://www.sqlite.org/fileformat.html, 1.3): the application whose database this is.

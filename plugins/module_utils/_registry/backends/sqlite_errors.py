@@ -10,13 +10,9 @@
 from __future__ import annotations
 
 import os
-import typing as t
 
-from ..._errors import RegistryBusy, RegistryUnavailable
+from ..._errors import DidError, RegistryBusy, RegistryUnavailable
 from .interface import RESTORE
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from ..._errors import DidError
 
 _DAMAGED = "it is damaged"
 # By the name of the code (https://www.sqlite.org/rescode.html). Before Python 3.11 an error has none; there a part of the message stands

@@ -14,14 +14,11 @@ import os
 import re
 import sqlite3
 import stat
-import typing as t
+from collections.abc import Callable
 from pathlib import Path
 
 from ..._errors import RegistryUnavailable
 from .interface import RESTORE, NoRegistry
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable
 
 _HEADER = 100
 _MAGIC = b"SQLite format 3\0"

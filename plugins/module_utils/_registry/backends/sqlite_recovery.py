@@ -14,13 +14,10 @@ from __future__ import annotations
 
 import struct
 import sys
-import typing as t
 from array import array
+from collections.abc import Iterator
 
 from ..._errors import RegistryUnavailable
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Iterator
 
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _JOURNAL_HEADER = struct.Struct(">8sIIIII")

@@ -13,14 +13,11 @@ import os
 import sqlite3
 import tempfile
 import time
-import typing as t
+from collections.abc import Callable
 from pathlib import Path
 
 from ..._errors import RegistryBusy
 from .sqlite_recovery import recover
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from collections.abc import Callable
 
 JOURNALS = ("-journal", "-wal")
 _ATTEMPTS, _PAUSE = 40, 0.05
