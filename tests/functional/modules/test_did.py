@@ -37,7 +37,10 @@ from ansible_collections.nextbilling.did.tests.support.modules import (
     VENDOR_EDIT,
     Runner,
 )
-from ansible_collections.nextbilling.did.tests.support.stores import in_a_file
+from ansible_collections.nextbilling.did.tests.support.stores import (
+    on_both_backends,
+    on_every_store,
+)
 
 # What the platform may answer to a create that worked, beside its own shape.
 GOOD_REPLIES = {
@@ -107,6 +110,7 @@ def test_the_vendors_edit_sample_is_sent_as_the_page_has_it(runner: Runner) -> N
     assert runner.both(record_id=12, **VENDOR_EDIT)["changed"] is False
 
 
+@on_every_store
 def test_a_life_of_a_did(runner: Runner) -> None:
     created = runner.both(**VENDOR_CREATE)
     assert (created["action"], created["changed"]) == ("create", True)
@@ -144,6 +148,7 @@ def test_an_edit_sends_every_declared_field(runner: Runner) -> None:
     }
 
 
+@on_both_backends
 def test_omitted_is_not_null_is_not_empty(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE, annotations="note", max_calls=3, enable_ddi=True)
     assert runner.both(did_number="1166")["action"] == "none"
@@ -266,6 +271,7 @@ def test_an_error_in_a_200_is_a_refusal(runner: Runner, reply: str) -> None:
     assert runner.did(**VENDOR_CREATE)["action"] == "create"
 
 
+@on_every_store
 def test_two_faults_end_differently(runner: Runner) -> None:
     unreachable = runner.did(**VENDOR_CREATE, api_url="http://127.0.0.1:9", platform=_name(runner))
     assert unreachable["error"]["kind"] == "unreachable"
@@ -293,7 +299,6 @@ def _name(runner: Runner) -> str:
     return runner.simulator.url.split("//")[1]
 
 
-@in_a_file
 def test_a_refusal_in_another_character_set(runner: Runner) -> None:
     body = '{"error":1,"reason":"Número já existe"}'.encode("latin-1")
     encoded = base64.b64encode(body).decode()
@@ -302,6 +307,7 @@ def test_a_refusal_in_another_character_set(runner: Runner) -> None:
     assert (result["error"]["kind"], result["error"]["reason"]) == ("refused", "Número já existe")
 
 
+@on_both_backends
 def test_an_edit_of_unknown_outcome_is_repeated(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     runner.simulator.fault("reset_after")
@@ -316,6 +322,7 @@ def test_an_edit_of_unknown_outcome_is_repeated(runner: Runner) -> None:
     assert [request["method"] for request in runner.requests()] == ["PUT", *["POST"] * 4]
 
 
+@on_both_backends
 def test_a_refused_repetition_does_not_settle_the_first_try(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     runner.simulator.fault("reset_after")
@@ -327,6 +334,7 @@ def test_a_refused_repetition_does_not_settle_the_first_try(runner: Runner) -> N
     assert runner.simulator.dids()[13]["port"] == 5060
 
 
+@on_both_backends
 def test_what_an_uncertain_edit_may_have_changed_is_not_known_until_it_is_declared(
     runner: Runner,
 ) -> None:
@@ -353,7 +361,6 @@ def test_throttling_is_waited_out(runner: Runner) -> None:
     assert runner.did(did_number="1")["action"] == "create"
 
 
-@in_a_file
 @pytest.mark.parametrize(
     ("retry_after", "shortest", "longest"),
     [
@@ -401,6 +408,7 @@ def test_an_edit_that_is_answered_with_another_record_tells_both(runner: Runner)
     assert len(runner.requests("POST")) == 1
 
 
+@on_both_backends
 def test_a_create_that_is_answered_with_the_record_of_another_did(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     runner.simulator.fault("reply", json={"error": 0, "new_record": 13})
@@ -412,6 +420,7 @@ def test_a_create_that_is_answered_with_the_record_of_another_did(runner: Runner
     assert runner.did(did_number="1167")["error"]["kind"] == "unknown_outcome"
 
 
+@on_every_store
 def test_without_a_registry_nothing_is_sent(bare: Runner) -> None:
     result = bare.both(**VENDOR_CREATE)
     assert result["error"]["kind"] == "registry_mismatch"
@@ -420,6 +429,7 @@ def test_without_a_registry_nothing_is_sent(bare: Runner) -> None:
     assert bare.requests() == []
 
 
+@on_both_backends
 def test_a_platform_that_the_registry_does_not_know(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     renamed = runner.simulator.url.replace("127.0.0.1", "localhost")
@@ -432,6 +442,7 @@ def test_a_platform_that_the_registry_does_not_know(runner: Runner) -> None:
     assert same["action"] == "none"
 
 
+@on_both_backends
 def test_another_registry_is_refused(runner: Runner) -> None:
     right = runner.did_registry()["registry"]["id"]
     assert runner.both(**VENDOR_CREATE, registry_id=right)["action"] == "create"
@@ -541,6 +552,7 @@ def test_all_problems_are_told_at_once(runner: Runner) -> None:
         assert f"{word}:" in result["msg"]
 
 
+@on_both_backends
 def test_number_and_id_that_do_not_belong_together(runner: Runner) -> None:
     runner.did(did_number="1", port=1)
     runner.did(did_number="2", port=2)
@@ -556,6 +568,7 @@ def test_number_and_id_that_do_not_belong_together(runner: Runner) -> None:
     assert len(runner.requests()) == 2
 
 
+@on_both_backends
 def test_a_record_gets_a_new_number(runner: Runner) -> None:
     runner.did(did_number="1", port=1)
     result = runner.both(did_number="3", record_id=13, renumber=True)
@@ -564,6 +577,7 @@ def test_a_record_gets_a_new_number(runner: Runner) -> None:
     assert runner.both(did_number="1")["action"] == "create"
 
 
+@on_both_backends
 def test_both_numbers_belong_to_a_record_while_it_is_renumbered(runner: Runner) -> None:
     runner.did(did_number="1")
     runner.simulator.fault("reset_after")
@@ -574,6 +588,7 @@ def test_both_numbers_belong_to_a_record_while_it_is_renumbered(runner: Runner) 
     assert runner.did(check=True, did_number="1")["action"] == "create"
 
 
+@on_both_backends
 def test_a_record_without_a_number_gets_one(runner: Runner) -> None:
     runner.did(record_id=12, port=1)
     created = runner.did(did_number="1")
@@ -583,6 +598,7 @@ def test_a_record_without_a_number_gets_one(runner: Runner) -> None:
     assert runner.both(did_number="2", port=1)["action"] == "none"
 
 
+@on_both_backends
 def test_an_adoption_that_is_refused_leaves_nothing(runner: Runner) -> None:
     result = runner.did(did_number="5", record_id=999, port=1)
     assert result["error"]["kind"] == "refused"
@@ -599,6 +615,7 @@ def test_nothing_to_declare(runner: Runner) -> None:
     assert runner.both(record_id=12)["action"] == "none"
 
 
+@on_both_backends
 def test_force_edits_and_never_creates(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     forced = runner.both(**VENDOR_CREATE, force=True)
@@ -632,6 +649,7 @@ def test_a_password_that_looks_like_an_id_leaves_results_readable(runner: Runner
     assert '"13"' not in str(runner.rows("SELECT fields, attempted, claim_before FROM records"))
 
 
+@on_both_backends
 def test_a_password_is_compared_and_never_shown(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE, password="geheim-1")
     assert runner.both(**VENDOR_CREATE, password="geheim-1")["action"] == "none"
@@ -642,6 +660,7 @@ def test_a_password_is_compared_and_never_shown(runner: Runner) -> None:
     assert "geheim" not in repr(runner.traces())
 
 
+@on_both_backends
 def test_a_password_recorded_with_another_key_counts_as_changed(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE, password="geheim")
     result = runner.did(check=True, **VENDOR_CREATE, password="geheim", api_key="another-key")
@@ -809,7 +828,6 @@ CREATED = '{"error":0,"reason":"OK","new_record":13}'
 REFUSED = '{"error":1,"reason":"no"}'
 
 
-@in_a_file
 def test_an_answer_in_chunks(runner: Runner) -> None:
     """As a proxy before the platform may send it: whole when its last chunk has come, and not before."""
     task: dict[str, Any] = {**VENDOR_CREATE, "platform": _name(runner)}
@@ -904,7 +922,6 @@ def test_a_connection_that_is_reset_before_the_first_byte(
     assert len(runner.simulator.created()) == 1
 
 
-@in_a_file
 def test_a_host_whose_name_cannot_be_resolved(runner: Runner) -> None:
     # An address in a zone that is not there: no name server is asked.
     there: dict[str, Any] = {"api_url": "https://[fe80::1%nosuchzone]", "platform": _name(runner)}
@@ -1115,7 +1132,6 @@ def test_short_secrets_leave_ids_readable(runner: Runner) -> None:
     assert simulator.key not in json.dumps(result)
 
 
-@in_a_file
 def test_outside_the_main_thread(runner: Runner) -> None:
     """Where Ansible runs modules within itself, signals are not the module's to hear."""
     with ThreadPoolExecutor(1) as threads:
@@ -1136,6 +1152,7 @@ def test_a_defect_tells_its_place_and_no_values(
     assert "RuntimeError" in result["msg"] and "geheim" not in json.dumps(result)
 
 
+@on_both_backends
 def test_time_that_is_up_before_the_first_byte(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1154,6 +1171,7 @@ def test_time_that_is_up_before_the_first_byte(
     assert runner.did(**VENDOR_CREATE)["action"] == "create"
 
 
+@on_both_backends
 def test_an_interrupted_run_leaves_the_truth(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import trustme
 
-from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
 from ansible_collections.nextbilling.did.plugins.module_utils._platform import (
     transport_errors as _transport_errors,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Platform
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import (
     Connection,
     check_connection,
