@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review._gather import Told
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review._model import (
     fold,
 )
@@ -234,6 +235,79 @@ def test_a_job_whose_end_is_lost_stays_open_until_somebody_finds_it() -> None:
     found = told({**ended, "action": "create", "did_number": "1"}, module="async_status")
     review = review_of(*lost, found, found)
     assert not review.unseen and review.counts["create"] == review.counts["total"] == 1
+
+
+def test_what_runs_in_the_background_is_counted_once_or_named() -> None:
+    started = {"started": True, "finished": False}
+    ended = {"finished": True, "action": "create", "changes": {}}
+    lists = result([item("1130001006", "applied", "create")])
+
+    def start(job: str, module: str = "did", **more: Any) -> Told:
+        return told({"ansible_job_id": job, **started}, module=module, task_uuid=job, **more)
+
+    def wait(job: str, found: dict[str, Any], **more: Any) -> Told:
+        named = {"module": "async_status", "task_uuid": f"wait for {job}", **more}
+        return told({"ansible_job_id": job, **found}, **named)
+
+    one = {**ended, "did_number": "1130001000"}
+    refusal = {"failed": True, "msg": "x", "error": {"kind": "invalid_parameter"}}
+    review = review_of(
+        start("one"),
+        wait("one", {"finished": False}),
+        wait("one", one),
+        wait("one", one, task_uuid="again"),
+        start("two", item=True),
+        start("three", item=True),
+        wait("two", {**ended, "did_number": "1130001001"}, item=True),
+        wait("three", {**ended, "did_number": "1130001002"}, item=True),
+        start("bad"),
+        wait("bad", {"finished": True, **refusal}, status="failed"),
+        start("never", task="Never asked for"),
+        start("dark", task="Asked for in the dark"),
+        told({"censored": "x"}, module="async_status", task_uuid="wait in the dark"),
+        told({"ansible_job_id": "polled", **ended, "did_number": "1130001005"}, module="did"),
+        start("many", "dids"),
+        wait("many", {"finished": True, **lists}),
+        start("list", "dids", task="A list never asked for"),
+    )
+    counts = {name: number for name, number in review.counts.items() if number}
+    assert counts == {"total": 6, "create": 5, "failed": 1}
+    assert [(one.task, one.why, one.dids) for one in review.unseen] == [
+        ("Never asked for", "async", 1),
+        ("Asked for in the dark", "async", 1),
+        ("A list never asked for", "async", None),
+    ]
+    assert "1 task not awaited" in closing_line(review, WORDS, None)
+
+
+def test_a_mixture_of_check_and_apply_is_shown_as_such() -> None:
+    done = result([item("1130001000", "applied", "create")])
+    review = review_of(
+        told(done, check_mode=False, task_uuid="1"),
+        told(result([item("1130001001", action="create")]), task_uuid="2"),
+    )
+    assert (review.mode, review.pending) == ("mixed", 1)
+    text = render(review, WORDS)["review.md"]
+    assert "others ran in check mode" in text
+    assert "**created**" in text and "**to create**" in text
+
+
+def test_a_limit_says_why_nothing_was_attempted() -> None:
+    items = [item(f"113000100{n}", "not_attempted", None, changes={}) for n in range(10)]
+    error = {
+        "kind": "limit_exceeded",
+        "http_status": None,
+        "reason": None,
+        "did_number": None,
+        "record_id": None,
+    }
+    files = render(
+        review_of(told(result(items, error=error, msg="10 creates"), status="failed")), WORDS
+    )
+    assert json.loads(files["review.json"])["runs"][0]["error"]["kind"] == "limit_exceeded"
+    assert json.loads(files["review.json"])["counts"]["not_attempted"] == 10
+    assert "limit_exceeded" in files["review.md"] and "limit_exceeded" in files["review.html"]
+    assert "`1130001000` – `1130001009`" in files["review.md"]
 
 
 # --- limits -------------------------------------------------------------------------------------
