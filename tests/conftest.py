@@ -1,7 +1,7 @@
 # Copyright (c) 2026 nextbilling.did contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option --stores, which chooses the kinds of registry that tests run on."""
+"""Which tests run: on which kinds of registry, and those that take long only where they are asked for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def _stores(text: str) -> list[str]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option."""
+    """Add the options."""
+    parser.addoption("--long", action="store_true", help="run the tests that take long, too")
     parser.addoption(
         "--stores",
         type=_stores,
@@ -37,17 +38,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of a test that needs a kind of registry, where neither a fixture nor a parameter says so."""
-    config.addinivalue_line("markers", "store(name): the test needs this kind of registry")
+    """Register the markers."""
+    for line in (
+        "stores(*kinds): the kinds of registry that the test runs on; SQLite if there is no such marker",
+        "store(name): the test needs this kind of registry, where neither a fixture nor a parameter says so",
+        "long: the test runs only with --long",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each kind of registry that its nearest marker names."""
+    definition = metafunc.definition
+    given = any("empty_store" in mark.args[0] for mark in definition.iter_markers("parametrize"))
+    if "empty_store" in metafunc.fixturenames and not given:
+        marker = definition.get_closest_marker("stores")
+        kinds = marker.args if marker else (SQLITE,)
+        metafunc.parametrize("empty_store", kinds, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that need a kind of registry which was not chosen."""
+    """Deselect the tests that need a kind of registry which was not chosen, and those that take long."""
     chosen = set(config.getoption("--stores"))
-    dropped = [item for item in items if not chosen.issuperset(_needed(item))]
+    long = config.getoption("--long")
+    dropped = {
+        item
+        for item in items
+        if not chosen.issuperset(_needed(item)) or (item.get_closest_marker("long") and not long)
+    }
     if dropped:
-        config.hook.pytest_deselected(items=dropped)
-        items[:] = [item for item in items if chosen.issuperset(_needed(item))]
+        config.hook.pytest_deselected(items=list(dropped))
+        items[:] = [item for item in items if item not in dropped]
 
 
 def _needed(item: pytest.Item) -> Iterator[str]:

@@ -123,7 +123,7 @@ class Scene(NamedTuple):
     fails: tuple[str, ...] = ()
     # For a command, what the document says that it prints, for each time it is run.
     says: tuple[tuple[str, str], ...] = ()
-    # Words that are printed at some time.
+    # Translations that are printed at some time.
     prints: tuple[str, ...] = ()
     # Files that are there at the end.
     makes: tuple[str, ...] = ()

@@ -31,8 +31,6 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
 
 DATABASE = "provisioning"
 PLATFORM = "sip.nextbilling.com.br:443"
-# With it, a task starts fewer processes.
-CONFIGURATION = f"{QUIET}[connection]\npipelining = true\n"
 _CHECKSUM = re.compile(r"\b[0-9a-f]{64}\b")
 # Of the shell's own.
 _BUILT_IN = ("export", "read", "umask")
@@ -73,7 +71,7 @@ class Stage:
         self.server.fresh(DATABASE)
         for place in ("var/lib/nextbilling-did", "srv/nextbilling", "backup"):
             (self.folder / place).mkdir(parents=True)
-        self.write("ansible.cfg", CONFIGURATION)
+        self.write("ansible.cfg", QUIET)
         self.write("group_vars/all.yml", yaml.safe_dump(dict(scene.variables)))
         self.environment = {
             **{name: os.environ[name] for name in ("TMPDIR", "TERM") if name in os.environ},

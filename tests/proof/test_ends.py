@@ -16,10 +16,26 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
     Process,
     end_leases,
 )
-from ansible_collections.nextbilling.did.tests.support.stores import in_a_file
+from ansible_collections.nextbilling.did.tests.support.stores import (
+    in_a_file,
+    on_every_store,
+    on_every_store_at_length,
+)
 from ansible_collections.nextbilling.did.tests.support.waiting import until
 
 DIDS = [{"did_number": str(number), "port": 5060} for number in range(1000, 1012)]
+
+# One of each kind of signal; the others only with --long.
+SIGNALS = pytest.mark.parametrize(
+    ("number", "concurrency"),
+    [
+        (signal.SIGINT, 4),
+        (signal.SIGTERM, 1),
+        pytest.param(signal.SIGINT, 1, marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, 4, marks=pytest.mark.long),
+    ],
+)
+pytestmark = on_every_store
 
 
 def outcomes(result: Result) -> dict[str, list[str]]:
@@ -30,8 +46,8 @@ def outcomes(result: Result) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("concurrency", [1, 4])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@on_every_store_at_length
+@SIGNALS
 def test_a_signal_ends_a_run_after_the_requests_under_way(
     runner: Runner, start: Callable[..., Process], number: signal.Signals, concurrency: int
 ) -> None:
@@ -61,8 +77,8 @@ def test_a_signal_ends_a_run_after_the_requests_under_way(
     assert runner.simulator.duplicates() == {}
 
 
-@pytest.mark.parametrize("concurrency", [1, 4])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@on_every_store_at_length
+@SIGNALS
 def test_a_second_signal_ends_a_run_at_once(
     runner: Runner, start: Callable[..., Process], number: signal.Signals, concurrency: int
 ) -> None:
@@ -81,6 +97,7 @@ def test_a_second_signal_ends_a_run_at_once(
     assert runner.simulator.duplicates() == {}
 
 
+@on_every_store_at_length
 def test_a_signal_ends_a_pause_and_a_wait_for_another_run(
     runner: Runner, start: Callable[..., Process]
 ) -> None:

@@ -16,10 +16,16 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
     Process,
     end_leases,
 )
-from ansible_collections.nextbilling.did.tests.support.stores import FileStore, in_a_file
+from ansible_collections.nextbilling.did.tests.support.stores import (
+    FileStore,
+    in_a_file,
+    on_every_store,
+)
 from ansible_collections.nextbilling.did.tests.support.waiting import until
 
 DIDS = [{"did_number": str(number), "port": 5060} for number in range(1000, 1100)]
+
+pytestmark = on_every_store
 
 
 def _is_at_rest(runner: Runner) -> bool:

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 nextbilling.did contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the fault matrix. C(PROOF_SWITCHES=pairs) takes every two answers together, as C(make proof) does."""
+"""Runs the fault matrix. C(PROOF_SWITCHES=pairs) takes every two answers together, as C(make proof) does; else the assumed ones alone."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,8 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
 )
 
 PAIRS = os.environ.get("PROOF_SWITCHES") == "pairs"
-SETTINGS = list(matrix.switch_settings(PAIRS))
-# The platform's answers and the kind of registry have nothing to do with each other, so a database meets the assumed ones alone.
-CASES = [
-    *((SQLITE, setting) for setting in SETTINGS),
-    *((POSTGRESQL, setting) for setting in (SETTINGS if PAIRS else SETTINGS[:1])),
-]
+SETTINGS = list(matrix.switch_settings(PAIRS))[: None if PAIRS else 1]
+CASES = list(itertools.product((SQLITE, POSTGRESQL), SETTINGS))
 NUMBER = "1130001000"
 HELD = 12
 # Faults that end with the client's patience: none of the others is to be taken for one of them on a slow machine.

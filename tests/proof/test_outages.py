@@ -21,10 +21,10 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
     end_leases,
 )
 from ansible_collections.nextbilling.did.tests.support.stores import (
-    POSTGRESQL,
     Proxy,
     Server,
     in_a_database,
+    in_postgresql,
 )
 
 TASK: dict[str, Any] = {"did_number": "1166", "port": 5060}
@@ -36,8 +36,6 @@ LOOK, INTENT, LAST_LOOK = (
 )
 ANSWER = b"attempted = '{}'"
 COMMIT = b"COMMIT\0"
-
-behind_a_line = pytest.mark.parametrize("empty_store", [POSTGRESQL], indirect=True)
 
 
 @pytest.fixture
@@ -70,7 +68,7 @@ def inserting(number: int) -> bytes:
     return b"INSERT INTO numbers.*" + re.escape(len(digits).to_bytes(4, "big") + digits)
 
 
-@behind_a_line
+@in_postgresql
 @pytest.mark.parametrize("after", [False, True], ids=["unheard", "unanswered"])
 @pytest.mark.parametrize("action", ["create", "update"])
 @pytest.mark.parametrize("statement", [LOOK, INTENT, LAST_LOOK])
@@ -97,7 +95,7 @@ def test_gone_before_the_request(
     _as_declared(far)
 
 
-@behind_a_line
+@in_postgresql
 @pytest.mark.parametrize("statement", [LOOK, INTENT, LAST_LOOK, ANSWER])
 @pytest.mark.parametrize("action", ["create", "update"])
 def test_gone_for_a_moment(far: Runner, line: Proxy, statement: bytes, action: str) -> None:
@@ -115,7 +113,7 @@ def test_gone_for_a_moment(far: Runner, line: Proxy, statement: bytes, action: s
     _as_declared(far)
 
 
-@behind_a_line
+@in_postgresql
 @pytest.mark.parametrize("after", [False, True], ids=["unheard", "unanswered"])
 @pytest.mark.parametrize("action", ["create", "update"])
 def test_gone_between_answer_and_commit(far: Runner, line: Proxy, action: str, after: bool) -> None:
@@ -137,7 +135,7 @@ def test_gone_between_answer_and_commit(far: Runner, line: Proxy, action: str, a
     _as_declared(far)
 
 
-@behind_a_line
+@in_postgresql
 def test_gone_while_the_answer_is_committed(
     far: Runner, line: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +153,7 @@ def test_gone_while_the_answer_is_committed(
     _as_declared(far)
 
 
-@behind_a_line
+@in_postgresql
 @pytest.mark.parametrize("statement", [LOOK, INTENT, LAST_LOOK])
 @pytest.mark.parametrize("action", ["create", "update"])
 def test_gone_before_a_repetition(
@@ -190,7 +188,7 @@ def test_gone_before_a_repetition(
     _as_declared(far)
 
 
-@behind_a_line
+@in_postgresql
 def test_gone_while_one_of_many_waits(
     far: Runner, line: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,7 +217,7 @@ def _tells_the_id(result: Result) -> None:
     assert result["changed"] is True
 
 
-@behind_a_line
+@in_postgresql
 def test_a_server_that_stops_in_the_middle_of_many(far: Runner, line: Proxy) -> None:
     """The run stops; what it was told is known, or told again in the result with its id."""
     far.simulator.switch(latency_ms=10)
@@ -249,7 +247,7 @@ def test_a_server_that_stops_in_the_middle_of_many(far: Runner, line: Proxy) -> 
     assert far.simulator.duplicates() == {}
 
 
-@behind_a_line
+@in_postgresql
 def test_a_server_that_is_gone_for_a_moment_in_the_middle_of_many(far: Runner, line: Proxy) -> None:
     """An answer and the next claim, which would have been written together, are written one after the other."""
     wanted = [{"did_number": str(number), "port": 5060} for number in range(1000, 1010)]
@@ -261,7 +259,7 @@ def test_a_server_that_is_gone_for_a_moment_in_the_middle_of_many(far: Runner, l
     assert far.both_dids(dids=wanted)["summary"]["none"] == 10
 
 
-@behind_a_line
+@in_postgresql
 def test_a_claim_that_is_refused_beside_others(far: Runner) -> None:
     """Where one of several cannot be recorded, the others are not sent either, and none is left open."""
     far.write(

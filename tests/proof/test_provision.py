@@ -16,7 +16,6 @@ import yaml
 from ansible_collections.nextbilling.did.plugins.module_utils._module.dids import dids_spec
 from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.programs import output_of, program
-from ansible_collections.nextbilling.did.tests.support.stores import in_a_file
 from ansible_collections.nextbilling.did.tests.support.tarball import COLLECTION, plain
 
 ROLE = COLLECTION / "roles" / "provision"
@@ -79,7 +78,6 @@ def playbook(runner: Runner, installed: Path, tmp_path: Path) -> Playbook:
     return run
 
 
-@in_a_file
 def test_the_installed_playbook_runs_from_any_folder(
     runner: Runner, playbook: Playbook, installed: Path, tmp_path: Path
 ) -> None:
@@ -102,7 +100,6 @@ def test_the_installed_playbook_runs_from_any_folder(
     assert len(runner.requests()) == 1
 
 
-@in_a_file
 def test_the_installed_playbook_takes_a_list(runner: Runner, playbook: Playbook) -> None:
     inline = [{"did_number": "0300123456"}, {"did_number": "1"}]
     code, printed = playbook(provision_dids=inline, provision_defaults={"port": 5060})
@@ -112,7 +109,6 @@ def test_the_installed_playbook_takes_a_list(runner: Runner, playbook: Playbook)
     ]
 
 
-@in_a_file
 def test_the_installed_playbook_says_what_it_needs(runner: Runner, playbook: Playbook) -> None:
     for variables, words in (
         ({}, "No DIDs are given"),
@@ -126,7 +122,6 @@ def test_the_installed_playbook_says_what_it_needs(runner: Runner, playbook: Pla
     assert runner.requests() == []
 
 
-@in_a_file
 def test_every_variable_reaches_the_module(
     runner: Runner, playbook: Playbook, tmp_path: Path
 ) -> None:

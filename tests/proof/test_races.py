@@ -27,9 +27,11 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
     Process,
     end_leases,
 )
-from ansible_collections.nextbilling.did.tests.support.stores import Store, in_a_file
+from ansible_collections.nextbilling.did.tests.support.stores import Store, in_a_file, on_every_store
 
 TASK: dict[str, Any] = {"did_number": "1166", "port": 5060}
+
+pytestmark = on_every_store
 
 
 def listed(*numbers: int) -> list[dict[str, Any]]:

@@ -35,9 +35,8 @@ from ansible_collections.nextbilling.did.tests.proof.world import (
 )
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.stores import (
-    POSTGRESQL,
-    SQLITE,
     Store,
+    on_both_backends,
 )
 
 AFTER_BYTES = "after the bytes"
@@ -240,7 +239,7 @@ def _right_clock() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("empty_store", [SQLITE, POSTGRESQL], indirect=True)
+@on_both_backends
 def test_a_statement_at_every_step_of_a_create(
     running: Simulator, store: Store, relay: Relay, ending: str
 ) -> None:

@@ -14,7 +14,6 @@ import pytest
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.stores import (
-    POOLER,
     POSTGRESQL,
     SQLITE,
     DatabaseStore,
@@ -70,9 +69,9 @@ def pooler(server: Server) -> Iterator[Pooler]:
         yield pooler
 
 
-@pytest.fixture(params=[SQLITE, POSTGRESQL, POOLER])
+@pytest.fixture
 def empty_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-    """Makes places for a registry, of each kind in turn. In a database there is one at a time."""
+    """Makes places for a registry, of each kind that the test runs on. In a database there is one at a time."""
     if request.param == SQLITE:
         numbers = itertools.count()
         return lambda: FileStore(tmp_path / f"state{next(numbers) or ''}" / "registry.db")
@@ -86,7 +85,7 @@ def empty_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], 
 
 @pytest.fixture
 def store(empty_store: Callable[[], Store]) -> Store:
-    """A place for a registry, of each kind in turn."""
+    """A place for a registry."""
     return empty_store()
 
 

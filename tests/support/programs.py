@@ -13,7 +13,7 @@ from pathlib import Path
 
 # Seconds for one run of Ansible, which takes a few.
 LIMIT = 120
-# The text of an ansible.cfg that keeps output to the point.
+# The text of an ansible.cfg that keeps output to the point, and has a task start fewer processes.
 QUIET = """\
 [defaults]
 deprecation_warnings = false
@@ -22,6 +22,8 @@ localhost_warning = false
 nocows = true
 [inventory]
 inventory_unparsed_warning = false
+[connection]
+pipelining = true
 """
 
 

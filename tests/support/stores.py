@@ -25,9 +25,17 @@ import pytest
 from ansible_collections.nextbilling.did.tests.support.waiting import PATIENCE, until
 
 SQLITE, POSTGRESQL, POOLER = "sqlite", "postgresql", "pooler"
-# For a test that is about files alone, or about databases.
-in_a_file = pytest.mark.parametrize("empty_store", [SQLITE], indirect=True)
-in_a_database = pytest.mark.parametrize("empty_store", [POSTGRESQL, POOLER], indirect=True)
+# The kinds of registry that a test runs on; the mark of a function overrides that of its file. Without one, a test runs on SQLite: what
+# storage cannot affect is tested once. The pooler is for what a transaction means there, and for a few runs of each module.
+in_a_file = pytest.mark.stores(SQLITE)
+in_postgresql = pytest.mark.stores(POSTGRESQL)
+in_a_database = pytest.mark.stores(POSTGRESQL, POOLER)
+on_both_backends = pytest.mark.stores(SQLITE, POSTGRESQL)
+on_every_store = pytest.mark.stores(SQLITE, POSTGRESQL, POOLER)
+# For what takes long: the databases only with --long.
+on_every_store_at_length = pytest.mark.stores(
+    SQLITE, *(pytest.param(kind, marks=pytest.mark.long) for kind in (POSTGRESQL, POOLER))
+)
 
 
 class Store(Protocol):

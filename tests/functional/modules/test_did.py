@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import importlib.util
 import json
@@ -37,41 +36,10 @@ from ansible_collections.nextbilling.did.tests.support.modules import (
     VENDOR_EDIT,
     Runner,
 )
-from ansible_collections.nextbilling.did.tests.support.stores import in_a_file
-
-# What the platform may answer to a create that worked, beside its own shape.
-GOOD_REPLIES = {
-    "trailing commas": '{"error":0,"reason":"OK","new_record":13,}',
-    "trailing commas with space": '{"error":0, "x":[1, ], "new_record":13 ,\n }',
-    "byte-order mark": '\ufeff{"error":0,"reason":"OK","new_record":13}',
-    "error as a string": '{"error":"0","reason":"OK","new_record":13}',
-    "id as a string": '{"error":0,"reason":"OK","new_record":"13"}',
-    "comma inside text": '{"error":0,"reason":"a,}","new_record":13,}',
-}
-# And what says nothing of whether the create worked.
-UNCLEAR_REPLIES = {
-    "HTML page": "<html><body>Manutenção</body></html>",
-    "empty body": "",
-    "new_record missing": '{"error":0,"reason":"OK"}',
-    "new_record 0": '{"error":0,"reason":"OK","new_record":0}',
-    "new_record negative": '{"error":0,"reason":"OK","new_record":-1}',
-    "new_record null": '{"error":0,"reason":"OK","new_record":null}',
-    "new_record a word": '{"error":0,"reason":"OK","new_record":"abc"}',
-    "new_record a fraction": '{"error":0,"reason":"OK","new_record":13.5}',
-    "new_record true": '{"error":0,"reason":"OK","new_record":true}',
-    "new_record too large": '{"error":0,"reason":"OK","new_record":99999999999999999999}',
-    "error with a record": '{"error":1,"reason":"?","new_record":13}',
-    "error missing": '{"reason":"OK","new_record":13}',
-    "error null": '{"error":null,"new_record":13}',
-    "a list": '[{"error":0,"new_record":13}]',
-    "error twice": '{"error":1,"error":0,"new_record":13}',
-    "not a number at all": '{"error":NaN,"new_record":13}',
-    "nested too deep": "[" * 100_000,
-    "error a float": '{"error":0.0,"reason":"OK"}',
-    "error a word": '{"error":"none","reason":"OK"}',
-    "error twice zero": '{"error":"00","reason":"OK"}',
-    "a string without end": '{"' + '\\"' * 200_000,
-}
+from ansible_collections.nextbilling.did.tests.support.stores import (
+    on_both_backends,
+    on_every_store,
+)
 
 
 def test_the_vendors_create_sample_is_sent_as_the_page_has_it(runner: Runner) -> None:
@@ -107,6 +75,7 @@ def test_the_vendors_edit_sample_is_sent_as_the_page_has_it(runner: Runner) -> N
     assert runner.both(record_id=12, **VENDOR_EDIT)["changed"] is False
 
 
+@on_every_store
 def test_a_life_of_a_did(runner: Runner) -> None:
     created = runner.both(**VENDOR_CREATE)
     assert (created["action"], created["changed"]) == ("create", True)
@@ -144,6 +113,7 @@ def test_an_edit_sends_every_declared_field(runner: Runner) -> None:
     }
 
 
+@on_both_backends
 def test_omitted_is_not_null_is_not_empty(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE, annotations="note", max_calls=3, enable_ddi=True)
     assert runner.both(did_number="1166")["action"] == "none"
@@ -227,17 +197,19 @@ def test_types_go_as_codes_and_are_shown_by_name(runner: Runner) -> None:
     assert '+did_type: "line (1)"' in _changed_lines(changed)
 
 
-@pytest.mark.parametrize("reply", GOOD_REPLIES.values(), ids=GOOD_REPLIES)
-def test_a_reply_that_is_accepted(runner: Runner, reply: str) -> None:
-    runner.simulator.fault("raw_body", body=reply)
+# What each answer means is tested apart, on the function that says so: here is one of each outcome.
+
+
+def test_a_reply_that_is_accepted(runner: Runner) -> None:
+    runner.simulator.fault("raw_body", body='{"error":"0","reason":"OK","new_record":"13",}')
     result = runner.did(**VENDOR_CREATE)
     assert (result["changed"], result["record_id"]) == (True, 13)
     assert runner.did(**VENDOR_CREATE)["changed"] is False
 
 
-@pytest.mark.parametrize("reply", UNCLEAR_REPLIES.values(), ids=UNCLEAR_REPLIES)
-def test_a_reply_that_is_no_success(runner: Runner, reply: str) -> None:
-    runner.simulator.fault("raw_body", body=reply)
+@on_both_backends
+def test_a_reply_that_is_no_success(runner: Runner) -> None:
+    runner.simulator.fault("raw_body", body='{"error":0,"reason":"OK"}')
     result = runner.did(**VENDOR_CREATE, retries=3)
     assert result["error"]["kind"] == "unknown_outcome"
     assert len(runner.requests()) == 1
@@ -246,17 +218,8 @@ def test_a_reply_that_is_no_success(runner: Runner, reply: str) -> None:
     assert len(runner.requests()) == 1
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        '{"error":1,"reason":"no"}',
-        '{"error":"1","reason":"no",}',
-        '{"error":2,"reason":"no","new_record":0}',
-        '{"error":true,"reason":"no"}',
-    ],
-)
-def test_an_error_in_a_200_is_a_refusal(runner: Runner, reply: str) -> None:
-    runner.simulator.fault("raw_body", body=reply, process=False)
+def test_an_error_in_a_200_is_a_refusal(runner: Runner) -> None:
+    runner.simulator.fault("raw_body", body='{"error":"1","reason":"no",}', process=False)
     result = runner.did(**VENDOR_CREATE, retries=3)
     assert (result["error"]["kind"], result["error"]["reason"]) == ("refused", "no")
     assert result["error"]["http_status"] == 200
@@ -266,6 +229,7 @@ def test_an_error_in_a_200_is_a_refusal(runner: Runner, reply: str) -> None:
     assert runner.did(**VENDOR_CREATE)["action"] == "create"
 
 
+@on_every_store
 def test_two_faults_end_differently(runner: Runner) -> None:
     unreachable = runner.did(**VENDOR_CREATE, api_url="http://127.0.0.1:9", platform=_name(runner))
     assert unreachable["error"]["kind"] == "unreachable"
@@ -293,15 +257,7 @@ def _name(runner: Runner) -> str:
     return runner.simulator.url.split("//")[1]
 
 
-@in_a_file
-def test_a_refusal_in_another_character_set(runner: Runner) -> None:
-    body = '{"error":1,"reason":"Número já existe"}'.encode("latin-1")
-    encoded = base64.b64encode(body).decode()
-    runner.simulator.fault("raw_body", body_base64=encoded, process=False)
-    result = runner.did(**VENDOR_CREATE)
-    assert (result["error"]["kind"], result["error"]["reason"]) == ("refused", "Número já existe")
-
-
+@on_both_backends
 def test_an_edit_of_unknown_outcome_is_repeated(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     runner.simulator.fault("reset_after")
@@ -316,6 +272,7 @@ def test_an_edit_of_unknown_outcome_is_repeated(runner: Runner) -> None:
     assert [request["method"] for request in runner.requests()] == ["PUT", *["POST"] * 4]
 
 
+@on_both_backends
 def test_a_refused_repetition_does_not_settle_the_first_try(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     runner.simulator.fault("reset_after")
@@ -327,6 +284,7 @@ def test_a_refused_repetition_does_not_settle_the_first_try(runner: Runner) -> N
     assert runner.simulator.dids()[13]["port"] == 5060
 
 
+@on_both_backends
 def test_what_an_uncertain_edit_may_have_changed_is_not_known_until_it_is_declared(
     runner: Runner,
 ) -> None:
@@ -353,7 +311,6 @@ def test_throttling_is_waited_out(runner: Runner) -> None:
     assert runner.did(did_number="1")["action"] == "create"
 
 
-@in_a_file
 @pytest.mark.parametrize(
     ("retry_after", "shortest", "longest"),
     [
@@ -401,6 +358,7 @@ def test_an_edit_that_is_answered_with_another_record_tells_both(runner: Runner)
     assert len(runner.requests("POST")) == 1
 
 
+@on_both_backends
 def test_a_create_that_is_answered_with_the_record_of_another_did(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     runner.simulator.fault("reply", json={"error": 0, "new_record": 13})
@@ -412,6 +370,7 @@ def test_a_create_that_is_answered_with_the_record_of_another_did(runner: Runner
     assert runner.did(did_number="1167")["error"]["kind"] == "unknown_outcome"
 
 
+@on_every_store
 def test_without_a_registry_nothing_is_sent(bare: Runner) -> None:
     result = bare.both(**VENDOR_CREATE)
     assert result["error"]["kind"] == "registry_mismatch"
@@ -420,6 +379,7 @@ def test_without_a_registry_nothing_is_sent(bare: Runner) -> None:
     assert bare.requests() == []
 
 
+@on_both_backends
 def test_a_platform_that_the_registry_does_not_know(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     renamed = runner.simulator.url.replace("127.0.0.1", "localhost")
@@ -432,6 +392,7 @@ def test_a_platform_that_the_registry_does_not_know(runner: Runner) -> None:
     assert same["action"] == "none"
 
 
+@on_both_backends
 def test_another_registry_is_refused(runner: Runner) -> None:
     right = runner.did_registry()["registry"]["id"]
     assert runner.both(**VENDOR_CREATE, registry_id=right)["action"] == "create"
@@ -541,6 +502,7 @@ def test_all_problems_are_told_at_once(runner: Runner) -> None:
         assert f"{word}:" in result["msg"]
 
 
+@on_both_backends
 def test_number_and_id_that_do_not_belong_together(runner: Runner) -> None:
     runner.did(did_number="1", port=1)
     runner.did(did_number="2", port=2)
@@ -556,6 +518,7 @@ def test_number_and_id_that_do_not_belong_together(runner: Runner) -> None:
     assert len(runner.requests()) == 2
 
 
+@on_both_backends
 def test_a_record_gets_a_new_number(runner: Runner) -> None:
     runner.did(did_number="1", port=1)
     result = runner.both(did_number="3", record_id=13, renumber=True)
@@ -564,6 +527,7 @@ def test_a_record_gets_a_new_number(runner: Runner) -> None:
     assert runner.both(did_number="1")["action"] == "create"
 
 
+@on_both_backends
 def test_both_numbers_belong_to_a_record_while_it_is_renumbered(runner: Runner) -> None:
     runner.did(did_number="1")
     runner.simulator.fault("reset_after")
@@ -574,6 +538,7 @@ def test_both_numbers_belong_to_a_record_while_it_is_renumbered(runner: Runner) 
     assert runner.did(check=True, did_number="1")["action"] == "create"
 
 
+@on_both_backends
 def test_a_record_without_a_number_gets_one(runner: Runner) -> None:
     runner.did(record_id=12, port=1)
     created = runner.did(did_number="1")
@@ -583,6 +548,7 @@ def test_a_record_without_a_number_gets_one(runner: Runner) -> None:
     assert runner.both(did_number="2", port=1)["action"] == "none"
 
 
+@on_both_backends
 def test_an_adoption_that_is_refused_leaves_nothing(runner: Runner) -> None:
     result = runner.did(did_number="5", record_id=999, port=1)
     assert result["error"]["kind"] == "refused"
@@ -599,6 +565,7 @@ def test_nothing_to_declare(runner: Runner) -> None:
     assert runner.both(record_id=12)["action"] == "none"
 
 
+@on_both_backends
 def test_force_edits_and_never_creates(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)
     forced = runner.both(**VENDOR_CREATE, force=True)
@@ -632,6 +599,7 @@ def test_a_password_that_looks_like_an_id_leaves_results_readable(runner: Runner
     assert '"13"' not in str(runner.rows("SELECT fields, attempted, claim_before FROM records"))
 
 
+@on_both_backends
 def test_a_password_is_compared_and_never_shown(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE, password="geheim-1")
     assert runner.both(**VENDOR_CREATE, password="geheim-1")["action"] == "none"
@@ -642,6 +610,7 @@ def test_a_password_is_compared_and_never_shown(runner: Runner) -> None:
     assert "geheim" not in repr(runner.traces())
 
 
+@on_both_backends
 def test_a_password_recorded_with_another_key_counts_as_changed(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE, password="geheim")
     result = runner.did(check=True, **VENDOR_CREATE, password="geheim", api_key="another-key")
@@ -704,11 +673,11 @@ def test_what_the_platform_says_is_withheld_where_a_part_of_a_secret_is_in_it(
     assert echo not in json.dumps(result)
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
-def test_a_documented_refusal_is_certain(runner: Runner, status: int) -> None:
-    runner.simulator.fault("status", status=status)
+@on_both_backends
+def test_a_documented_refusal_is_certain(runner: Runner) -> None:
+    runner.simulator.fault("status", status=422)
     result = runner.did(**VENDOR_CREATE, retries=3)
-    assert (result["error"]["kind"], result["error"]["http_status"]) == ("refused", status)
+    assert (result["error"]["kind"], result["error"]["http_status"]) == ("refused", 422)
     assert len(runner.requests()) == 1
     assert runner.rows("SELECT * FROM records") == []
 
@@ -726,14 +695,9 @@ def test_a_documented_refusal_is_certain(runner: Runner, status: int) -> None:
         ("truncate", {}),
         ("truncate", {"bytes": 20}),
         ("garbage", {}),
-        ("status", {"status": 408}),
         ("status", {"status": 500}),
         ("status_after", {"status": 503}),
-        ("status_after", {"status": 504}),
         ("redirect", {"status": 302, "location": "/login"}),
-        ("redirect", {"status": 303, "location": "https://other.example{path}"}),
-        ("redirect", {"status": 307, "location": "https://other.example/other"}),
-        ("redirect", {"status": 307, "location": "https://other.example{path}?x=1"}),
     ],
     ids=str,
 )
@@ -748,44 +712,15 @@ def test_whatever_leaves_a_create_open_stops_it(
     assert len(runner.requests()) == 1
 
 
-@pytest.mark.parametrize("spelling", ["{url}", "{shout}", "{url}."])
-def test_a_redirect_to_itself_tells_nothing(runner: Runner, spelling: str) -> None:
-    url = runner.simulator.url
-    location = spelling.format(url=url, shout=url.replace("http:", "HTTP:")) + "{path}"
-    runner.simulator.fault("redirect", status=302, location=location, process=True)
-    assert runner.did(**VENDOR_CREATE)["error"]["kind"] == "unknown_outcome"
-    assert runner.did(**VENDOR_CREATE)["error"]["kind"] == "unknown_outcome"
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (499, '{"error":1,"reason":"client closed request"}'),
-        (460, ""),
-        (402, '{"error":1}'),
-        (418, '{"error":1}'),
-        (423, '{"error":1}'),
-        (422, '{"error":0,"new_record":77.0}'),
-        (400, '{"new_record":{"id":77}}'),
-        (403, '{"error":0}'),
-        (409, '<p>"new_record": 77</p>'),
-        (429, '{"data":{"error":"0"}}'),
-        (200, '{"error":1,"data":{"new_record":77}}'),
-    ],
-)
-def test_a_refusal_that_is_none_is_not_created_again(
-    runner: Runner, status: int, body: str
-) -> None:
-    runner.simulator.fault("raw_body", status=status, body=body)
+def test_a_refusal_that_is_none_is_not_created_again(runner: Runner) -> None:
+    runner.simulator.fault("raw_body", status=403, body='{"error":0}')
     assert runner.did(**VENDOR_CREATE, retries=3)["error"]["kind"] == "unknown_outcome"
     assert runner.did(**VENDOR_CREATE)["error"]["kind"] == "unknown_outcome"
     assert len(runner.simulator.created()) == 1
 
 
-@pytest.mark.parametrize("status", [400, 422, 429])
-def test_a_refusal_that_tells_an_id_is_no_refusal(runner: Runner, status: int) -> None:
-    body = '{"error":1,"new_record":13}'
-    runner.simulator.fault("raw_body", status=status, body=body)
+def test_a_refusal_that_tells_an_id_is_no_refusal(runner: Runner) -> None:
+    runner.simulator.fault("raw_body", status=429, body='{"error":1,"new_record":13}')
     result = runner.did(**VENDOR_CREATE, retries=3)
     assert (result["error"]["kind"], result["error"]["record_id"]) == ("unknown_outcome", 13)
     assert "record 13" in result["msg"]
@@ -809,7 +744,6 @@ CREATED = '{"error":0,"reason":"OK","new_record":13}'
 REFUSED = '{"error":1,"reason":"no"}'
 
 
-@in_a_file
 def test_an_answer_in_chunks(runner: Runner) -> None:
     """As a proxy before the platform may send it: whole when its last chunk has come, and not before."""
     task: dict[str, Any] = {**VENDOR_CREATE, "platform": _name(runner)}
@@ -904,7 +838,6 @@ def test_a_connection_that_is_reset_before_the_first_byte(
     assert len(runner.simulator.created()) == 1
 
 
-@in_a_file
 def test_a_host_whose_name_cannot_be_resolved(runner: Runner) -> None:
     # An address in a zone that is not there: no name server is asked.
     there: dict[str, Any] = {"api_url": "https://[fe80::1%nosuchzone]", "platform": _name(runner)}
@@ -1117,7 +1050,6 @@ def test_short_secrets_leave_ids_readable(runner: Runner) -> None:
     assert simulator.key not in json.dumps(result)
 
 
-@in_a_file
 def test_outside_the_main_thread(runner: Runner) -> None:
     """Where Ansible runs modules within itself, signals are not the module's to hear."""
     with ThreadPoolExecutor(1) as threads:
@@ -1138,6 +1070,7 @@ def test_a_defect_tells_its_place_and_no_values(
     assert "RuntimeError" in result["msg"] and "geheim" not in json.dumps(result)
 
 
+@on_both_backends
 def test_time_that_is_up_before_the_first_byte(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1156,6 +1089,7 @@ def test_time_that_is_up_before_the_first_byte(
     assert runner.did(**VENDOR_CREATE)["action"] == "create"
 
 
+@on_both_backends
 def test_an_interrupted_run_leaves_the_truth(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

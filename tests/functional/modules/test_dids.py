@@ -30,6 +30,10 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
 from ansible_collections.nextbilling.did.tests.support.processes import end_leases
+from ansible_collections.nextbilling.did.tests.support.stores import (
+    on_both_backends,
+    on_every_store,
+)
 
 DidList = list[dict[str, Any]]
 
@@ -63,6 +67,7 @@ def numbers(requests: DidList) -> list[str]:
 # What is done
 
 
+@on_every_store
 def test_a_life_of_a_list(runner: Runner) -> None:
     three = lines(1, 2, 3, host_additional=["10.0.0.1", "10.0.0.2"])
     created = runner.both_dids(dids=three)
@@ -125,6 +130,7 @@ def test_the_examples_hold_valid_lists(runner: Runner, tmp_path: Path) -> None:
         assert runner.dids(check=True, **options)["changed"], task["name"]
 
 
+@on_both_backends
 def test_records_without_a_number_and_records_that_get_one(runner: Runner) -> None:
     adopted = runner.both_dids(dids=[{"record_id": 12, "port": 1}])
     summary(adopted, total=1, adopt=1)
@@ -235,6 +241,7 @@ def test_what_is_refused_before_anything_is_done(
     assert runner.requests() == [] and runner.rows("SELECT * FROM records") == []
 
 
+@on_both_backends
 def test_two_items_that_are_one_record_are_refused_with_both_places(runner: Runner) -> None:
     runner.dids(dids=lines(1, 2))
     result = runner.both_dids(dids=[*lines(1, 2), {"record_id": 14, "port": 7}, *lines(3)])
@@ -243,6 +250,7 @@ def test_two_items_that_are_one_record_are_refused_with_both_places(runner: Runn
     assert len(runner.requests()) == 2
 
 
+@on_every_store
 def test_without_a_registry_nothing_is_sent(bare: Runner) -> None:
     result = bare.both_dids(dids=lines(1, 2), concurrency=8)
     assert result["error"]["kind"] == "registry_mismatch"
@@ -252,6 +260,7 @@ def test_without_a_registry_nothing_is_sent(bare: Runner) -> None:
 # What stops single DIDs
 
 
+@on_both_backends
 def test_items_3_and_7_fail_and_the_next_run_sends_them_alone(runner: Runner) -> None:
     nine = lines(*range(1, 10))
     for number in (3, 7):
@@ -276,6 +285,7 @@ def test_items_3_and_7_fail_and_the_next_run_sends_them_alone(runner: Runner) ->
     assert runner.simulator.duplicates() == {}
 
 
+@on_both_backends
 def test_outcomes_that_nobody_knows_stop_their_dids_alone(runner: Runner) -> None:
     five = lines(1, 2, 3, 4, 5)
     for number, fault in ((1, "reset_after"), (3, "drop_before")):
@@ -304,6 +314,7 @@ def test_outcomes_that_nobody_knows_stop_their_dids_alone(runner: Runner) -> Non
     assert runner.simulator.duplicates() == {}
 
 
+@on_both_backends
 def test_conflicts_stop_their_dids_alone_and_tell_how_to_go_on(runner: Runner) -> None:
     runner.dids(dids=lines(1, 2))
     result = runner.both_dids(
@@ -322,6 +333,7 @@ def test_conflicts_stop_their_dids_alone_and_tell_how_to_go_on(runner: Runner) -
     assert "record 13" in first["error"]["msg"] and "renumber" in second["error"]["msg"]
 
 
+@on_both_backends
 def test_the_platform_is_down(runner: Runner) -> None:
     thirty = lines(*range(30))
     down: dict[str, Any] = {"api_url": "http://127.0.0.1:9", "platform": name(runner)}
@@ -459,6 +471,7 @@ def test_what_is_created_and_cannot_be_recorded_is_told_with_its_id(
     assert runner.simulator.duplicates() == {}
 
 
+@on_both_backends
 def test_what_is_created_and_cannot_be_recorded_counts_for_max_failures_and_comes_first(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -473,6 +486,7 @@ def test_what_is_created_and_cannot_be_recorded_counts_for_max_failures_and_come
     ]
 
 
+@on_both_backends
 def test_an_edit_that_cannot_be_recorded_is_repeated_by_the_next_run(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -488,6 +502,7 @@ def test_an_edit_that_cannot_be_recorded_is_repeated_by_the_next_run(
     summary(runner.both_dids(dids=edited), total=1, update=1)
 
 
+@on_both_backends
 def test_a_defect_after_the_request_leaves_its_outcome_unknown(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -580,6 +595,7 @@ def test_another_plan_than_the_reviewed_one_is_not_applied(
     assert runner.dids(**task, plan_checksum=reviewed)["error"]["kind"] == "plan_changed"
 
 
+@on_both_backends
 def test_a_plan_depends_on_the_registry_and_the_platform(runner: Runner, tmp_path: Path) -> None:
     reviewed = runner.dids(check=True, dids=lines(1))["plan_checksum"]
     runner.did_registry(platform="other", another_platform=True)
@@ -592,6 +608,7 @@ def test_a_plan_depends_on_the_registry_and_the_platform(runner: Runner, tmp_pat
     assert runner.requests() == []
 
 
+@on_both_backends
 def test_what_the_list_does_not_name_is_counted_and_told_on_request(runner: Runner) -> None:
     runner.dids(dids=[*lines(1, 2, 3), {"record_id": 12, "port": 1}])
     runner.simulator.fault("reset_after")
@@ -640,6 +657,7 @@ def test_simultaneous_requests_that_are_refused_are_all_sent_once_more(
     assert (again["changed"], again["backoff"]) == (False, None)
 
 
+@on_both_backends
 def test_simultaneous_requests_that_are_allowed_are_made(runner: Runner) -> None:
     runner.simulator.switch(latency_ms=100)
     result = runner.dids(dids=lines(*range(16)), concurrency=8)
@@ -702,6 +720,7 @@ def test_a_refusal_that_lasts_ends_as_throttled(runner: Runner) -> None:
     summary(runner.both_dids(dids=lines(*range(6)), concurrency=4), total=6, create=6)
 
 
+@on_every_store
 @pytest.mark.parametrize("seed", range(4))
 def test_faults_among_many_requests_at_once(runner: Runner, seed: int) -> None:
     rng = random.Random(seed)
@@ -739,6 +758,7 @@ def test_faults_among_many_requests_at_once(runner: Runner, seed: int) -> None:
     assert runner.simulator.duplicates() == {}
 
 
+@on_both_backends
 @pytest.mark.parametrize("bound", [{}, {"max_changes": 20}], ids=["free", "bound"])
 def test_edits_of_unknown_outcome_are_repeated_among_many(
     runner: Runner, bound: dict[str, Any]
@@ -776,6 +796,7 @@ def test_a_defect_before_the_first_byte_stops_that_did_alone(
     summary(runner.dids(dids=lines(0, 1, 2)), total=3, none=2, create=1)
 
 
+@on_both_backends
 def test_an_adoption_that_is_repeated_is_what_was_planned(runner: Runner) -> None:
     runner.simulator.fault("drop_after")
     adopted = [{"record_id": 12, "did_number": "1", "port": 1}]
@@ -787,6 +808,7 @@ def test_an_adoption_that_is_repeated_is_what_was_planned(runner: Runner) -> Non
 # Secrets
 
 
+@on_both_backends
 def test_no_secret_is_in_what_is_returned_or_logged(
     runner: Runner,
     tmp_path: Path,

@@ -19,15 +19,10 @@ from ansible_collections.nextbilling.did.tests.simulator.surroundings import sur
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
 from ansible_collections.nextbilling.did.tests.support.programs import QUIET, output_of, program
 from ansible_collections.nextbilling.did.tests.support.stores import (
-    POSTGRESQL,
-    SQLITE,
     FileStore,
-    in_a_file,
+    on_both_backends,
 )
 
-in_a_file_or_a_database = pytest.mark.parametrize(
-    "empty_store", [SQLITE, POSTGRESQL], indirect=True
-)
 # What Ansible, YAML and JSON would each take for something of their own.
 ODD = "{{7*7}}\"'\\{%x%}:é"
 ODD_FOLDER = f"{ODD} {{#y "
@@ -63,7 +58,7 @@ def _worked(done: tuple[int, str], changed: int = 1) -> None:
     assert (code, f"changed={changed} " in output) == (0, True), output
 
 
-@in_a_file_or_a_database
+@on_both_backends
 def test_the_plays_that_settle_a_create(runner: Runner, play: Play) -> None:
     runner.simulator.fault("drop_before")
     _exists, does_not = plays(runner.did(did_number="0166"))
@@ -84,7 +79,6 @@ def test_the_plays_that_settle_a_create(runner: Runner, play: Play) -> None:
     assert runner.simulator.duplicates() == {}
 
 
-@in_a_file
 def test_whoever_pastes_both_plays_gets_nowhere(runner: Runner, play: Play) -> None:
     """The first is refused as it stands, so the second, which allows a create, is not come to."""
     runner.simulator.fault("drop_after")
@@ -94,7 +88,6 @@ def test_whoever_pastes_both_plays_gets_nowhere(runner: Runner, play: Play) -> N
     assert runner.attempt("1166") == result["error"]["attempt"]
 
 
-@in_a_file
 def test_the_plays_for_several(runner: Runner, play: Play) -> None:
     numbers = [str(number) for number in range(1130001000, 1130001012)]
     for _number in numbers:
@@ -127,7 +120,6 @@ def test_names_and_paths_with_odd_characters(
     assert missing.did_info()["registry"]["platforms"] == [ODD]
 
 
-@in_a_file
 def test_the_play_that_creates_a_registry_demands_a_platform(bare: Runner, play: Play) -> None:
     """Which one is meant only a person knows where the task did not name one: the stand-in makes none of its own."""
     (create,) = plays(bare.did_info(api_url=..., api_token=..., api_key=...))
@@ -138,7 +130,6 @@ def test_the_play_that_creates_a_registry_demands_a_platform(bare: Runner, play:
     assert bare.did_info()["registry"]["platforms"] == ["sip.example.com:443"]
 
 
-@in_a_file
 def test_the_play_that_completes_a_move(runner: Runner, play: Play, tmp_path: Path) -> None:
     target = str(tmp_path / "there {{ 7*7 }}" / "registry.db")
     move = Move(
@@ -152,7 +143,6 @@ def test_the_play_that_completes_a_move(runner: Runner, play: Play, tmp_path: Pa
     assert runner.did(did_number="1166")["error"]["kind"] == "registry_mismatch"
 
 
-@in_a_file
 def test_a_play_settles_nothing_in_another_registry(runner: Runner, tmp_path: Path) -> None:
     """It runs where it is pasted, and another registry may lie there at the same path."""
     runner.simulator.fault("drop_before")

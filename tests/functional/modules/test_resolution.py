@@ -25,6 +25,14 @@ from ansible_collections.nextbilling.did.tests.support.modules import (
     Runner,
 )
 from ansible_collections.nextbilling.did.tests.support.processes import end_leases
+from ansible_collections.nextbilling.did.tests.support.stores import (
+    in_a_file,
+    on_both_backends,
+    on_every_store,
+)
+
+# Storage can affect what a correction finds and what it leaves.
+pytestmark = on_both_backends
 
 
 def _resolve(runner: Runner, state: str, *dids: Any, **options: Any) -> Result:
@@ -159,11 +167,13 @@ def test_a_create_of_unknown_outcome_has_no_id_to_be_forgotten_by(runner: Runner
     assert runner.both(did_number="1166", port=5060)["error"]["kind"] == "unknown_outcome"
 
 
+@in_a_file
 def test_a_platform_is_named_by_an_address_or_not_at_all(runner: Runner) -> None:
     told = runner.did_registry(state="present", api_url="sip.example.com")
     assert told["error"]["kind"] == "invalid_parameter" and "api_url" in told["msg"]
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("state", "dids", "words"),
     [
@@ -213,6 +223,7 @@ def test_a_confirmed_record_is_forgotten_by_its_id_too(runner: Runner) -> None:
     assert _resolve(runner, "forgotten", {"record_id": 12})["changed"]
 
 
+@on_every_store
 def test_a_live_claim_is_waited_for_to_record(runner: Runner) -> None:
     platform = runner.simulator.url.split("//")[1]
     registry = _open.open_registry(
@@ -240,6 +251,7 @@ def test_every_correction_leaves_a_line(runner: Runner) -> None:
     assert "@" in recorded["actor"] and recorded["at"].endswith("Z")
 
 
+@on_every_store
 def test_info(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE, password="geheim")
     runner.did(record_id=12, port=1)
@@ -321,6 +333,7 @@ def test_the_same_in_other_words_is_no_change(runner: Runner) -> None:
     assert not _resolve(runner, "recorded", other)["changed"]
 
 
+@in_a_file
 @pytest.mark.parametrize(
     "dids",
     [
@@ -357,6 +370,7 @@ YAML = """---
 """
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -386,6 +400,7 @@ def test_a_file_is_recorded(runner: Runner, tmp_path: Path, name: str, content: 
     assert other["fields"] == {"did_number": "1"}
 
 
+@in_a_file
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -433,6 +448,7 @@ def test_a_bad_file_is_refused_with_its_place(
     assert runner.rows("SELECT * FROM records") == []
 
 
+@in_a_file
 def test_a_file_that_cannot_be_read(runner: Runner, tmp_path: Path) -> None:
     for src, words in ((str(tmp_path / "no.csv"), "No such file"), ("dids.csv", "absolute")):
         result = runner.did_registry(state="recorded", src=src)
@@ -598,6 +614,7 @@ def test_the_same_number_on_two_platforms_is_two_attempts(runner: Runner) -> Non
     ]
 
 
+@in_a_file
 @pytest.mark.parametrize(
     "attempt",
     [
@@ -621,6 +638,7 @@ def test_what_is_no_attempt_is_refused_and_not_shown(runner: Runner, attempt: An
         assert "geheim" not in json.dumps(result) and "4938" not in json.dumps(result).lower()
 
 
+@in_a_file
 def test_a_file_of_attempts(runner: Runner, tmp_path: Path) -> None:
     _unknown(runner, "1")
     _unknown(runner, "2")
@@ -636,6 +654,7 @@ def test_a_file_of_attempts(runner: Runner, tmp_path: Path) -> None:
     assert "attempt is no field of a DID" in inline["msg"]
 
 
+@on_every_store
 def test_a_record_that_a_run_holds_is_shown_as_under_way(runner: Runner) -> None:
     """Not as unknown: nobody is asked to decide about what is still being done."""
     runner.did(did_number="2")
@@ -750,6 +769,7 @@ def _open_create(runner: Runner) -> dict[str, Any]:
     return {"did_number": "1166", "attempt": runner.attempt("1166")}
 
 
+@on_every_store
 def test_two_people_forget_at_once(runner: Runner, meanwhile: Callable[..., None]) -> None:
     said = _open_create(runner)
     first: list[Result] = []
@@ -759,6 +779,7 @@ def test_two_people_forget_at_once(runner: Runner, meanwhile: Callable[..., None
     assert runner.rows("SELECT COUNT(*) FROM history") == [(1,)]
 
 
+@on_every_store
 @pytest.mark.parametrize("how", ["adopts it", "is about to adopt it"])
 def test_a_run_that_takes_up_what_is_about_to_be_forgotten(
     runner: Runner, meanwhile: Callable[..., None], how: str

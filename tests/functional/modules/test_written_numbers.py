@@ -13,10 +13,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
-from ansible_collections.nextbilling.did.tests.support.stores import in_a_file
-
-# What a number is does not depend on where the registry is.
-pytestmark = in_a_file
 
 NUMBER = "1130031000"
 DAMAGED = f"{NUMBER}.0"

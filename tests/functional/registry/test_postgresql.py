@@ -44,11 +44,11 @@ from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.modules import VENDOR_CREATE, Runner
 from ansible_collections.nextbilling.did.tests.support.processes import end_leases
 from ansible_collections.nextbilling.did.tests.support.stores import (
-    POSTGRESQL,
     DatabaseStore,
     Proxy,
     Server,
     Store,
+    in_postgresql,
     running_pooler,
 )
 from ansible_collections.nextbilling.did.tests.support.waiting import until
@@ -58,7 +58,7 @@ AT = "2026-01-31T12:00:00Z"
 PASSWORD = "geheim-pwd-52c1"
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "docsite" / "rst" / "shared_registry.rst"
 
-pytestmark = pytest.mark.parametrize("empty_store", [POSTGRESQL], indirect=True)
+pytestmark = in_postgresql
 
 
 # How it is reached

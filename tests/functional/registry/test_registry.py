@@ -56,10 +56,17 @@ from ansible_collections.nextbilling.did.tests.support.modules import (
     Result,
     Runner,
 )
-from ansible_collections.nextbilling.did.tests.support.stores import Store, in_a_file
+from ansible_collections.nextbilling.did.tests.support.stores import (
+    Store,
+    in_a_file,
+    on_every_store,
+)
 
 PLATFORM = "sip.nextbilling.com.br:443"
 AT = "2026-01-31T12:00:00Z"
+
+
+pytestmark = on_every_store
 
 
 @pytest.fixture

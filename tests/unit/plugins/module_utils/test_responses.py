@@ -164,6 +164,101 @@ def test_a_refusal_that_says_that_it_was_applied_is_none(status: int, body: str 
     assert edited.state != NOT_APPLIED
 
 
+# What the platform may answer to a create that worked, beside its own shape.
+GOOD_REPLIES = {
+    "trailing commas": '{"error":0,"reason":"OK","new_record":13,}',
+    "trailing commas with space": '{"error":0, "x":[1, ], "new_record":13 ,\n }',
+    "byte-order mark": '\ufeff{"error":0,"reason":"OK","new_record":13}',
+    "error as a string": '{"error":"0","reason":"OK","new_record":13}',
+    "id as a string": '{"error":0,"reason":"OK","new_record":"13"}',
+    "comma inside text": '{"error":0,"reason":"a,}","new_record":13,}',
+}
+# And what says nothing of whether the create worked.
+UNCLEAR_REPLIES = {
+    "HTML page": "<html><body>Manutenção</body></html>",
+    "empty body": "",
+    "new_record missing": '{"error":0,"reason":"OK"}',
+    "new_record 0": '{"error":0,"reason":"OK","new_record":0}',
+    "new_record negative": '{"error":0,"reason":"OK","new_record":-1}',
+    "new_record null": '{"error":0,"reason":"OK","new_record":null}',
+    "new_record a word": '{"error":0,"reason":"OK","new_record":"abc"}',
+    "new_record a fraction": '{"error":0,"reason":"OK","new_record":13.5}',
+    "new_record true": '{"error":0,"reason":"OK","new_record":true}',
+    "new_record too large": '{"error":0,"reason":"OK","new_record":99999999999999999999}',
+    "error with a record": '{"error":1,"reason":"?","new_record":13}',
+    "error missing": '{"reason":"OK","new_record":13}',
+    "error null": '{"error":null,"new_record":13}',
+    "a list": '[{"error":0,"new_record":13}]',
+    "error twice": '{"error":1,"error":0,"new_record":13}',
+    "not a number at all": '{"error":NaN,"new_record":13}',
+    "nested too deep": "[" * 100_000,
+    "error a float": '{"error":0.0,"reason":"OK"}',
+    "error a word": '{"error":"none","reason":"OK"}',
+    "error twice zero": '{"error":"00","reason":"OK"}',
+    "a string without end": '{"' + '\\"' * 200_000,
+}
+
+
+@pytest.mark.parametrize("body", GOOD_REPLIES.values(), ids=GOOD_REPLIES)
+def test_a_reply_that_is_accepted(body: str) -> None:
+    outcome = outcome_of(message(200, body))
+    assert (outcome.state, outcome.record_id) == (APPLIED, 13)
+
+
+@pytest.mark.parametrize("body", UNCLEAR_REPLIES.values(), ids=UNCLEAR_REPLIES)
+def test_a_reply_that_is_no_success(body: str) -> None:
+    outcome = outcome_of(message(200, body))
+    assert (outcome.state, outcome.kind) == (UNKNOWN, "unknown_outcome")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error":1,"reason":"no"}',
+        '{"error":"1","reason":"no",}',
+        '{"error":2,"reason":"no","new_record":0}',
+        '{"error":true,"reason":"no"}',
+    ],
+)
+def test_an_error_in_a_200_is_a_refusal(body: str) -> None:
+    outcome = outcome_of(message(200, body))
+    assert (outcome.state, outcome.kind, outcome.reason) == (NOT_APPLIED, "refused", "no")
+    assert outcome.http_status == 200
+
+
+def test_a_refusal_in_another_character_set() -> None:
+    body = '{"error":1,"reason":"Número já existe"}'.encode("latin-1")
+    outcome = outcome_of(message(200, body))
+    assert (outcome.state, outcome.reason) == (NOT_APPLIED, "Número já existe")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (499, '{"error":1,"reason":"client closed request"}'),
+        (460, ""),
+        (402, '{"error":1}'),
+        (418, '{"error":1}'),
+        (423, '{"error":1}'),
+        (422, '{"error":0,"new_record":77.0}'),
+        (400, '{"new_record":{"id":77}}'),
+        (403, '{"error":0}'),
+        (409, '<p>"new_record": 77</p>'),
+        (429, '{"data":{"error":"0"}}'),
+        (200, '{"error":1,"data":{"new_record":77}}'),
+    ],
+)
+def test_a_refusal_that_is_none(status: int, body: str) -> None:
+    outcome = outcome_of(message(status, body))
+    assert (outcome.state, outcome.kind) == (UNKNOWN, "unknown_outcome")
+
+
+@pytest.mark.parametrize("status", [400, 422, 429])
+def test_a_refusal_that_tells_an_id_is_no_refusal(status: int) -> None:
+    outcome = outcome_of(message(status, '{"error":1,"new_record":13}'))
+    assert (outcome.state, outcome.record_id) == (UNKNOWN, 13)
+
+
 # What says nothing of that kind.
 PLAIN_REFUSALS = {
     "documented": REFUSED,
@@ -256,6 +351,24 @@ def test_a_redirect_of_scheme_or_host_alone(location: str, words: str) -> None:
 )
 def test_any_other_redirect_tells_nothing(location: str) -> None:
     assert outcome_of(message(302, "", f"Location: {location}")).state == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("status", "location"),
+    [
+        (302, "/login"),
+        (303, f"https://other.example{PATH}"),
+        (307, "https://other.example/other"),
+        (307, f"https://other.example{PATH}?x=1"),
+        (302, f"http://127.0.0.1:8080{PATH}"),
+        (302, f"HTTP://127.0.0.1:8080{PATH}"),
+        (302, f"http://127.0.0.1:8080.{PATH}"),
+    ],
+)
+def test_a_redirect_to_itself_or_to_another_path_tells_nothing(status: int, location: str) -> None:
+    answer = read_answer(message(status, "", f"Location: {location}"))
+    outcome = interpret(answer, SentRequest("http://127.0.0.1:8080", PATH, None), lambda reason: reason)
+    assert outcome.state == UNKNOWN
 
 
 CHUNKS = "HTTP/1.1 {} X\r\nTransfer-Encoding: chunked\r\n\r\n"
