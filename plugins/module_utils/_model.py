@@ -260,7 +260,7 @@ class Intent(t.NamedTuple):
     lease: float
 
 
-class Holding(t.NamedTuple):
+class NewState(t.NamedTuple):
     """What a person says that the platform holds: identity, record id and wire values (fingerprints for secrets)."""
 
     number: str | None
@@ -271,18 +271,18 @@ class Holding(t.NamedTuple):
 class Correction(t.NamedTuple):
     """A person's correction of one record, with the line of history that it leaves.
 
-    C(known): the record as looked at, None for one that is new. C(holding): what it becomes, None to forget it. C(attempt): the create
+    C(known): the record as looked at, None for one that is new. C(new_state): what it becomes, None to forget it. C(attempt): the create
     that the person says was not applied, kept in the history.
     """
 
     event: str
     known: Record | None
-    holding: Holding | None
+    new_state: NewState | None
     attempt: str | None = None
 
     @property
     def number(self) -> str | None:
         """Return the identity that it speaks of, or None."""
-        if self.holding is not None and self.holding.number is not None:
-            return self.holding.number
+        if self.new_state is not None and self.new_state.number is not None:
+            return self.new_state.number
         return self.known.numbers[0] if self.known is not None and self.known.numbers else None

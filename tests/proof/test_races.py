@@ -27,7 +27,11 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
     Process,
     end_leases,
 )
-from ansible_collections.nextbilling.did.tests.support.stores import Store, in_a_file, on_every_store
+from ansible_collections.nextbilling.did.tests.support.stores import (
+    Store,
+    in_a_file,
+    on_every_store,
+)
 
 TASK: dict[str, Any] = {"did_number": "1166", "port": 5060}
 

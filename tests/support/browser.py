@@ -16,7 +16,9 @@ from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import Translations
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
+    Translations,
+)
 from ansible_collections.nextbilling.did.tests.support.reviews import (
     item,
     result,

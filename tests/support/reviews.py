@@ -17,7 +17,10 @@ from markdown_it import MarkdownIt
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import visible
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect import Collector, Event
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect import (
+    Collector,
+    Event,
+)
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import (
     COUNTS,
     TROUBLES,
@@ -26,7 +29,9 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model impo
 )
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import closing_line
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import Translations
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
+    Translations,
+)
 from ansible_collections.nextbilling.did.tests.simulator import client
 
 SCHEMA = json.loads(

@@ -23,7 +23,7 @@ from .._model import (
     Correction,
     Forgotten,
     Found,
-    Holding,
+    NewState,
     Record,
 )
 from .._registry.claims import end_of, live_claim
@@ -113,12 +113,12 @@ def decide_recorded(
     number = statement.number
     if number is None and known is not None and len(known.numbers) == 1:
         number = known.numbers[0]
-    holding = Holding(number, record_id, _fields_after(statement, known))
+    new_state = NewState(number, record_id, _fields_after(statement, known))
     if by_number is not None and known is not None and by_number.key != known.key:
-        return [Correction(FORGOTTEN, by_number, None), Correction(RECORDED, known, holding)]
-    if known is not None and _is_recorded(known, holding):
+        return [Correction(FORGOTTEN, by_number, None), Correction(RECORDED, known, new_state)]
+    if known is not None and _is_recorded(known, new_state):
         return []
-    return [Correction(RECORDED, known, holding)]
+    return [Correction(RECORDED, known, new_state)]
 
 
 def check_recorded(
@@ -164,14 +164,14 @@ def _fields_after(statement: Statement, known: Record | None) -> dict[str, t.Any
     return {**certain, **statement.fields}
 
 
-def _is_recorded(known: Record, holding: Holding) -> bool:
+def _is_recorded(known: Record, new_state: NewState) -> bool:
     """Tell whether the registry holds all this already."""
     settled = not known.attempted and known.outcome == CONFIRMED
-    same_number = known.numbers == (() if holding.number is None else (holding.number,))
-    same_fields = known.fields.keys() == holding.fields.keys() and all(
-        is_same(name, value, holding.fields[name]) for name, value in known.fields.items()
+    same_number = known.numbers == (() if new_state.number is None else (new_state.number,))
+    same_fields = known.fields.keys() == new_state.fields.keys() and all(
+        is_same(name, value, new_state.fields[name]) for name, value in known.fields.items()
     )
-    return settled and same_number and same_fields and known.record_id == holding.record_id
+    return settled and same_number and same_fields and known.record_id == new_state.record_id
 
 
 # Forgetting
@@ -252,12 +252,12 @@ def _attempt_of(statement: Statement, known: Record) -> str:
 def as_diff(corrections: Sequence[Correction]) -> dict[str, str]:
     """Return corrections as Ansible's diff: a line for each DID before and after, without secrets."""
     before = after = ""
-    for _event, known, holding, _attempt in corrections:
+    for _event, known, new_state, _attempt in corrections:
         if known is not None:
             before += _line(known.number, known.record_id, known.outcome, known.fields)
-        if holding is not None:
-            number = holding.fields.get("did_number") or holding.number
-            after += _line(number, holding.record_id, CONFIRMED, holding.fields)
+        if new_state is not None:
+            number = new_state.fields.get("did_number") or new_state.number
+            after += _line(number, new_state.record_id, CONFIRMED, new_state.fields)
     return {"before": before, "after": after}
 
 

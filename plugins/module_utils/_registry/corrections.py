@@ -46,18 +46,18 @@ def _delete(transaction: Transaction, now: str, known: Record) -> None:
 
 
 def _insert(transaction: Transaction, platform: str, correction: Correction) -> None:
-    known, holding = correction.known, correction.holding
-    if holding is not None:
+    known, new_state = correction.known, correction.new_state
+    if new_state is not None:
         record = confirmed_record(
             new_key() if known is None else known.key,
             1 if known is None else known.version + 1,
-            holding.record_id,
-            holding.number,
-            holding.fields,
+            new_state.record_id,
+            new_state.number,
+            new_state.fields,
             None if known is None else known.confirmed_at,
         )
         insert_confirmed(transaction, platform, record, timestamp())
-    subject = holding or known
+    subject = new_state or known
     record_id = None if subject is None else subject.record_id
     details: dict[str, t.Any] = {"before": None if known is None else record_state(known)}
     if correction.attempt is not None:

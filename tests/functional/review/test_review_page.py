@@ -11,7 +11,9 @@ import pytest
 from playwright.sync_api import Page as Tab
 
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import Translations
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
+    Translations,
+)
 from ansible_collections.nextbilling.did.tests.support.browser import (
     browser,
     check_that_it_stays_fluid,

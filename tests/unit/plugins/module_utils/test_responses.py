@@ -367,7 +367,9 @@ def test_any_other_redirect_tells_nothing(location: str) -> None:
 )
 def test_a_redirect_to_itself_or_to_another_path_tells_nothing(status: int, location: str) -> None:
     answer = read_answer(message(status, "", f"Location: {location}"))
-    outcome = interpret(answer, SentRequest("http://127.0.0.1:8080", PATH, None), lambda reason: reason)
+    outcome = interpret(
+        answer, SentRequest("http://127.0.0.1:8080", PATH, None), lambda reason: reason
+    )
     assert outcome.state == UNKNOWN
 
 
