@@ -112,7 +112,7 @@ def test_a_signal_ends_a_pause_and_a_wait_for_another_run(
 
     runner.simulator.clear_faults()
     runner.simulator.fault("hang_before", times=None)
-    new_state = start(did_number="1000", port=5060)
+    holder = start(did_number="1000", port=5060)
     until(lambda: len(runner.rows("SELECT * FROM records")) == 1)
     waiting = start(module="dids", dids=DIDS)
     # It has to have started, on a busy machine too.
@@ -121,7 +121,7 @@ def test_a_signal_ends_a_pause_and_a_wait_for_another_run(
     result = waiting.result()
     assert (result["error"]["kind"], result["changed"]) == ("interrupted", False)
     assert "Nothing was sent" in result["msg"]
-    new_state.kill()
+    holder.kill()
 
 
 @in_a_file
