@@ -28,9 +28,7 @@ from .._planning.corrections import (
     is_open_create,
 )
 from .._registry.claims import find_unclaimed
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .._registry.registry import Registry
+from .._registry.registry import Registry
 
 
 def correct(

@@ -38,13 +38,13 @@ from .._model import (
 from .._platform.outcome import NOT_APPLIED, Outcome
 from .._registry.claims import FIRST_PAUSE, LONGEST_PAUSE, live_claim, poll_delay
 from .._registry.journal import LateAnswer
+from .planner import Planner
 from .progress import Execution, Progress
 from .sender import Answer, Crash, InlineSender, Request, ThreadedSender, is_applied
 from .throttle import ConcurrencyLimit, Pacing, Schedule
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._platform.client import Client
-    from .planner import Planner
 
 # What a claim lasts beyond the request's timeout, in seconds.
 _LEASE_MARGIN = 30.0

@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from .._errors import DidError, Interrupted, UnknownOutcome
 from .._model import Claim, Desired, Found, Job, Policy
 from .._planning.decide import decide
+from .._platform.connection import Connection
 from .._registry.claims import find_unclaimed
+from .._registry.registry import Registry
+from .._secrets import Fingerprints
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._platform.connection import Connection
-    from .._registry.registry import Registry
-    from .._secrets import Fingerprints
     from .._snippets import Target
 
 

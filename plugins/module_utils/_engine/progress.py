@@ -17,11 +17,11 @@ from .._model import CREATE, Intent, Job, Plan, Record
 from .._platform.outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
 from .._registry.claims import FIRST_PAUSE
 from .._registry.journal import LateAnswer
+from .planner import Planner
 from .sender import Answer, Crash
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._snippets import Target
-    from .planner import Planner
     from .throttle import ConcurrencyLimit, Pacing, Schedule
 
 # So many DIDs in a row without a clear answer end a run: the others would wait for the same, or become unknown too.

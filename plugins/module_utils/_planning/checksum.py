@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import typing as t
 from collections.abc import Sequence
 
 from .._fields import with_fingerprints
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .._model import Job
-    from .._secrets import Fingerprints
+from .._model import Job
+from .._secrets import Fingerprints
 
 _VERSION = 1
 

@@ -20,10 +20,8 @@ import ssl
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
+from .connection import Connection
 from .outcome import NotPermitted
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .connection import Connection
 
 
 class InvalidProxy(ValueError):

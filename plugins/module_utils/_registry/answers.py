@@ -12,11 +12,9 @@ from __future__ import annotations
 import typing as t
 
 from .._model import CONFIRMED, Intent, Record
+from .backends.interface import Transaction
 from .history import write_history
 from .records import RecordReader, confirmed_record, dump, insert_confirmed, new_key
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .backends.interface import Transaction
 
 CLEAR_CLAIM = "claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL"
 

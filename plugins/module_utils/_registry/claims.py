@@ -15,9 +15,7 @@ import typing as t
 from collections.abc import Callable, Sequence
 
 from .._model import Claim, Found, Wanted
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .registry import Registry
+from .registry import Registry
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 

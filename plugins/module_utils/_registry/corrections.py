@@ -13,12 +13,10 @@ import typing as t
 from collections.abc import Sequence
 
 from .._model import Correction, Record, timestamp
+from .backends.interface import Transaction
 from .history import write_history
 from .records import confirmed_record, insert_confirmed, new_key, record_state
 from .transactions import StaleRecord
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .backends.interface import Transaction
 
 
 def write_corrections(

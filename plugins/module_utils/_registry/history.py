@@ -16,10 +16,8 @@ import typing as t
 from collections.abc import Mapping
 
 from .._model import timestamp
+from .backends.interface import Transaction
 from .records import dump, insert, new_key
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .backends.interface import Transaction
 
 
 @functools.cache

@@ -10,14 +10,11 @@
 from __future__ import annotations
 
 import re
-import typing as t
 from collections.abc import Sequence
 
 from .._errors import RegistryMismatch
 from .._snippets import PLATFORM, render_play
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .backends.interface import Database
+from .backends.interface import Database
 
 # How many platforms a message names.
 _SHOWN = 20

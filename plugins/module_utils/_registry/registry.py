@@ -17,13 +17,13 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from .._errors import RegistryUnavailable
+from .._model import Found, Record
+from .backends.interface import Database
 from .moves import moved_to
 from .records import RecordReader, chunks
 from .transactions import Transactions
 
 if t.TYPE_CHECKING:  # pragma: no cover
-    from .._model import Found, Record
-    from .backends.interface import Database
     from .journal import Journal
     from .reports import Reports
 

@@ -17,9 +17,7 @@ from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Forgotten, Record
 from .backends.interface import RESTORE
 from .identity import schema_version
 from .records import RecordReader, chunks, placeholders
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .transactions import Transactions
+from .transactions import Transactions
 
 
 class HistoryEntry(t.NamedTuple):

@@ -10,14 +10,11 @@
 from __future__ import annotations
 
 import os
-import typing as t
 from collections.abc import Mapping
 
 from .._model import timestamp
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .backends.interface import Database, Transaction
-    from .backends.schema import Schema
+from .backends.interface import Database, Transaction
+from .backends.schema import Schema
 
 
 def create_registry(transaction: Transaction, schema: Schema) -> None:

@@ -13,11 +13,10 @@ import typing as t
 from collections.abc import Callable, Sequence
 
 from ..._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
+from .schema import Schema
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import contextlib
-
-    from .schema import Schema
 
 
 Row = tuple[t.Any, ...]

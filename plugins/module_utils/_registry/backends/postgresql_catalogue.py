@@ -16,9 +16,7 @@ import typing as t
 from collections.abc import Sequence
 
 from .interface import GUIDE, RESTORE, Row
-
-if t.TYPE_CHECKING:  # pragma: no cover
-    from .schema import Schema
+from .schema import Schema
 
 _TABLES = ("meta", "platforms", "records", "numbers", "history")
 _RUN_RIGHTS = {

@@ -15,12 +15,11 @@ import typing as t
 from collections.abc import Iterator
 
 from ..._errors import RegistryUnavailable
+from .interface import Row
 from .postgresql_errors import missing_library, unreachable
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import psycopg
-
-    from .interface import Row
 
 # Parameters of a connection where the URL does not set them. A server that no longer answers is noticed within a minute.
 _DEFAULTS = {
