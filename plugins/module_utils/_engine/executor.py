@@ -248,7 +248,8 @@ class Executor:
         return self._rollback_if_stopped(claimed)
 
     def _rollback_if_stopped(self, claimed: list[Execution]) -> list[Execution]:
-        """Return what was claimed; or roll it back, if an answer recorded with it has ended the run."""
+        """Return what was claimed; or roll it back, if an answer recorded with it has ended the run, or it has been told to stop since."""
+        self._progress.stopped = self._progress.stopped or self._stopping()
         if not self._progress.stopped:
             return claimed
         for execution in claimed:

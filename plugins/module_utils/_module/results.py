@@ -21,13 +21,13 @@ from .._platform.connection import Connection, masked_path
 from .._registry.registry import Registry
 from .._secrets import MARK_REFUSED, is_mark
 from .arguments import raise_problems
-from .task import Module, Result
+from .task import Module, Result, Task
 
 # How many new objects there may be before Python collects garbage. Its own default is hundreds.
 _OBJECTS = 250_000
 
 
-def run(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
+def run(module: Module, work: Callable[[Task], Result]) -> t.NoReturn:
     """Do the work of a module, and end it with its result or with the error that stopped it.
 
     The failure is reported after the exception is gone, so that nothing of it can be attached to the result. An unexpected exception
@@ -41,32 +41,33 @@ def run(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
     thresholds = gc.get_threshold()
     gc.set_threshold(_OBJECTS, *thresholds[1:])
     try:
-        _end(module, work)
+        result = perform(module, work)
+        if "error" in result:
+            module.fail_json(**result)
+        module.exit_json(**result)
     finally:
         gc.set_threshold(*thresholds)
 
 
-def _end(module: Module, work: Callable[[Module], Result]) -> t.NoReturn:
+def perform(task: Task, work: Callable[[Task], Result]) -> Result:
+    """Do the work of a task, and return its result or that of the error that stopped it."""
     try:
         raise_problems(
-            [f"{name}: must be text, not {kind}" for name, kind in sorted(module.nested.items())]
+            [f"{name}: must be text, not {kind}" for name, kind in sorted(task.nested.items())]
         )
-        _refuse_marks(module)
-        result = work(module)
+        _refuse_marks(task)
+        return work(task)
     except DidError as error:
-        result = error_result(error)
+        return error_result(error)
     # The text of an unexpected exception may hold a secret.
     except Exception as error:  # pylint: disable=broad-exception-caught
-        result = error_result(defect(error))
-    if "error" in result:
-        module.fail_json(**result)
-    module.exit_json(**result)
+        return error_result(defect(error))
 
 
-def _refuse_marks(module: Module) -> None:
+def _refuse_marks(task: Task) -> None:
     """Refuse an option that holds what results show in place of a secret. The fields of a DID are checked with their values."""
     options = {
-        name: module.option(name) for name in module.argument_spec if name not in _fields.BY_NAME
+        name: task.option(name) for name in task.argument_spec if name not in _fields.BY_NAME
     }
     raise_problems(
         [

@@ -5,13 +5,11 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What a run needs while it lasts: the registry, signals, clients of the platform."""
+"""What a run needs while it lasts: the registry, the engine, clients of the platform."""
 
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 import typing as t
 from collections.abc import Callable, Iterator, Sequence
 
@@ -22,50 +20,11 @@ from .._platform.connection import Connection
 from .._registry.open import open_registry
 from .._registry.registry import Registry
 from .._secrets import Fingerprints
+from .stop import Stop
 from .task import Task
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._platform.client import Client, SharedState
-
-
-class Stop:
-    """Whether a signal has told the run to stop, and waits that end when one does."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._reason: str | None = None
-        self._previous: dict[int, t.Any] = {}
-
-    def wait(self, seconds: float) -> None:
-        """Wait for so many seconds, or until a signal comes."""
-        self._event.wait(seconds)
-
-    def reason(self) -> str | None:
-        """Return why the run is to stop, or None."""
-        return self._reason
-
-    @contextlib.contextmanager
-    def handle_signals(self) -> Iterator[None]:
-        """Stop after the requests under way at the first SIGINT or SIGTERM. A second one ends the process at once."""
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._handle)
-        except ValueError:
-            pass  # outside the main thread no signal can be handled
-        try:
-            yield
-        finally:
-            self._restore()
-
-    def _handle(self, number: int, _frame: object) -> None:
-        self._reason = f"{signal.Signals(number).name} stopped the run"
-        self._restore()
-        self._event.set()
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
 
 
 class Session(t.NamedTuple):
@@ -120,8 +79,9 @@ def open_session(
             "validate_certs is false: whoever answers for the platform's name receives the API token and key"
         )
     registry = connect_registry(task, location, settings.platform, write=not task.check_mode)
-    stop = Stop()
-    with contextlib.closing(registry), stop.handle_signals():
+    stop = task.stop
+    # A signal that was held is delivered after the registry is closed.
+    with stop.hold_signals(), contextlib.closing(registry):
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
         planner = Planner(registry, settings, fingerprints, sleep=stop.wait, stopping=stop.reason)
         make_client = _client_factory(connection, _secrets_of(task, connection, desired))

@@ -23,10 +23,12 @@ from .._input.ranges import LAST_NUMBER
 from .._platform.connection import origin
 from .._registry.location import may_be_shown
 from .._secrets import FRAGMENT_LENGTH, MASK
+from .stop import Stop, is_unread, parent_watch
 
 Spec = dict[str, dict[str, t.Any]]
 Result = dict[str, t.Any]
 
+_STDOUT = 1
 _LOGIN = ("api_token", "api_key", "registry_password", "copy_from_password")
 # The beginning of Ansible's message for a value that does not fit its option. The rest of the message quotes the value.
 _MISFIT = re.compile(r"(?:argument|Elements value for option|value of) '?(\w+)'? ")
@@ -48,6 +50,7 @@ class Task:
     """What the work of a module needs of its task.
 
     C(params): the values of the options. C(no_log_values): secrets that Ansible masks in the result. C(diff): a diff is wanted.
+    C(nested): text options that were given a list or a dictionary, and the name of that type. C(stop): whether the run is to stop.
     """
 
     params: dict[str, t.Any]
@@ -56,6 +59,8 @@ class Task:
     check_mode: bool
     diff: bool
     warn: t.Callable[[str], None]
+    nested: t.Mapping[str, str] = {}
+    stop: Stop
 
     # Options whose values were taken. The parameters hold only what may be shown of them.
     _taken: frozenset[str] = frozenset()
@@ -108,43 +113,7 @@ class Task:
         self._taken |= {name}
         return value
 
-
-class Module(AnsibleModule, Task):
-    """The task of a module. Every failure of it has an C(error), and its invocation shows only parameters that it knows.
-
-    Ansible itself fails on parameters that do not fit the specification, before any code of the collection runs. An unknown one
-    may be a mistyped secret, so it is not shown either.
-    """
-
-    # Text options that were given a list or a dictionary, and the name of that type.
-    nested: t.Mapping[str, str] = {}
-
-    def __init__(self, argument_spec: Spec) -> None:
-        super().__init__(argument_spec=argument_spec, supports_check_mode=True)
-        self.diff = bool(self._diff)
-
-    def _load_params(self) -> None:
-        """Read the parameters, and note what Ansible would turn into text: a wrong indentation may put a secret into a dictionary."""
-        super()._load_params()
-        self.nested = {
-            name: _fields.type_name(value)
-            for name, value in self.params.items()
-            if isinstance(value, (dict, list))
-            and self.argument_spec.get(name, {}).get("type") in ("str", "path")
-        }
-
-    def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
-        if "error" not in result:
-            msg = self._without_values(msg)
-        result.setdefault("error", InvalidParameter(msg).details())
-        result.setdefault("invocation", self._masked_invocation())
-        super().fail_json(msg=msg, **result)
-
-    def exit_json(self, **result: t.Any) -> t.NoReturn:
-        result.setdefault("invocation", self._masked_invocation())
-        super().exit_json(**result)
-
-    def _without_values(self, msg: str) -> str:
+    def without_values(self, msg: str) -> str:
         """Return Ansible's message about a parameter in words that quote no value. Ansible does not know yet which value is a secret."""
         misfit = _MISFIT.match(msg)
         name = "" if misfit is None else misfit[1]
@@ -159,7 +128,7 @@ class Module(AnsibleModule, Task):
         actual = _fields.type_name(value)
         return f"{name}: must be {expected}" + ("" if actual == expected else f", not {actual}")
 
-    def _masked_invocation(self) -> Result:
+    def masked_invocation(self) -> Result:
         """Return the parameters with a mark in place of all that is secret, or may be."""
         return {
             "module_args": {
@@ -174,11 +143,49 @@ class Module(AnsibleModule, Task):
             return value
         return MASK if name in self.nested else mask_value(name, self.argument_spec[name], value)
 
+
+class Module(AnsibleModule, Task):
+    """The task of a module. Every failure of it has an C(error), and its invocation shows only parameters that it knows.
+
+    Ansible itself fails on parameters that do not fit the specification, before any code of the collection runs. An unknown one
+    may be a mistyped secret, so it is not shown either.
+    """
+
+    def __init__(self, argument_spec: Spec) -> None:
+        is_orphaned = parent_watch()
+        self.stop = Stop(lambda: is_orphaned() or is_unread(_STDOUT), deliver=False)
+        super().__init__(argument_spec=argument_spec, supports_check_mode=True)
+        self.diff = bool(self._diff)
+
+    def _load_params(self) -> None:
+        """Read the parameters, and note what Ansible would turn into text: a wrong indentation may put a secret into a dictionary."""
+        super()._load_params()
+        self.nested = nested_options(self.argument_spec, self.params)
+
+    def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
+        if "error" not in result:
+            msg = self.without_values(msg)
+        result.setdefault("error", InvalidParameter(msg).details())
+        result.setdefault("invocation", self.masked_invocation())
+        super().fail_json(msg=msg, **result)
+
+    def exit_json(self, **result: t.Any) -> t.NoReturn:
+        result.setdefault("invocation", self.masked_invocation())
+        super().exit_json(**result)
+
     def _log_invocation(self) -> None:
         """Write the invocation to the system's log, as Ansible does, but only what may be shown."""
-        self.log(
-            f"Invoked with {json.dumps(self._masked_invocation()['module_args'], default=str)}"
-        )
+        self.log(f"Invoked with {json.dumps(self.masked_invocation()['module_args'], default=str)}")
+
+
+def nested_options(argument_spec: Spec, params: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Return the text options that hold a list or a dictionary, and the name of that type. Ansible would turn them into text."""
+    return {
+        name: _fields.type_name(value)
+        for name, value in params.items()
+        if isinstance(value, (dict, list))
+        and argument_spec.get(name, {}).get("type") in ("str", "path")
+    }
 
 
 def is_distinct(secret: str) -> bool:
