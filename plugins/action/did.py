@@ -1,0 +1,26 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does the work of the module C(did) in Ansible's worker process where that is possible."""
+
+from __future__ import annotations
+
+from ansible_collections.nextbilling.did.plugins.module_utils._module.did import (
+    converge_did,
+    did_spec,
+)
+from ansible_collections.nextbilling.did.plugins.plugin_utils._action import DidAction
+
+try:
+    # Loaded once, before Ansible forks its workers.
+    import requests  # noqa: F401  # pylint: disable=unused-import
+
+    _MISSING: tuple[str, ...] = ()
+except ImportError:
+    _MISSING = ("requests",)
+
+
+class ActionModule(DidAction):
+    module_spec = staticmethod(did_spec)
+    work = staticmethod(converge_did)
+    missing = _MISSING

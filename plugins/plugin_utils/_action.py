@@ -1,0 +1,267 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins!
+
+"""Where a task runs: in Ansible's worker process, or as a module where something forbids that."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+import typing as t
+from collections.abc import Callable, Mapping, Set
+from datetime import date, datetime
+
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible.release import __version__
+from ansible.utils.display import Display
+
+from ..module_utils._errors import InvalidParameter
+from ..module_utils._module.results import perform
+from ..module_utils._module.stop import Stop, parent_watch
+from ..module_utils._module.task import Result, Spec, Task, nested_options
+from ..module_utils._registry.location import is_database
+
+SWITCH, VARIABLE = "NEXTBILLING_DID_IN_PROCESS", "nextbilling_did_in_process"
+_NEWEST_CORE = (2, 22)
+_INVOCATION = "INJECT_INVOCATION"
+_WATCH_INTERVAL = 0.5
+# The parameters of libpq that name files.
+_RELATIVE_FILE = re.compile(
+    r"[?&](?:passfile|servicefile|ssl(?:cert|crl|crldir|key|rootcert))=(?!/|%2F|system(?:&|$))",
+    re.IGNORECASE,
+)
+
+display = Display()
+
+
+class Unsuitable(Exception):
+    """The task cannot run in this process. The text says why, and holds no value of an argument."""
+
+
+class WorkerTask(Task):
+    """A task in Ansible's worker process. C(warnings): what is to be warned of."""
+
+    def __init__(self, argument_spec: Spec, arguments: dict[str, t.Any], stop: Stop) -> None:
+        self.argument_spec = argument_spec
+        self.params = arguments
+        self.nested = nested_options(argument_spec, arguments)
+        self.no_log_values = set()
+        self.check_mode = self.diff = False
+        self.stop = stop
+        self.warnings: list[str] = []
+
+    def warn(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+    def validate(self, name: str) -> str | None:
+        """Validate the arguments, and return what is wrong with them or None. C(name): the task's action."""
+        validation = ArgumentSpecValidator(self.argument_spec).validate(self.params)
+        self.params.update(validation.validated_parameters)
+        self.no_log_values = {
+            str(self.params[option])
+            for option, spec in self.argument_spec.items()
+            if spec.get("no_log") and self.params.get(option)
+        }
+        if not validation.error_messages:
+            return None
+        message = str(validation.error_messages[0])
+        if isinstance(validation.errors[0], UnsupportedError):
+            message = f"Unsupported parameters for ({name}) module: {message}"
+        return self.without_values(message)
+
+
+class DidAction(NormalAction):
+    """Does the work of a module in this process, or hands it over to the module."""
+
+    # Which options the module has, and what does its work.
+    module_spec: Callable[[], Spec]
+    work: Callable[[Task], Result]
+    # Libraries that the work needs and that the controller's Python does not have.
+    missing: tuple[str, ...] = ()
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
+    ) -> dict[str, t.Any]:
+        """Run the task."""
+        is_orphaned = parent_watch()
+        variables = task_vars or {}
+        try:
+            self._check_surroundings(variables)
+            task = self._make_task(is_orphaned)
+            invalid = task.validate(self._task.action)
+            self._check_arguments(task)
+        except Unsuitable as reason:
+            display.vvv(
+                f"{self._task.action} runs as a module: {reason}", host=self._host(variables)
+            )
+            _leave_with_parent(is_orphaned)
+            return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
+        result = ActionBase.run(self, tmp, task_vars)
+        if invalid is None:
+            outcome = perform(task, self.work)
+        else:
+            outcome = {"msg": invalid, "error": InvalidParameter(invalid).details()}
+        if is_orphaned():
+            # Nobody reads the pipe for results any more: to write into it might block for ever.
+            os._exit(1)
+        result.update(self._shown(task, outcome, variables))
+        return t.cast("dict[str, t.Any]", result)
+
+    def _make_task(self, is_orphaned: Callable[[], bool]) -> WorkerTask:
+        arguments = {str(name): plain(value) for name, value in self._task.args.items()}
+        task = WorkerTask(self.module_spec(), arguments, Stop(is_orphaned, deliver=True))
+        task.check_mode, task.diff = bool(self._task.check_mode), bool(self._task.diff)
+        return task
+
+    def _shown(self, task: WorkerTask, outcome: Result, variables: dict[str, t.Any]) -> Result:
+        """Return a result as a module returns it: plain JSON, without the values of C(no_log) options."""
+        if "error" in outcome:
+            outcome["failed"] = True
+        if _INVOCATION not in C.config.get_configuration_definitions() or C.config.get_config_value(
+            _INVOCATION, variables=variables
+        ):
+            outcome["invocation"] = task.masked_invocation()
+        if task.warnings:
+            outcome["warnings"] = task.warnings
+        kept = {
+            name: value
+            for name, value in outcome.items()
+            if value is None or isinstance(value, bool)
+        }
+        masked = {**remove_values(outcome, task.no_log_values), **kept}
+        return t.cast("Result", json.loads(json.dumps(masked)))
+
+    # What forbids to run in this process
+
+    def _check_surroundings(self, variables: dict[str, t.Any]) -> None:
+        """Raise C(Unsuitable) if the task must run as a module, whatever its arguments are."""
+        if not self._is_switched_on(variables):
+            raise Unsuitable(f"{VARIABLE} or {SWITCH} is false")
+        if type(self._connection).__module__ != "ansible.plugins.connection.local":
+            raise Unsuitable("its connection is not local")
+        if self._connection.become:
+            raise Unsuitable("it has become")
+        if self._task.async_val:
+            raise Unsuitable("it has async")
+        if any(self._templar.template(each) for each in self._task.environment or [] if each):
+            raise Unsuitable("it has environment")
+        if sys.platform == "darwin":
+            raise Unsuitable("requests may crash in forked processes of macOS")
+        if threading.current_thread() is not threading.main_thread():
+            raise Unsuitable("it is not in the main thread, which alone can handle signals")
+        core = tuple(int(part) for part in __version__.split(".")[:2])
+        if core > _NEWEST_CORE:
+            raise Unsuitable(f"ansible-core {__version__} is newer than those tested")
+        if self.missing:
+            raise Unsuitable(
+                f"the controller's Python does not have {', '.join(self.missing)} ({sys.executable})"
+            )
+        self._check_interpreter(variables)
+
+    def _is_switched_on(self, variables: dict[str, t.Any]) -> bool:
+        value = self._templar.template(variables.get(VARIABLE, True))
+        try:
+            return bool(boolean(value) and boolean(os.environ.get(SWITCH) or True))
+        except TypeError:
+            raise AnsibleActionFail(f"{VARIABLE} and {SWITCH} must be true or false") from None
+
+    def _check_interpreter(self, variables: dict[str, t.Any]) -> None:
+        """Raise C(Unsuitable) if another Python is named for modules on the host."""
+        host = variables
+        if self._task.delegate_to:
+            host = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
+        named = self._templar.template(
+            C.config.get_config_value("INTERPRETER_PYTHON", variables=host)
+        )
+        if named is None or str(named).startswith("auto"):
+            return
+        path = shutil.which(os.path.expanduser(str(named))) or ""
+        # A link in another folder is another environment, with other libraries.
+        if os.path.dirname(path) != os.path.dirname(sys.executable) or not os.path.samefile(
+            path, sys.executable
+        ):
+            raise Unsuitable(f"another Python is named for the host than {sys.executable}")
+
+    def _check_arguments(self, task: WorkerTask) -> None:
+        """Raise C(Unsuitable) if an argument needs what this process does not have."""
+        locations = [
+            str(task.option(name)) for name in ("registry", "copy_from") if name in task.params
+        ]
+        databases = [location for location in locations if is_database(location)]
+        if databases and importlib.util.find_spec("psycopg") is None:
+            raise Unsuitable(f"the controller's Python does not have psycopg ({sys.executable})")
+        if os.getcwd() == os.path.abspath(self._loader.get_basedir()):
+            return
+        # A module runs in the playbook's folder.
+        ca_path = task.option("ca_path")
+        if ca_path and not os.path.isabs(ca_path):
+            raise Unsuitable("ca_path is a relative path")
+        if any(_RELATIVE_FILE.search(location) for location in databases):
+            raise Unsuitable("the registry's URL has a relative path")
+
+    def _host(self, variables: Mapping[str, t.Any]) -> str | None:
+        name = variables.get("inventory_hostname")
+        return None if name is None else str(name)
+
+
+def plain(value: t.Any) -> t.Any:
+    """Return a value as a module gets it: the types of JSON alone, without tags, with vaulted values decrypted."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, Mapping):
+        return {_key(name): plain(each) for name, each in value.items()}
+    if isinstance(value, date):
+        return str.__str__(
+            datetime.isoformat(value) if isinstance(value, datetime) else date.isoformat(value)
+        )
+    if _is_vaulted(value):
+        return str.__str__(str(value))
+    if isinstance(value, (list, tuple, Set)):
+        return [plain(each) for each in value]
+    raise Unsuitable(f"an argument is of a type that JSON does not have ({type(value).__name__})")
+
+
+def _key(name: object) -> str:
+    """Return the key of a dictionary as JSON has it."""
+    name = plain(name)
+    return name if isinstance(name, str) else json.dumps(name)
+
+
+def _is_vaulted(value: object) -> bool:
+    # Of ansible-core 2.18, and of 2.19 and newer.
+    return type(value).__name__ in ("AnsibleVaultEncryptedUnicode", "EncryptedString")
+
+
+def _leave_with_parent(is_orphaned: Callable[[], bool]) -> None:
+    """End this process once Ansible's main process has ended. The module then has nobody who reads its output, and stops."""
+
+    def watch() -> None:
+        while not is_orphaned():
+            time.sleep(_WATCH_INTERVAL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
