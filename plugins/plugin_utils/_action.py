@@ -9,16 +9,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import multiprocessing
 import os
 import re
 import shutil
 import sys
 import threading
-import time
 import typing as t
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from datetime import date, datetime
 
 from ansible import constants as C
@@ -34,7 +35,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._errors import InvalidParameter
 from ..module_utils._module.results import perform
-from ..module_utils._module.stop import Stop, parent_watch
+from ..module_utils._module.stop import Stop
 from ..module_utils._module.task import Result, Spec, Task, nested_options
 from ..module_utils._registry.location import is_database
 
@@ -101,33 +102,32 @@ class DidAction(NormalAction):
         self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
     ) -> dict[str, t.Any]:
         """Run the task."""
-        is_orphaned = parent_watch()
         variables = task_vars or {}
+        # In a loop, the main process may have ended since the last item.
+        _leave_if_orphaned()
         try:
             self._check_surroundings(variables)
-            task = self._make_task(is_orphaned)
+            task = self._make_task()
             invalid = task.validate(self._task.action)
             self._check_arguments(task)
         except Unsuitable as reason:
             display.vvv(
                 f"{self._task.action} runs as a module: {reason}", host=self._host(variables)
             )
-            _leave_with_parent(is_orphaned)
-            return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
+            with _watched_parent():
+                return super().run(tmp, task_vars)
         result = ActionBase.run(self, tmp, task_vars)
         if invalid is None:
             outcome = perform(task, self.work)
         else:
             outcome = {"msg": invalid, "error": InvalidParameter(invalid).details()}
-        if is_orphaned():
-            # Nobody reads the pipe for results any more: to write into it might block for ever.
-            os._exit(1)
+        _leave_if_orphaned()
         result.update(self._shown(task, outcome, variables))
         return t.cast("dict[str, t.Any]", result)
 
-    def _make_task(self, is_orphaned: Callable[[], bool]) -> WorkerTask:
+    def _make_task(self) -> WorkerTask:
         arguments = {str(name): plain(value) for name, value in self._task.args.items()}
-        task = WorkerTask(self.module_spec(), arguments, Stop(is_orphaned, deliver=True))
+        task = WorkerTask(self.module_spec(), arguments, Stop(_is_orphaned, deliver=True))
         task.check_mode, task.diff = bool(self._task.check_mode), bool(self._task.diff)
         return task
 
@@ -256,12 +256,29 @@ def _is_vaulted(value: object) -> bool:
     return type(value).__name__ in ("AnsibleVaultEncryptedUnicode", "EncryptedString")
 
 
-def _leave_with_parent(is_orphaned: Callable[[], bool]) -> None:
-    """End this process once Ansible's main process has ended. The module then has nobody who reads its output, and stops."""
+def _is_orphaned() -> bool:
+    """Tell whether Ansible's main process has ended, which forked this one."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and os.getppid() != parent.pid
 
-    def watch() -> None:
-        while not is_orphaned():
-            time.sleep(_WATCH_INTERVAL)
+
+def _leave_if_orphaned() -> None:
+    """End this process if nobody reads the pipe for results any more: to write into it might block for ever."""
+    if _is_orphaned():
         os._exit(1)
 
+
+@contextlib.contextmanager
+def _watched_parent() -> Iterator[None]:
+    """End this process if Ansible's main process ends meanwhile. A module then has nobody who reads its output, and stops."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_WATCH_INTERVAL):
+            _leave_if_orphaned()
+
     threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()

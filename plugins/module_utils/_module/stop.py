@@ -87,12 +87,6 @@ class Stop:
         self._previous = {}
 
 
-def parent_watch() -> Callable[[], bool]:
-    """Return a function that tells whether the parent of this process, as it is now, has ended."""
-    parent = os.getppid()
-    return lambda: os.getppid() != parent
-
-
 def is_unread(descriptor: int) -> bool:
     """Tell whether a descriptor leads to a pipe or a terminal that nobody reads any more."""
     poll = select.poll()

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import typing as t
 
@@ -23,7 +24,7 @@ from .._input.ranges import LAST_NUMBER
 from .._platform.connection import origin
 from .._registry.location import may_be_shown
 from .._secrets import FRAGMENT_LENGTH, MASK
-from .stop import Stop, is_unread, parent_watch
+from .stop import Stop, is_unread
 
 Spec = dict[str, dict[str, t.Any]]
 Result = dict[str, t.Any]
@@ -152,8 +153,8 @@ class Module(AnsibleModule, Task):
     """
 
     def __init__(self, argument_spec: Spec) -> None:
-        is_orphaned = parent_watch()
-        self.stop = Stop(lambda: is_orphaned() or is_unread(_STDOUT), deliver=False)
+        parent = os.getppid()
+        self.stop = Stop(lambda: os.getppid() != parent or is_unread(_STDOUT), deliver=False)
         super().__init__(argument_spec=argument_spec, supports_check_mode=True)
         self.diff = bool(self._diff)
 
