@@ -115,15 +115,15 @@ class DidAction(NormalAction):
                 f"{self._task.action} runs as a module: {reason}", host=self._host(variables)
             )
             with _watched_parent():
-                return super().run(tmp, task_vars)
-        result = ActionBase.run(self, tmp, task_vars)
+                return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
+        result: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
         if invalid is None:
             outcome = perform(task, self.work)
         else:
             outcome = {"msg": invalid, "error": InvalidParameter(invalid).details()}
         _leave_if_orphaned()
         result.update(self._shown(task, outcome, variables))
-        return t.cast("dict[str, t.Any]", result)
+        return result
 
     def _make_task(self) -> WorkerTask:
         arguments = {str(name): plain(value) for name, value in self._task.args.items()}

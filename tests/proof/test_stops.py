@@ -173,7 +173,7 @@ def test_what_ends_ansible_ends_the_run_cleanly(
     playbook = play(case.play(), case.way, case.start)
     until(lambda: len(runner.requests()) >= case.concurrency)
     if case.how == "timeout":
-        until(lambda: "imed out" in playbook.output.read_text("utf-8"))
+        until(lambda: "failed=1" in playbook.output.read_text("utf-8"))
     seen = len(runner.requests())
     playbook.end_by(case.how)
     playbook.wait()

@@ -1,0 +1,146 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A task returns the same in Ansible's own process and as a module, and says at -vvv why it runs as a module."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.nextbilling.did.tests.simulator import client
+from ansible_collections.nextbilling.did.tests.support.modules import Runner
+from ansible_collections.nextbilling.did.tests.support.programs import QUIET, output_of, program
+
+COLLECTIONS = Path(client.__file__).parents[5]
+PASSWORD = "pwd-7e1f-geheim"
+AS_MODULE = "runs as a module"
+# What differs between two registries, or what Ansible adds to a module's result.
+VARYING = {"confirmed_at", "before_confirmed_at", "changed_at", "at", "registry", "plan_checksum"}
+VARYING |= {"ansible_facts", "attempt"}
+
+TASKS: list[dict[str, Any]] = [
+    {"nextbilling.did.did_registry": {}},
+    {
+        "nextbilling.did.did": {
+            "did_number": "{{ item }}",
+            "port": "{{ 5060 }}",
+            "customer_id": "{{ omit }}",
+            "password": "{{ password }}",
+        },
+        "loop": ["5511001000", "5511001001"],
+        "diff": True,
+    },
+    {"nextbilling.did.did": {"did_number": "5511001000", "port": 5061}, "check_mode": True},
+    {"nextbilling.did.did": {"did_number": "5511001000", "password": {"x": "{{ password }}"}}},
+    {"nextbilling.did.did": {"did_number": "5511001000", "port": "{{ password }}"}},
+    {"nextbilling.did.did": {"did_number": "5511001000", "pasword": "{{ password }}"}},
+    {"nextbilling.did.did": {"did_number": 5511001000}},
+    {"nextbilling.did.dids": {"dids": [{"did_number": "5511001002", "day": "2026-01-02"}]}},
+    {
+        "nextbilling.did.dids": {
+            "dids": [{"did_number": "55110010031234567", "last_number": "55110010031234569"}],
+            "defaults": {"password": "{{ password }}"},
+            "concurrency": "{{ 2 }}",
+        },
+        "diff": True,
+    },
+    {"nextbilling.did.did_info": {"history": "yes"}},
+]
+
+
+def play(
+    runner: Runner, folder: Path, tasks: list[dict[str, Any]], *options: str, **variables: Any
+) -> tuple[list[Any], str]:
+    """Play tasks that may fail. Returns their results, and what Ansible prints."""
+    folder.mkdir()
+    login = {
+        "api_url": runner.simulator.url,
+        "api_token": runner.simulator.token,
+        "api_key": runner.simulator.key,
+        "registry": str(folder / "registry.db"),
+        "retries": 0,
+    }
+    names = [f"result{index}" for index in range(len(tasks))]
+    tasks = [{**task, "register": name, "ignore_errors": True} for task, name in zip(tasks, names)]
+    content = f"{{{{ [{', '.join(names)}] | to_json }}}}"
+    results = folder / "results.json"
+    copy = {"ansible.builtin.copy": {"content": content, "dest": str(results)}}
+    whole = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"password": PASSWORD, **variables},
+        "module_defaults": {"group/nextbilling.did.all": login},
+        "tasks": [*tasks, copy],
+    }
+    (folder / "play.yml").write_text(json.dumps([whole]), "utf-8")
+    (folder / "ansible.cfg").write_text(QUIET, "utf-8")
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_INJECT_INVOCATION": "true",
+    }
+    arguments = [program("ansible-playbook"), *options, "play.yml"]
+    code, output = output_of(arguments, folder, environment)
+    assert code == 0, output
+    return json.loads(results.read_text("utf-8")), output
+
+
+def comparable(value: Any) -> Any:
+    """Return a result without what varies."""
+    if isinstance(value, dict):
+        return {
+            name: comparable(each)
+            for name, each in value.items()
+            if name not in VARYING and not (name == "record_id" and each)
+        }
+    return [comparable(each) for each in value] if isinstance(value, list) else value
+
+
+def test_results_are_the_same(runner: Runner, tmp_path: Path) -> None:
+    inside, printed = play(runner, tmp_path / "inside", TASKS, "-vvv")
+    assert AS_MODULE not in printed
+    runner.simulator.reset()
+    outside, printed = play(
+        runner, tmp_path / "outside", TASKS, "-vvv", nextbilling_did_in_process=False
+    )
+    assert f"{AS_MODULE}: nextbilling_did_in_process" in printed
+    text = json.dumps(outside).replace(str(tmp_path / "outside"), str(tmp_path / "inside"))
+    assert comparable(inside) == comparable(json.loads(text))
+    assert [bool(result.get("failed")) for result in inside] == [False] * 3 + [True] * 5 + [
+        False
+    ] * 2
+    assert PASSWORD not in json.dumps(inside)
+
+
+@pytest.mark.parametrize(
+    ("more", "variables", "reason"),
+    [
+        ({"environment": {"A": "b"}}, {}, "it has environment"),
+        ({"async": 60, "poll": 1}, {}, "it has async"),
+        ({}, {"nextbilling_did_in_process": "no"}, "is false"),
+        (
+            {"vars": {"ansible_python_interpreter": "/usr/bin/false"}},
+            {},
+            "another Python is named",
+        ),
+    ],
+)
+def test_the_reason_for_a_module_is_shown(
+    runner: Runner, tmp_path: Path, more: dict[str, Any], variables: dict[str, Any], reason: str
+) -> None:
+    task = {"nextbilling.did.did_registry": {}, **more}
+    _results, printed = play(runner, tmp_path / "play", [task], "-vvv", **variables)
+    (line,) = [line for line in printed.splitlines() if AS_MODULE in line]
+    assert reason in line
+
+
+def test_an_empty_environment_is_none(runner: Runner, tmp_path: Path) -> None:
+    task = {"nextbilling.did.did_registry": {}, "environment": "{{ {} }}"}
+    _results, printed = play(runner, tmp_path / "play", [task], "-vvv")
+    assert AS_MODULE not in printed
