@@ -37,7 +37,7 @@ TASKS: list[dict[str, Any]] = [
     },
     {"nextbilling.did.did": {"did_number": "5511001000", "port": 5061}, "check_mode": True},
     {"nextbilling.did.did": {"did_number": "5511001000", "password": {"x": "{{ password }}"}}},
-    {"nextbilling.did.did": {"did_number": "5511001000", "port": "{{ password }}"}},
+    {"nextbilling.did.did": {"did_number": "5511001000", "port": "abc"}},
     {"nextbilling.did.did": {"did_number": "5511001000", "pasword": "{{ password }}"}},
     {"nextbilling.did.did": {"did_number": 5511001000}},
     {"nextbilling.did.dids": {"dids": [{"did_number": "5511001002", "day": "2026-01-02"}]}},
