@@ -24,8 +24,8 @@ import typing as t
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
-from .answers import ANSWER_LIMIT, Answer, read_answer
 from .connection import Connection, is_loopback, request_path
+from .http_parser import ANSWER_LIMIT, Answer, read_answer
 from .transport_errors import InvalidProxy, MissingCertificates, RemoteProxy, UnusableConnection
 
 _HEADERS = {
