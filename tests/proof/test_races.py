@@ -24,11 +24,11 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
     Process,
     end_leases,
 )
-from ansible_collections.nextbilling.did.tests.support.stores import in_a_file, on_every_store
+from ansible_collections.nextbilling.did.tests.support.stores import in_a_file, pooler_at_length
 
 TASK: dict[str, Any] = {"did_number": "1166", "port": 5060}
 
-pytestmark = on_every_store
+pytestmark = pooler_at_length
 
 
 def listed(*numbers: int) -> list[dict[str, Any]]:
