@@ -17,9 +17,9 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
     end_leases,
 )
 from ansible_collections.nextbilling.did.tests.support.stores import (
+    databases_at_length,
     in_a_file,
-    on_every_store,
-    on_every_store_at_length,
+    pooler_at_length,
 )
 from ansible_collections.nextbilling.did.tests.support.waiting import until
 
@@ -35,7 +35,7 @@ SIGNALS = pytest.mark.parametrize(
         pytest.param(signal.SIGTERM, 4, marks=pytest.mark.long),
     ],
 )
-pytestmark = on_every_store
+pytestmark = pooler_at_length
 
 
 def outcomes(result: Result) -> dict[str, list[str]]:
@@ -46,7 +46,7 @@ def outcomes(result: Result) -> dict[str, list[str]]:
     return found
 
 
-@on_every_store_at_length
+@databases_at_length
 @SIGNALS
 def test_a_signal_ends_a_run_after_the_requests_under_way(
     runner: Runner, start: Callable[..., Process], number: signal.Signals, concurrency: int
@@ -77,7 +77,7 @@ def test_a_signal_ends_a_run_after_the_requests_under_way(
     assert runner.simulator.duplicates() == {}
 
 
-@on_every_store_at_length
+@databases_at_length
 @SIGNALS
 def test_a_second_signal_ends_a_run_at_once(
     runner: Runner, start: Callable[..., Process], number: signal.Signals, concurrency: int
@@ -97,7 +97,7 @@ def test_a_second_signal_ends_a_run_at_once(
     assert runner.simulator.duplicates() == {}
 
 
-@on_every_store_at_length
+@databases_at_length
 def test_a_signal_ends_a_pause_and_a_wait_for_another_run(
     runner: Runner, start: Callable[..., Process]
 ) -> None:
