@@ -30,7 +30,6 @@ import yaml
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module import session
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.support.modules import (
     VENDOR_CREATE,
     VENDOR_EDIT,
@@ -816,7 +815,7 @@ def test_a_connection_that_is_reset_before_the_first_byte(
 
     holds = Journal.is_claim_valid
 
-    def holds_after_that(self: Registry, token: str, seconds: float) -> bool:
+    def holds_after_that(self: Journal, token: str, seconds: float) -> bool:
         stands.set()
         assert was_reset.wait(10)
         return holds(self, token, seconds)
@@ -1077,7 +1076,7 @@ def test_time_that_is_up_before_the_first_byte(
     """As where the registry, asked whether the claim still holds, answers late."""
     holds = Journal.is_claim_valid
 
-    def late(self: Registry, token: str, seconds: float) -> bool:
+    def late(self: Journal, token: str, seconds: float) -> bool:
         time.sleep(0.4)
         return holds(self, token, seconds)
 

@@ -26,7 +26,6 @@ from ansible_collections.nextbilling.did.plugins.module_utils._module.task impor
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.client import Client
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.transport import Transport
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.modules import did, dids
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
 from ansible_collections.nextbilling.did.tests.support.processes import end_leases
@@ -404,7 +403,7 @@ def fail_to_confirm(
     """Let the registry fail at the answers about these DIDs."""
     confirm = Journal.confirm
 
-    def failing(self: Registry, token: str, platform: str, intent: Intent, *more: Any) -> Any:
+    def failing(self: Journal, token: str, platform: str, intent: Intent, *more: Any) -> Any:
         if intent.number in numbers_of_dids:
             raise error
         return confirm(self, token, platform, intent, *more)
