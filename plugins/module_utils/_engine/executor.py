@@ -296,7 +296,7 @@ class Executor:
                     execution.token,
                     self._settings.platform,
                     t.cast("Intent", execution.intent),
-                    t.cast("int", t.cast("Outcome", answer).record_id),
+                    t.cast("int", t.cast(Outcome, answer).record_id),
                     timestamp(),
                 )
             except LateAnswer as late:

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 # So many DIDs in a row without a clear answer end a run: the others would wait for the same, or become unknown too.
 _MAX_UNANSWERED = 10
 
-Written = t.Union["Record", LateAnswer, DidError, None]
+Written = t.Union[Record, LateAnswer, DidError, None]
 """What the registry made of an answer."""
 
 

@@ -226,7 +226,7 @@ def decide_forgotten(
 
 def _check_unclaimed(*found: Record | None) -> None:
     """Refuse while a run holds the DID: the platform may change after the person has looked at it."""
-    claim = live_claim(t.cast("LookupResult", found))
+    claim = live_claim(t.cast(LookupResult, found))
     if claim is not None:
         raise UnderWay(
             f"a run ({claim.holder}) is at work on its {claim.action}, until {claim.ends_at} at the latest. Nobody has seen its outcome"
