@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.tests.support.modules import VENDOR_CREATE, Result, Runner
+from ansible_collections.nextbilling.did.tests.support.modules import VENDOR_CREATE, Runner
 
 
 def lines(*numbers: int, **fields: Any) -> list[dict[str, Any]]:
@@ -151,17 +151,6 @@ def test_a_list_of_dids_that_is_refused(
     assert runner.requests() == [] and runner.store.is_empty()
 
 
-def _resolve(runner: Runner, state: str, *dids: Any, **options: Any) -> Result:
-    """Run in check mode, then in earnest; check that nothing moved in between, and that both say the same."""
-    stored = runner.traces()
-    predicted = runner.did_registry(check=True, state=state, dids=list(dids), **options)
-    assert runner.traces() == stored, "check mode left a trace"
-    done = runner.did_registry(state=state, dids=list(dids), **options)
-    for key in ("changed", "diff", "failed"):
-        assert predicted.get(key) == done.get(key), key
-    return done
-
-
 def test_a_platform_is_named_by_an_address_or_not_at_all(runner: Runner) -> None:
     told = runner.did_registry(state="present", api_url="sip.example.com")
     assert told["error"]["kind"] == "invalid_parameter" and "api_url" in told["msg"]
@@ -189,8 +178,10 @@ def test_a_platform_is_named_by_an_address_or_not_at_all(runner: Runner) -> None
 def test_a_bad_list_is_refused_whole(
     runner: Runner, state: str, dids: list[Any], words: str
 ) -> None:
-    result = _resolve(runner, state, *dids, {"did_number": "99", "port": 70000}) if dids else None
-    result = result or _resolve(runner, state)
+    result = (
+        runner.both_registry(state, *dids, {"did_number": "99", "port": 70000}) if dids else None
+    )
+    result = result or runner.both_registry(state)
     assert result["error"]["kind"] == "invalid_parameter"
     assert words in result["msg"]
     assert "geheim" not in json.dumps(result)
