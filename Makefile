@@ -25,12 +25,12 @@ help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 17
 
 demo: ## show the collection at work against a simulated platform
-test: ## run what a change needs at once: the unit tests, the functional tests on SQLite, and the role
-test-all: ## run all tests, on all kinds of registry, and all integration targets
+test: ## run what a change needs at once: the unit tests, the functional tests on SQLite, and the role (minutes)
+test-all: ## run all tests but the long ones, on all kinds of registry, and all integration targets (half an hour)
 lint: ## check and format sources, documentation, licences, changelog and the built collection (CI=true: format nothing)
 sanity: ## run ansible-test's sanity tests
-proof: ## attack the promises at length: that no DID is created twice, and the others (a quarter of an hour)
-coverage: ## run all tests, and list what of plugins/ none of them has run (half an hour)
+proof: ## run the long tests: attacks on the promises, and every example of the documentation (an hour)
+coverage: ## run what test-all runs, and list what of plugins/ none of it has run (half an hour)
 matrix: ## run all tests on each supported ansible-core and Python that is at hand (hours; ARGS="2.20 3.13 sanity" chooses)
 docs: ## build the site of the documentation into .nox/docs/html
 simulator: ## run the simulated platform until interrupted

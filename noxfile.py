@@ -26,7 +26,10 @@ PACKAGE = "ansible_collections.nextbilling.did"
 # The folders of tests that pytest runs.
 TIERS = ["tests/unit", "tests/functional", "tests/docs", "tests/packaging"]
 PROOF = "tests/proof"
-PYTEST = ("python", "-m", "pytest", "-n", "auto")
+# A worker without work takes some of another's: a test lasts from a millisecond to half a minute.
+PYTEST = ("python", "-m", "pytest", "-n", "auto", "--dist", "worksteal")
+# The tests that take long, and what else "make proof" runs of them.
+LONG = (PROOF, "tests/docs/test_scenes.py", "tests/packaging/test_first_steps.py")
 
 # pip splits this variable at spaces, so the path goes in as a URL.
 os.environ["PIP_CONSTRAINT"] = " ".join(
@@ -137,7 +140,7 @@ def test(session: nox.Session) -> None:
 
 @nox.session(name="test-all", default=False)
 def test_all(session: nox.Session) -> None:
-    """Run all tests, those of the proof in short, and all integration targets; arguments go to pytest."""
+    """Run all tests but those that take long, and all integration targets; arguments go to pytest."""
     wheels = install_for_tests(session, "ansible-core", "pytest-xdist")
     tree = Tree(session)
     tree.environment |= wheels
@@ -147,11 +150,14 @@ def test_all(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def proof(session: nox.Session) -> None:
-    """Try at length to break the promises: that no DID is created twice, that no damaged number is read as another one."""
-    session.install("ansible-core", "pytest-xdist", "-r", "tests/unit/requirements.txt")
+    """Try at length to break the promises, and run every example of the documentation; arguments go to pytest.
+
+    The promises: no DID is created twice, no damaged number is read as another one, and the others.
+    """
+    wheels = install_for_tests(session, "ansible-core", "pytest-xdist")
     tree = Tree(session)
-    tree.environment |= {"PROOF_STEPS": "12000", "PROOF_SWITCHES": "pairs"}
-    tree.run(*PYTEST, *(session.posargs or [PROOF]))
+    tree.environment |= {**wheels, "PROOF_STEPS": "12000", "PROOF_SWITCHES": "pairs"}
+    tree.run(*PYTEST, "--long", *(session.posargs or LONG))
 
 
 @nox.session(default=False)
@@ -160,7 +166,7 @@ def coverage(session: nox.Session) -> None:
 
     Fails where tests/coverage/uncovered.yml does not say why. With arguments, which go to pytest, it only tells.
     """
-    wheels = install_for_tests(session, "ansible-core", "pytest", "coverage==7.6.1")
+    wheels = install_for_tests(session, "ansible-core", "pytest-xdist", "coverage==7.6.1")
     tree = Tree(session)
     tree.environment |= wheels
     data = Path(session.virtualenv.location).resolve() / "data"
@@ -174,7 +180,7 @@ def coverage(session: nox.Session) -> None:
     if not session.posargs:
         tree.run("ansible-test", "integration", "--coverage")
     tree.environment |= {"COVERAGE_FILE": str(data / "tests"), "COVERAGE_PROCESS_START": settings}
-    tree.run("python", "-m", "pytest", *(session.posargs or [*TIERS, PROOF]))
+    tree.run(*PYTEST, *(session.posargs or [*TIERS, PROOF]))
     del tree.environment["COVERAGE_PROCESS_START"]
     tree.environment["COVERAGE_FILE"] = str(data / "together")
     results = [*data.glob("tests*"), *tree.collection.glob("tests/output/coverage/*=coverage*")]
@@ -342,7 +348,7 @@ def matrix_cell(session: nox.Session, core: str) -> None:
 def commands(core: str, python: str) -> Iterator[tuple[str, str, list[str]]]:
     """Yield the commands of a cell: the step, for modules on other Pythons which one that is, and the command."""
     # The tests wait for most of their time, so two processes are done in half of it.
-    pytest = ["python", "-m", "pytest", "-n", "2"]
+    pytest = ["python", "-m", "pytest", "-n", "2", "--dist", "worksteal"]
     yield "tests", "", [*pytest, *TIERS]
     yield "proof", "", [*pytest, PROOF]
     yield "integration", "", ["ansible-test", "integration"]

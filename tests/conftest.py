@@ -8,9 +8,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from ansible_collections.nextbilling.did.tests.support.stores import POOLER, POSTGRESQL, SQLITE
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile(
+    "no deadline",
+    hypothesis.settings(),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("no deadline")
 
 STORES = (SQLITE, POSTGRESQL, POOLER)
 # The fixtures that start a program, and the kind of registry that they belong to.

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from . import _errors
 from ._errors import Conflict, DidError, PlanChanged, RegistryBusy, Unrecorded
-from ._model import CREATE, Claim, Desired, Plan, Record, Wanted
+from ._model import CREATE, Claim, Desired, LookupKey, Plan, Record
 from ._platform.outcome import NOT_APPLIED, Outcome
 from ._snippets import RECORD_ID, Target, render_play
 
@@ -136,7 +136,7 @@ def late_answer(plan: Plan, record_id: int, other: Record) -> DidError:
 # What the registry did not allow
 
 
-def claim_held(wanted: Wanted, claim: Claim) -> RegistryBusy:
+def claim_held(wanted: LookupKey, claim: Claim) -> RegistryBusy:
     """Return the error for a DID that another run holds for longer than this one may wait."""
     return RegistryBusy(
         f"{wanted.label}: another run ({claim.holder}) holds it for its own {claim.action}, for at most {claim.seconds_left:.0f} more"

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import typing as t
 from collections.abc import Mapping
@@ -36,9 +37,9 @@ RECORDED = "recorded"
 FORGOTTEN = "forgotten"
 
 
-def timestamp() -> str:
-    """Return the current time in UTC, ISO 8601 with seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+def timestamp(seconds: float | None = None) -> str:
+    """Return a time, or else the current one, in UTC, ISO 8601 with seconds. C(seconds): since 1970."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 # What the registry holds
@@ -56,6 +57,14 @@ class Claim(t.NamedTuple):
     def live(self) -> bool:
         """Tell whether the run that holds the claim may still be at work."""
         return self.seconds_left > 0
+
+    @property
+    def ends_at(self) -> str:
+        """Return when the lease is over, in UTC, ISO 8601: a claim whose run is dead ends at this time, another one may end sooner.
+
+        The time is rounded up, so that a run that starts then does not meet the claim.
+        """
+        return timestamp(math.ceil(time.time() + self.seconds_left))
 
 
 class Record(t.NamedTuple):
@@ -84,7 +93,7 @@ class Record(t.NamedTuple):
 
     @property
     def attempt(self) -> str | None:
-        """Return which create this record stands for, once that has ended and it is not known to exist; else None.
+        """Return the create whose outcome is unknown, by the key of the record that it made; None for any other record.
 
         Each create makes its own record. While a create is under way its attempt is not shown: the platform may change until it
         ends, so nobody can state an outcome before looking at the platform again.
@@ -102,11 +111,19 @@ class Record(t.NamedTuple):
         return UNDER_WAY if self.is_held else self.outcome
 
 
-Found = tuple[t.Optional[Record], t.Optional[Record]]
+LookupResult = tuple[t.Optional[Record], t.Optional[Record]]
 """The result of a look-up: the record of the number, and the record that bears the record id."""
 
 
-class Forgotten(t.NamedTuple):
+def live_claim(found: LookupResult) -> Claim | None:
+    """Return the live claim on one of the records that were found, or None."""
+    for record in found:
+        if record is not None and record.claim is not None and record.claim.live:
+            return record.claim
+    return None
+
+
+class ForgottenHistory(t.NamedTuple):
     """What people have forgotten of one identity, by the history: creates that were not applied, and record ids."""
 
     attempts: set[str]
@@ -116,7 +133,7 @@ class Forgotten(t.NamedTuple):
 # What a task asks for
 
 
-class Wanted(t.Protocol):
+class LookupKey(t.Protocol):
     """A DID to look up: by its identity, by its record id, or by both. C(label): how messages call it."""
 
     @property

@@ -22,12 +22,14 @@ from ansible_collections.nextbilling.did.tests.docs.examples import (
     examples,
 )
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.support.fixtures import once
 from ansible_collections.nextbilling.did.tests.support.programs import output_of
 
+# Each once, and in each language once. The others only with --long: they show the same, which is tested apart.
 DOCUMENTS = [
     "README.md",
-    "README.pt-BR.md",
-    "docs/docsite/rst/first_steps.rst",
+    pytest.param("README.pt-BR.md", marks=pytest.mark.long),
+    pytest.param("docs/docsite/rst/first_steps.rst", marks=pytest.mark.long),
     "docs/docsite/rst/first_steps_pt_br.rst",
 ]
 DECLARED = "1130001000"
@@ -77,13 +79,15 @@ def _of_pip() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new virtual environment with ansible-core alone."""
-    venv = tmp_path_factory.mktemp("venv")
+    return once(tmp_path_factory, "venv", _make_venv)
+
+
+def _make_venv(venv: Path) -> None:
     for command in (
         [sys.executable, "-m", "venv", str(venv)],
         [f"{venv}/bin/python", "-m", "pip", "install", "--quiet", "ansible-core"],
     ):
         subprocess.run(command, env={**os.environ, **_of_pip()}, check=True, timeout=600)
-    return venv
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
     end_leases,
 )
 from ansible_collections.nextbilling.did.tests.support.stores import (
+    databases_at_length,
     in_a_file,
-    on_every_store,
-    on_every_store_at_length,
+    pooler_at_length,
 )
 from ansible_collections.nextbilling.did.tests.support.waiting import until
 
@@ -36,7 +36,7 @@ SIGNALS = pytest.mark.parametrize(
         pytest.param(signal.SIGTERM, 4, marks=pytest.mark.long),
     ],
 )
-pytestmark = on_every_store
+pytestmark = pooler_at_length
 
 
 def outcomes(result: Result) -> dict[str, list[str]]:
@@ -47,7 +47,7 @@ def outcomes(result: Result) -> dict[str, list[str]]:
     return found
 
 
-@on_every_store_at_length
+@databases_at_length
 @SIGNALS
 def test_a_signal_ends_a_run_after_the_requests_under_way(
     runner: Runner, start: Callable[..., Process], number: signal.Signals, concurrency: int
@@ -78,7 +78,7 @@ def test_a_signal_ends_a_run_after_the_requests_under_way(
     assert runner.simulator.duplicates() == {}
 
 
-@on_every_store_at_length
+@databases_at_length
 @pytest.mark.parametrize("concurrency", [4, pytest.param(1, marks=pytest.mark.long)])
 def test_a_second_interrupt_ends_a_run_at_once(
     runner: Runner, start: Callable[..., Process], concurrency: int
@@ -100,7 +100,7 @@ def test_a_second_interrupt_ends_a_run_at_once(
     assert runner.simulator.duplicates() == {}
 
 
-@on_every_store_at_length
+@databases_at_length
 def test_a_signal_ends_a_pause_and_a_wait_for_another_run(
     runner: Runner, start: Callable[..., Process]
 ) -> None:

@@ -19,13 +19,13 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
 from ansible_collections.nextbilling.did.tests.support.stores import (
     FileStore,
     in_a_file,
-    on_every_store,
+    pooler_at_length,
 )
 from ansible_collections.nextbilling.did.tests.support.waiting import until
 
 DIDS = [{"did_number": str(number), "port": 5060} for number in range(1000, 1100)]
 
-pytestmark = on_every_store
+pytestmark = pooler_at_length
 
 
 def _is_at_rest(runner: Runner) -> bool:

@@ -16,16 +16,16 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
     end_leases,
 )
 from ansible_collections.nextbilling.did.tests.support.stores import (
+    databases_at_length,
     in_a_file,
-    on_every_store,
-    on_every_store_at_length,
+    pooler_at_length,
 )
 from ansible_collections.nextbilling.did.tests.support.waiting import until
 
-pytestmark = on_every_store
+pytestmark = pooler_at_length
 
 
-@on_every_store_at_length
+@databases_at_length
 @pytest.mark.parametrize("action", ["create", "update", "adopt"])
 @pytest.mark.parametrize(
     ("moment", "seen"),
@@ -115,7 +115,7 @@ def test_eight_processes_and_the_same_dids(runner: Runner, start: Callable[..., 
     assert len(runner.simulator.created()) == len(numbers) == len(runner.requests())
 
 
-@on_every_store_at_length
+@databases_at_length
 def test_eight_processes_that_disagree(runner: Runner, start: Callable[..., Process]) -> None:
     processes = [start("", did_number="1", port=5060 + number) for number in range(8)]
     results = [process.result() for process in processes]

@@ -30,12 +30,12 @@ from ansible_collections.nextbilling.did.tests.support.processes import (
 from ansible_collections.nextbilling.did.tests.support.stores import (
     Store,
     in_a_file,
-    on_every_store,
+    pooler_at_length,
 )
 
 TASK: dict[str, Any] = {"did_number": "1166", "port": 5060}
 
-pytestmark = on_every_store
+pytestmark = pooler_at_length
 
 
 def listed(*numbers: int) -> list[dict[str, Any]]:

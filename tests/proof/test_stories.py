@@ -39,7 +39,7 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
     POSTGRESQL,
     SQLITE,
     Store,
-    on_every_store,
+    pooler_at_length,
 )
 
 STEPS = int(os.environ.get("PROOF_STEPS", "1200"))
@@ -290,7 +290,7 @@ def _story_places(running: Simulator, empty_store: Callable[[], Store]) -> None:
     Story.empty_store = empty_store
 
 
-@on_every_store
+@pooler_at_length
 @pytest.mark.usefixtures("_story_places")
 def test_whatever_happens_no_did_exists_twice(request: pytest.FixtureRequest) -> None:
     steps = STEPS // SHARES[request.node.callspec.params["empty_store"]]
@@ -307,7 +307,7 @@ def test_whatever_happens_no_did_exists_twice(request: pytest.FixtureRequest) ->
     )
 
 
-@on_every_store
+@pooler_at_length
 def test_a_death_is_a_death(running: Simulator, store: Store) -> None:
     """The stories' own means: what is killed does not clean up."""
     running.reset()

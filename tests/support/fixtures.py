@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -112,15 +114,30 @@ def tls_runner(tls_simulator: Simulator, tmp_path: Path) -> Runner:
     return runner
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Have a folder filled by the first of pytest's workers that needs it; return it to all."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / name
+    with (base / f"{name}.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if not lock.read():
+            folder.mkdir()
+            make(folder)
+            lock.write("made")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The collection's tarball."""
-    return build(tmp_path_factory.mktemp("built"))
+    (found,) = once(tmp_path_factory, "built", build).glob("*.tar.gz")
+    return found
 
 
 @pytest.fixture(scope="session")
 def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the collection as its tarball installs it."""
-    folder = tmp_path_factory.mktemp("collections")
-    install(tarball, folder)
-    return folder
+    return once(tmp_path_factory, "installed", lambda folder: install(tarball, folder))

@@ -135,6 +135,14 @@ class Runner:
                 assert before[key] == after[key], (key, before, after)
         return done
 
+    def both_registry(self, state: str, *dids: Any, **options: Any) -> Result:
+        """Do for statements to the registry what C(both) does for one DID."""
+        parameters = {"state": state, "dids": list(dids), **options}
+        predicted, done = self._rehearsed(self.did_registry, parameters)
+        for key in ("changed", "diff", "failed"):
+            assert predicted.get(key) == done.get(key), key
+        return done
+
     def _rehearsed(
         self, run: Callable[..., Result], parameters: dict[str, Any]
     ) -> tuple[Result, Result]:

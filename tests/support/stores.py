@@ -32,8 +32,11 @@ in_postgresql = pytest.mark.stores(POSTGRESQL)
 in_a_database = pytest.mark.stores(POSTGRESQL, POOLER)
 on_both_backends = pytest.mark.stores(SQLITE, POSTGRESQL)
 on_every_store = pytest.mark.stores(SQLITE, POSTGRESQL, POOLER)
-# For what takes long: the databases only with --long.
-on_every_store_at_length = pytest.mark.stores(
+# For what takes long: the pooler, or both databases, only with --long.
+pooler_at_length = pytest.mark.stores(
+    SQLITE, POSTGRESQL, pytest.param(POOLER, marks=pytest.mark.long)
+)
+databases_at_length = pytest.mark.stores(
     SQLITE, *(pytest.param(kind, marks=pytest.mark.long) for kind in (POSTGRESQL, POOLER))
 )
 

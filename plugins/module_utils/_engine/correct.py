@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from .._errors import RegistryBusy
 from .._messages import claim_held
-from .._model import FORGOTTEN, Claim, Correction, Found
+from .._model import FORGOTTEN, Claim, Correction, LookupResult
 from .._planning.corrections import (
     Contradiction,
     Decision,
@@ -27,7 +27,7 @@ from .._planning.corrections import (
     decide_recorded,
     is_open_create,
 )
-from .._registry.claims import find_unclaimed
+from .._registry.claims import wait_for_claims
 from .._registry.registry import Registry
 
 
@@ -49,14 +49,14 @@ def correct(
         what its run does meanwhile is not what the person has looked at.
     :param max_races: how often to decide anew because another run has changed a record since the look-up.
     :raises Conflict: some of them contradict the registry; all of these are named, and nothing is written.
-    :raises RegistryBusy: another run holds one of the DIDs, to record them for longer.
+    :raises RegistryBusy: another run holds one of the DIDs, or keeps changing them; nothing is written.
     """
     deadline = time.monotonic() + timeout
     for _race in range(max_races):
         if state == FORGOTTEN:
             decisions = _decide_forgotten(registry, platform, statements)
         else:
-            found = find_unclaimed(registry, platform, statements, until=deadline, sleep=sleep)
+            found = wait_for_claims(registry, platform, statements, until=deadline, sleep=sleep)
             decisions = _decide_recorded(registry, platform, statements, found, overwrite)
         corrections = all_corrections(decisions)
         # A decision holds for the records as looked up: it is written only if they are still the same, and unclaimed.
@@ -73,7 +73,7 @@ def _decide_recorded(
     registry: Registry,
     platform: str,
     statements: Sequence[Statement],
-    found: Sequence[Found | Claim],
+    found: Sequence[LookupResult | Claim],
     overwrite: bool,
 ) -> list[Decision]:
     open_numbers = {

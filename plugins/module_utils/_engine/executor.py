@@ -27,20 +27,21 @@ from .._model import (
     NONE,
     UPDATE,
     Claim,
-    Found,
     Intent,
     Job,
+    LookupResult,
     Plan,
     Record,
     RunResult,
+    live_claim,
     timestamp,
 )
 from .._platform.outcome import NOT_APPLIED, Outcome
-from .._registry.claims import FIRST_PAUSE, LONGEST_PAUSE, live_claim, poll_delay
+from .._registry.claims import FIRST_PAUSE, LONGEST_PAUSE, poll_delay
 from .._registry.journal import LateAnswer
 from .planner import Planner
 from .progress import Execution, Progress
-from .sender import Answer, Crash, InlineSender, Request, ThreadedSender, is_applied
+from .sender import InlineSender, Request, SendFailure, SendResult, ThreadedSender, is_applied
 from .throttle import ConcurrencyLimit, Pacing, Schedule
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -51,7 +52,7 @@ _LEASE_MARGIN = 30.0
 # From so many requests on, it pays to prepare the registry for them.
 _BULK = 20
 
-Answered = tuple[Execution, "Answer"]
+Answered = tuple[Execution, "SendResult"]
 
 
 class Executor:
@@ -153,11 +154,11 @@ class Executor:
             execution = self._schedule.next_ready(now)
             if execution is None:
                 break
-            if not execution.is_stale or self._plan_anew(execution, now):
+            if not execution.is_stale or self._replan(execution, now):
                 chosen.append(execution)
         return chosen
 
-    def _plan_anew(self, execution: Execution, now: float) -> bool:
+    def _replan(self, execution: Execution, now: float) -> bool:
         """Look up what the registry knows now, and tell whether there is still something to send."""
         desired = execution.job.desired
         try:
@@ -186,7 +187,7 @@ class Executor:
             self._progress.defer(execution, pause)
             execution.claim_pause = min(execution.claim_pause * 2, LONGEST_PAUSE)
 
-    def _replace_plan(self, execution: Execution, found: Found) -> bool:
+    def _replace_plan(self, execution: Execution, found: LookupResult) -> bool:
         job, planned = execution.job, execution.planned
         self._planner.decide(job, found)
         if job.error is not None:
@@ -287,8 +288,8 @@ class Executor:
             self._progress.defer(execution, random.uniform(0.0, self._pacing.race_pause))
         return False
 
-    def _record(self, execution: Execution, answer: Answer) -> Record | LateAnswer | None:
-        """End the claim as the answer demands. If that fails for an unknown outcome, it stays unknown: the claim just ends later."""
+    def _record(self, execution: Execution, answer: SendResult) -> Record | LateAnswer | None:
+        """End the claim as the answer demands. If the outcome is unknown and that fails, the record stays open until the lease is over."""
         journal = self._registry.journal
         if is_applied(answer):
             try:
@@ -296,12 +297,12 @@ class Executor:
                     execution.token,
                     self._settings.platform,
                     t.cast("Intent", execution.intent),
-                    t.cast("int", t.cast("Outcome", answer).record_id),
+                    t.cast("int", t.cast(Outcome, answer).record_id),
                     timestamp(),
                 )
             except LateAnswer as late:
                 return late
-        if isinstance(answer, Crash):
+        if isinstance(answer, SendFailure):
             may_be_applied = answer.bytes_sent
         else:
             may_be_applied = answer.state != NOT_APPLIED

@@ -14,10 +14,10 @@ import typing as t
 from collections.abc import Callable, Sequence
 
 from .._errors import DidError, Interrupted, UnknownOutcome
-from .._model import Claim, Desired, Found, Job, Policy
+from .._model import Claim, Desired, Job, LookupResult, Policy
 from .._planning.decide import decide
 from .._platform.connection import Connection
-from .._registry.claims import find_unclaimed
+from .._registry.claims import wait_for_claims
 from .._registry.registry import Registry
 from .._secrets import Fingerprints
 
@@ -71,7 +71,7 @@ class Planner:
         What stops a single DID is in its job; what stops all of them is raised, before anything is sent.
         """
         jobs = [Job(desired) for desired in wanted]
-        found = find_unclaimed(
+        found = wait_for_claims(
             self.registry,
             self.settings.platform,
             wanted,
@@ -91,7 +91,7 @@ class Planner:
             check_requirements(self.registry, jobs)
         return jobs
 
-    def decide(self, job: Job, found: Found) -> None:
+    def decide(self, job: Job, found: LookupResult) -> None:
         """Plan for one DID from what the registry knows of it; what stops it is in its job."""
         try:
             plan = decide(job.desired, *found, self.settings.policy, self.fingerprints)
@@ -99,6 +99,7 @@ class Planner:
                 # A run with nothing to do does not pay for what sending needs.
                 from .preflight import encode_payload
 
+                # pylint: disable-next=no-member  # a named tuple has _replace
                 plan = plan._replace(body=encode_payload(plan))
             else:
                 job.record = plan.known

@@ -61,7 +61,7 @@ def check_requirements(registry: Registry, jobs: Sequence[Job]) -> None:
 def warnings(registry: Registry, platform: str, jobs: Sequence[Job]) -> list[str]:
     """Return what a person should know of what is, or would be, sent."""
     plans = _sending(jobs)
-    found = [*_notes(plans), *warn_of_length(plan.desired.did_number for plan in plans)]
+    found = [*_notes(plans), *length_warnings(plan.desired.did_number for plan in plans)]
     creates = [plan.desired.label for plan in plans if plan.action == CREATE]
     numberless = _ids_without_number(registry, platform) if creates else []
     if numberless:
@@ -98,7 +98,7 @@ def _notes(plans: Sequence[Plan]) -> list[str]:
     return [f"{_sample(labels)}: {note}" for note, labels in by_note.items()]
 
 
-def warn_of_length(numbers: Iterable[str | None]) -> list[str]:
+def length_warnings(numbers: Iterable[str | None]) -> list[str]:
     """Return a warning of numbers that have more digits than telephone numbers have, or none."""
     long = [number for number in numbers if number and len(identity(number)) > _MAX_DIGITS]
     if not long:

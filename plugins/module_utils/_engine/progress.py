@@ -18,7 +18,7 @@ from .._platform.outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
 from .._registry.claims import FIRST_PAUSE
 from .._registry.journal import LateAnswer
 from .planner import Planner
-from .sender import Answer, Crash
+from .sender import SendFailure, SendResult
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._snippets import Target
@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 # So many DIDs in a row without a clear answer end a run: the others would wait for the same, or become unknown too.
 _MAX_UNANSWERED = 10
 
-Written = t.Union["Record", LateAnswer, DidError, None]
+Written = t.Union[Record, LateAnswer, DidError, None]
 """What the registry made of an answer."""
 
 
@@ -91,9 +91,9 @@ class Progress:
 
     # What an answer means
 
-    def conclude(self, execution: Execution, answer: Answer, written: Written) -> None:
+    def conclude(self, execution: Execution, answer: SendResult, written: Written) -> None:
         """Take an answer as the end of its job, or as a reason to try again."""
-        if isinstance(answer, Crash):
+        if isinstance(answer, SendFailure):
             self._conclude_crash(execution, answer, written)
         elif answer.state == APPLIED:
             self._conclude_applied(execution, t.cast("int", answer.record_id), written)
@@ -104,7 +104,7 @@ class Progress:
         else:
             self._retry_or_fail(execution, answer)
 
-    def _conclude_crash(self, execution: Execution, crash: Crash, written: Written) -> None:
+    def _conclude_crash(self, execution: Execution, crash: SendFailure, written: Written) -> None:
         error = crash.error
         if not isinstance(error, Exception):
             raise error

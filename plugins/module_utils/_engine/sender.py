@@ -31,22 +31,22 @@ class Request(t.NamedTuple):
     body: bytes
 
 
-class Crash(t.NamedTuple):
+class SendFailure(t.NamedTuple):
     """A request that ended in an exception. C(bytes_sent): whether a byte of it may have been written."""
 
     error: BaseException
     bytes_sent: bool
 
 
-Answer = t.Union[Outcome, Crash]
+SendResult = t.Union[Outcome, SendFailure]
 
 
-def is_applied(answer: Answer) -> bool:
+def is_applied(answer: SendResult) -> bool:
     """Tell whether the platform has applied a request."""
     return isinstance(answer, Outcome) and answer.state == APPLIED
 
 
-def send(request: Request, client: Client, journal: Journal) -> Answer:
+def send(request: Request, client: Client, journal: Journal) -> SendResult:
     """Send one request, if its claim still holds. Any thread may call this; nothing is raised."""
     failures: list[DidError] = []
 
@@ -67,8 +67,8 @@ def send(request: Request, client: Client, journal: Journal) -> Answer:
             outcome = client.edit(request.record_id, request.body, before_send)
     # The deciding thread raises it again.
     except BaseException as error:  # pylint: disable=broad-exception-caught
-        return Crash(error, client.bytes_sent)
-    return Crash(failures[0], False) if failures else outcome
+        return SendFailure(error, client.bytes_sent)
+    return SendFailure(failures[0], False) if failures else outcome
 
 
 class InlineSender:
@@ -77,13 +77,13 @@ class InlineSender:
     def __init__(self, make_client: Callable[[], Client], journal: Journal) -> None:
         self._client = make_client()
         self._journal = journal
-        self._answers: list[tuple[str, Answer]] = []
+        self._answers: list[tuple[str, SendResult]] = []
 
     def start(self, request: Request) -> None:
         """Begin a request."""
         self._answers.append((request.token, send(request, self._client, self._journal)))
 
-    def answers(self, timeout: float | None) -> list[tuple[str, Answer]]:
+    def answers(self, timeout: float | None) -> list[tuple[str, SendResult]]:
         """Return the answers that have come; if none has, wait for the first, for at most so many seconds."""
         answers, self._answers = self._answers, []
         return answers
@@ -108,7 +108,7 @@ class ThreadedSender:
         self._in_flight = 0
         self._threads: list[threading.Thread] = []
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[str, SendResult]] = queue.SimpleQueue()
 
     def start(self, request: Request) -> None:
         self._in_flight += 1
@@ -127,8 +127,8 @@ class ThreadedSender:
             self._answers.put((request.token, send(request, client, self._journal)))
         client.close()
 
-    def answers(self, timeout: float | None) -> list[tuple[str, Answer]]:
-        found: list[tuple[str, Answer]] = []
+    def answers(self, timeout: float | None) -> list[tuple[str, SendResult]]:
+        found: list[tuple[str, SendResult]] = []
         with contextlib.suppress(queue.Empty):
             if self._in_flight:
                 found.append(self._answers.get(timeout=timeout))

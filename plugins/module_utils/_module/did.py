@@ -72,7 +72,7 @@ def _read_desired(task: Task, problems: list[str]) -> Desired:
 def _plan_of(job: Job, run: RunResult, check: bool) -> Plan:
     """Return the plan of the only DID, or raise the error that stopped it."""
     if job.error is not None or job.plan is None:
-        raise t.cast("DidError", job.error)
+        raise t.cast(DidError, job.error)
     if job.sends and job.record is None and not check:
         raise Interrupted(
             f"{job.desired.label}: {run.stopped}. It was not attempted: nothing was sent for it. Run again"

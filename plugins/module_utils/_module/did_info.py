@@ -14,7 +14,6 @@ import typing as t
 
 from .. import _fields
 from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Claim, Record
-from .._registry.claims import end_of
 from .._registry.registry import Registry
 from .._registry.reports import HistoryEntry
 from .._secrets import MASK
@@ -95,7 +94,7 @@ def _claim_result(claim: Claim) -> Result | None:
     """Return who holds a record, or None if its claim has ended."""
     if not claim.live:
         return None
-    return {"action": claim.action, "holder": claim.holder, "ends_at": end_of(claim)}
+    return {"action": claim.action, "holder": claim.holder, "ends_at": claim.ends_at}
 
 
 def _is_about(entry: HistoryEntry, platform: str, record: Record) -> bool:

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 
 from .. import _fields
 from .._engine.correct import correct
-from .._engine.preflight import warn_of_length
+from .._engine.preflight import length_warnings
 from .._input.entries import Item, read_items
 from .._model import FORGOTTEN, RECORDED
-from .._planning.corrections import Statement, as_diff
+from .._planning.corrections import Statement
+from .._planning.diff import corrections_diff
 from .._registry.open import backend_at
 from .._registry.provision import make_present
 from .._registry.registry import Registry
@@ -142,7 +143,7 @@ def _read_statements(task: Task, declared: list[t.Any] | None) -> list[Item]:
 
 
 def _correct(task: Task, registry: Registry, platform: str, items: Sequence[Item]) -> Result:
-    for warning in warn_of_length(item.values.get("did_number") for item in items):
+    for warning in length_warnings(item.values.get("did_number") for item in items):
         task.warn(warning)
     registry.check_writable()
     api_key = task.option("api_key")
@@ -162,7 +163,7 @@ def _correct(task: Task, registry: Registry, platform: str, items: Sequence[Item
         "registry": registry_result(registry),
     }
     if task.diff:
-        result["diff"] = as_diff(corrections)
+        result["diff"] = corrections_diff(corrections)
     return result
 
 

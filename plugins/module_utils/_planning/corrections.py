@@ -5,28 +5,27 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Decides what people's statements about DIDs change in the registry. Pure."""
+"""Decides what people's statements about DIDs change in the registry. Reads nothing but the clock."""
 
 from __future__ import annotations
 
-import json
 import typing as t
 from collections.abc import Sequence
 
 from .._errors import Conflict, RegistryBusy
-from .._fields import identity, is_same, mask_secrets
+from .._fields import identity, is_same
 from .._model import (
     CONFIRMED,
     FORGOTTEN,
     RECORDED,
     UNKNOWN,
     Correction,
-    Forgotten,
-    Found,
+    ForgottenHistory,
+    LookupResult,
     NewState,
     Record,
+    live_claim,
 )
-from .._registry.claims import end_of, live_claim
 
 
 class Statement(t.NamedTuple):
@@ -122,7 +121,10 @@ def decide_recorded(
 
 
 def check_recorded(
-    statement: Statement, by_number: Record | None, by_id: Record | None, past: Forgotten | None
+    statement: Statement,
+    by_number: Record | None,
+    by_id: Record | None,
+    past: ForgottenHistory | None,
 ) -> None:
     """Refuse a statement that contradicts the registry, or is older than a change of it, as in a task left in a playbook.
 
@@ -224,10 +226,10 @@ def decide_forgotten(
 
 def _check_unclaimed(*found: Record | None) -> None:
     """Refuse while a run holds the DID: the platform may change after the person has looked at it."""
-    claim = live_claim(t.cast("Found", found))
+    claim = live_claim(t.cast(LookupResult, found))
     if claim is not None:
         raise UnderWay(
-            f"a run ({claim.holder}) is at work on its {claim.action}, until {end_of(claim)} at the latest. Nobody has seen its outcome"
+            f"a run ({claim.holder}) is at work on its {claim.action}, until {claim.ends_at} at the latest. Nobody has seen its outcome"
             " yet. Wait until did_info no longer shows it as under_way, look it up on the platform again, and then state what you find"
         )
 
@@ -247,24 +249,3 @@ def _attempt_of(statement: Statement, known: Record) -> str:
             " there, give the attempt that did_info shows now"
         )
     return statement.attempt
-
-
-def as_diff(corrections: Sequence[Correction]) -> dict[str, str]:
-    """Return corrections as Ansible's diff: a line for each DID before and after, without secrets."""
-    before = after = ""
-    for _event, known, new_state, _attempt in corrections:
-        if known is not None:
-            before += _line(known.number, known.record_id, known.outcome, known.fields)
-        if new_state is not None:
-            number = new_state.fields.get("did_number") or new_state.number
-            after += _line(number, new_state.record_id, CONFIRMED, new_state.fields)
-    return {"before": before, "after": after}
-
-
-def _line(
-    number: str | None, record_id: int | None, outcome: str, fields: t.Mapping[str, t.Any]
-) -> str:
-    known = json.dumps(mask_secrets(fields), ensure_ascii=False)
-    return (
-        f"{number or 'number not known'}: record {record_id or 'not known'}, {outcome}, {known}\n"
-    )

@@ -5,16 +5,16 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Renders a plan as Ansible's diff. Pure."""
+"""Renders plans and corrections as Ansible shows differences (C(--diff)). Pure."""
 
 from __future__ import annotations
 
 import json
 import typing as t
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from .._fields import BY_NAME
-from .._model import ADOPT, CREATE, Plan
+from .._fields import BY_NAME, mask_secrets
+from .._model import ADOPT, CONFIRMED, CREATE, Correction, Plan
 from .._secrets import MASK
 from .visible import look_alikes, pieces
 
@@ -79,3 +79,24 @@ def _quoted(text: str, unlike: Collection[int] = ()) -> str:
 
 def _shown(name: str, value: t.Any) -> t.Any:
     return MASK if BY_NAME[name].secret else BY_NAME[name].kind.show(value)
+
+
+def corrections_diff(corrections: Sequence[Correction]) -> dict[str, str]:
+    """Return corrections as Ansible's diff: a line for each DID before and after, without secrets."""
+    before = after = ""
+    for _event, known, new_state, _attempt in corrections:
+        if known is not None:
+            before += _record_line(known.number, known.record_id, known.outcome, known.fields)
+        if new_state is not None:
+            number = new_state.fields.get("did_number") or new_state.number
+            after += _record_line(number, new_state.record_id, CONFIRMED, new_state.fields)
+    return {"before": before, "after": after}
+
+
+def _record_line(
+    number: str | None, record_id: int | None, outcome: str, fields: t.Mapping[str, t.Any]
+) -> str:
+    known = json.dumps(mask_secrets(fields), ensure_ascii=False)
+    return (
+        f"{number or 'number not known'}: record {record_id or 'not known'}, {outcome}, {known}\n"
+    )

@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from .._secrets import SecretIndex
-from .answers import TRAILING_DATA, Answer
 from .connection import Connection
+from .http_parser import TRAILING_DATA, Answer
 from .outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
 from .responses import SentRequest, interpret
 from .transport import Exchange, Transport

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from urllib.parse import unquote, urlsplit
 
 from .._decoding import unescape_layers
-from .answers import TRUNCATED, Answer
 from .connection import authority
+from .http_parser import TRUNCATED, Answer
 from .outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
 
 _ID_LIMIT = 2**63 - 1

@@ -24,8 +24,8 @@ import typing as t
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
-from .answers import ANSWER_LIMIT, Answer, read_answer
 from .connection import Connection, is_loopback, request_path
+from .http_parser import ANSWER_LIMIT, Answer, read_answer
 from .transport_errors import InvalidProxy, MissingCertificates, RemoteProxy, UnusableConnection
 
 _HEADERS = {
@@ -85,7 +85,7 @@ class Transport:
         """Send a request and read its answer. Raises exceptions of urllib3, http.client, socket and ssl, and those of this package."""
         self.exchange = exchange
         target = self._target if record_id is None else f"{self._target}/{record_id}"
-        response = self._pool.urlopen(method, target, body, **self._options)
+        response = self._pool.request(method, target, body=body, **self._options)
         # The pool has the connection back once the whole answer has been read. Else this closes it.
         with contextlib.closing(response):
             response.read(ANSWER_LIMIT + 1, decode_content=False)

@@ -5,36 +5,39 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Waits for other runs that have claims on DIDs, for those who send and for those who correct the registry."""
+"""Waits for the claims of other runs.
+
+A claim ends when its run records what became of the request (C(Journal.confirm), C(rollback), C(mark_unknown)), and at the latest when its
+lease is over (C(Claim.seconds_left)).
+"""
 
 from __future__ import annotations
 
-import math
 import time
 import typing as t
 from collections.abc import Callable, Sequence
 
-from .._model import Claim, Found, Wanted
+from .._model import Claim, LookupKey, LookupResult, live_claim
 from .registry import Registry
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 
-def find_unclaimed(
+def wait_for_claims(
     registry: Registry,
     platform: str,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[LookupKey],
     *,
     until: float,
     sleep: Callable[[float], None],
-) -> list[Found | Claim]:
+) -> list[LookupResult | Claim]:
     """Return for each DID what the registry knows once no live claim is on it, or the claim that is still live at the end.
 
     :param until: the time by the monotonic clock, in seconds, at which to stop waiting.
     """
     pause = FIRST_PAUSE
     looked_up = registry.find_many(platform, [(did.number, did.record_id) for did in wanted])
-    found: list[Found | Claim] = [*looked_up]
+    found: list[LookupResult | Claim] = [*looked_up]
     claimed = {index: claim for index, each in enumerate(looked_up) if (claim := live_claim(each))}
     while claimed:
         left = until - time.monotonic()
@@ -53,24 +56,6 @@ def find_unclaimed(
             else:
                 claimed[index] = claim
     return found
-
-
-def live_claim(found: Found) -> Claim | None:
-    """Return the live claim on one of the records that were found, or None."""
-    for record in found:
-        if record is not None and record.claim is not None and record.claim.live:
-            return record.claim
-    return None
-
-
-def end_of(claim: Claim) -> str:
-    """Return when a claim ends at the latest, in UTC, ISO 8601. Its run may end it sooner; the claim of a dead run ends then.
-
-    The seconds that are left are by the registry's clock. The time is rounded up, so that a run that starts then does not meet the claim.
-    """
-    return time.strftime(
-        "%Y-%m-%dT%H:%M:%SZ", time.gmtime(math.ceil(time.time() + claim.seconds_left))
-    )
 
 
 def poll_delay(claims: t.Iterable[Claim], pause: float, left: float) -> float:

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .._errors import DidError, RegistryBusy
 from .._model import UNCERTAIN, UNKNOWN, Correction, Intent, Record, timestamp
-from .answers import CLEAR_CLAIM, Answer, apply_answer, end_claim, write_answer
 from .backends.interface import Collision, CommitUnknown, Transaction
+from .confirmations import CLEAR_CLAIM, ConfirmedRequest, apply_answer, end_claim, write_answer
 from .corrections import write_corrections
 from .history import actor
 from .moves import why_not_in_use
@@ -142,10 +142,10 @@ class Journal:
 
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
         """Record that the request was applied, and end the claim. Raises C(LateAnswer) if the record contradicts that by now."""
-        answer = Answer(token, platform, intent, record_id, at)
+        answer = ConfirmedRequest(token, platform, intent, record_id, at)
         return self._transactions.retry(lambda: self._confirm(answer))
 
-    def _confirm(self, answer: Answer) -> Record:
+    def _confirm(self, answer: ConfirmedRequest) -> Record:
         with self._transactions.writing(must_commit=True, allow_moved=True) as transaction:
             error: Exception | None = why_not_in_use(transaction.meta(), self._location)
             if error is not None:

@@ -17,10 +17,10 @@ from .._model import timestamp
 from .backends.interface import RESTORE, Backend, Collision, Database
 from .backends.schema import SCHEMA, Schema
 from .identity import check_id, read_meta, schema_version
+from .migrations import create_registry, migrate
 from .moves import ARRIVING, MOVED, MOVING, why_not_in_use
 from .open import backend_at
 from .platforms import known_platforms, refuse_second_name
-from .tables import create_registry, migrate
 
 
 class Provisioned(t.NamedTuple):

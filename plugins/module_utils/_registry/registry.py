@@ -17,7 +17,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from .._errors import RegistryUnavailable
-from .._model import Found, Record
+from .._model import LookupResult, Record
 from .backends.interface import Database
 from .moves import moved_to
 from .records import RecordReader, chunks
@@ -66,13 +66,13 @@ class Registry:
         rows = self._transactions.query("SELECT name FROM platforms ORDER BY name")
         return [name for (name,) in rows]
 
-    def find(self, platform: str, number: str | None, record_id: int | None) -> Found:
+    def find(self, platform: str, number: str | None, record_id: int | None) -> LookupResult:
         """Return the record of a number, and the record with a record id."""
         return self.find_many(platform, [(number, record_id)])[0]
 
     def find_many(
         self, platform: str, wanted: Sequence[tuple[str | None, int | None]]
-    ) -> list[Found]:
+    ) -> list[LookupResult]:
         """Return what C(find) does for many numbers and record ids, all of one moment."""
         by_number: dict[t.Any, Record] = {}
         by_id: dict[t.Any, Record] = {}

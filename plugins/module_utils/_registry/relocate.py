@@ -31,9 +31,9 @@ from .._errors import InvalidParameter, RegistryBusy, RegistryMismatch, Registry
 from .._model import timestamp
 from .backends.interface import Backend, Database, NoRegistry, Row, Transaction
 from .identity import check_id, check_schema, read_meta
+from .migrations import create_tables, write_meta
 from .moves import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move
 from .registry import Registry
-from .tables import create_tables, write_meta
 
 # Columns by table, but for the table meta. A table comes after those that it refers to.
 _TABLES = {

@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Collection, Mapping, Sequence
 
 from .._errors import RegistryUnavailable
-from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Forgotten, Record
+from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, ForgottenHistory, Record
 from .backends.interface import RESTORE
 from .identity import schema_version
 from .records import RecordReader, chunks, placeholders
@@ -132,9 +132,9 @@ class Reports:
                     made[key] = (platform, number)
         return made
 
-    def forgotten(self, platform: str, numbers: Collection[str]) -> dict[str, Forgotten]:
+    def forgotten(self, platform: str, numbers: Collection[str]) -> dict[str, ForgottenHistory]:
         """Return what people have forgotten of numbers, by number."""
-        past: dict[str, Forgotten] = {}
+        past: dict[str, ForgottenHistory] = {}
         with self._transactions.reading() as transaction:
             for some in chunks(numbers):
                 query = (
@@ -142,7 +142,7 @@ class Reports:
                     f" AND number IN ({placeholders(some)})"
                 )
                 for number, record_id, details in transaction.query(query, platform, *some):
-                    forgotten = past.setdefault(number, Forgotten(set(), set()))
+                    forgotten = past.setdefault(number, ForgottenHistory(set(), set()))
                     attempt = self._records.load(details).get("attempt")
                     if attempt is not None:
                         forgotten.attempts.add(attempt)

@@ -30,7 +30,6 @@ import yaml
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module import session
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.support.modules import (
     VENDOR_CREATE,
     VENDOR_EDIT,
@@ -402,104 +401,11 @@ def test_another_registry_is_refused(runner: Runner) -> None:
     assert len(runner.requests()) == 1
 
 
-@pytest.mark.parametrize(
-    ("parameters", "words"),
-    [
-        ({"registry": "postgres://db/x"}, "postgresql://"),
-        ({"registry": "POSTGRESQL://db/x"}, "postgresql://"),
-        ({"registry": "registry.db"}, "relative"),
-        ({"registry": "./registry.db"}, "relative"),
-        ({"registry": "sqlite:///x.db"}, "sqlite"),
-        ({"registry": "file:x.db"}, "file"),
-        ({"registry": "postgresql://me:geheim@db/x"}, "registry_password"),
-        ({"registry": "postgresql://db/x?user=me&password=geheim"}, "registry_password"),
-        ({"did_number": 300123456}, "quotes"),
-        ({"did_number": True}, "quotes"),
-        ({"did_number": "abc"}, "LATIN SMALL LETTER A"),
-        ({"did_number": "١٢٣"}, "number"),
-        ({"did_number": ...}, "did_number"),
-        ({"password": 13}, "quotes"),
-        ({"techprefix1": 12}, "quotes"),
-        ({"did_type": 1}, "device_id"),
-        ({"did_type": "queue", "device_id": 3}, "did_type_id"),
-        ({"did_type": 2}, "did_type"),
-        ({"port": 70000}, "65535"),
-        ({"port": -1}, "65535"),
-        ({"port": True}, "port"),
-        ({"port": "x"}, "port"),
-        ({"host": "not a host"}, "host"),
-        ({"host": "192.168.0.2:5060"}, "host"),
-        ({"host": "192.168.0"}, "host"),
-        ({"host_additional": ["10.0.0.1", "a b"]}, "host_additional"),
-        ({"customer_id": -1}, "customer_id"),
-        ({"max_calls": -1}, "max_calls"),
-        ({"record_id": 0}, "record_id"),
-        ({"annotations": "x" * 130_000}, "128"),
-        ({"nummer": "1"}, "nummer"),
-        ({"api_url": "http://sip.nextbilling.com.br"}, "allow_http"),
-        ({"api_url": "http://127.0.0.1.example.com"}, "allow_http"),
-        ({"api_url": "ftp://127.0.0.1"}, "api_url"),
-        ({"api_url": "sip.nextbilling.com.br"}, "api_url"),
-        ({"api_url": "https://me:geheim@sip.nextbilling.com.br"}, "api_url"),
-        ({"api_url": "https://sip.nextbilling.com.br/api/manageDID/a/b"}, "manageDID"),
-        ({"api_url": "https://sip.nextbilling.com.br/prefix"}, "platform"),
-        ({"api_url": "https://[geheim"}, "api_url"),
-        ({"api_url": "https://x.example:geheim"}, "api_url"),
-        ({"api_url": ""}, "NEXTBILLING_API_URL"),
-        ({"api_token": ...}, "NEXTBILLING_API_TOKEN"),
-        ({"api_key": ""}, "NEXTBILLING_API_KEY"),
-        ({"api_token": "two words"}, "api_token"),
-        ({"api_token": "line\n"}, "api_token"),
-        ({"registry": " postgresql://me:geheim@db/x"}, "registry"),
-        ({"registry": "host=db password=geheim"}, "registry"),
-        ({"registry": "db/x?password=geheim"}, "registry"),
-        ({"registry": "postgresql://db/x?sslpassword=geheim"}, "registry"),
-        ({"registry": "postgresql://db/x?%70assword=geheim"}, "registry"),
-        ({"registry": "postgresql://me%3Ageheim@db/x"}, "registry"),
-        ({"registry": "/tmp/\0x"}, "registry"),
-        ({"registry": "postgresql://db/x?oauth_client_secret=geheim"}, "oauth_client_secret"),
-        ({"registry": "postgresql://db/x?scram_client_key=geheim"}, "scram_client_key"),
-        ({"registry": "postgresql://db/x?scram_server_key=geheim"}, "scram_server_key"),
-        ({"registry": "postgresql://db/x?sslmode=require;password=geheim"}, "sslmode"),
-        ({"registry": "postgresql://db/x?application_name=me:geheim"}, "application_name"),
-        ({"registry": "postgresql://db/x?options=-cmy.key%3Dgeheim"}, "search_path"),
-        ({"registry": "postgresql://db/x?geheim=1"}, "parameters"),
-        ({"registry": "postgresql://db/x?sslmode=require&sslmode=disable"}, "twice"),
-        ({"registry": "postgresql://db/x#geheim"}, "registry"),
-        ({"registry": "postgresql://me:12/geheim@db/x"}, "registry_password"),
-        ({"registry": "postgresql+psycopg://me:geheim@db/x"}, "registry_password"),
-        ({"registry": "postgresql://db/x\n?password=geheim"}, "registry"),
-        ({"registry": "geheim:x"}, "registry"),
-        ({"registry": "//me:geheim@db/x"}, "registry_password"),
-        ({"registry": "/db/x?oauth_client_secret=geheim"}, "registry"),
-        ({"api_url": "https://x.example/api/listDevices/geheim/geheim"}, "platform"),
-        ({"api_url": "https://x.example/?token=geheim"}, "api_url"),
-        ({"platform": "https://x.example/api/manageDID/geheim"}, "platform"),
-        ({"ca_path": "/nowhere/ca.pem"}, "ca_path"),
-        ({"timeout": 0}, "timeout"),
-        ({"retries": -1}, "retries"),
-        ({"state": "absent"}, "state"),
-    ],
-    ids=str,
-)
-def test_what_is_refused_before_anything_is_done(
-    runner: Runner, parameters: dict[str, Any], words: str
-) -> None:
-    result = runner.both(**{**VENDOR_CREATE, **parameters})
-    assert result["error"]["kind"] == "invalid_parameter", result
-    assert words in result["msg"]
-    if (
-        "platform" not in parameters
-    ):  # a name that is not secret; what is put there by mistake is refused at least
-        assert "geheim" not in json.dumps(result)
+def test_a_body_that_is_too_long(runner: Runner) -> None:
+    result = runner.both(**VENDOR_CREATE, annotations="x" * 130_000)
+    assert (result["error"]["kind"], "128" in result["msg"]) == ("invalid_parameter", True)
     assert runner.requests() == []
     assert runner.rows("SELECT * FROM records") == []
-
-
-def test_all_problems_are_told_at_once(runner: Runner) -> None:
-    result = runner.did(did_number=1, port=70000, host="a b", api_key="", registry="x.db")
-    for word in ("did_number", "port", "host", "api_key", "registry"):
-        assert f"{word}:" in result["msg"]
 
 
 @on_both_backends
@@ -816,7 +722,7 @@ def test_a_connection_that_is_reset_before_the_first_byte(
 
     holds = Journal.is_claim_valid
 
-    def holds_after_that(self: Registry, token: str, seconds: float) -> bool:
+    def holds_after_that(self: Journal, token: str, seconds: float) -> bool:
         stands.set()
         assert was_reset.wait(10)
         return holds(self, token, seconds)
@@ -1077,7 +983,7 @@ def test_time_that_is_up_before_the_first_byte(
     """As where the registry, asked whether the claim still holds, answers late."""
     holds = Journal.is_claim_valid
 
-    def late(self: Registry, token: str, seconds: float) -> bool:
+    def late(self: Journal, token: str, seconds: float) -> bool:
         time.sleep(0.4)
         return holds(self, token, seconds)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import queue
 import select
 import socket
 import ssl
@@ -264,16 +265,21 @@ def test_two_answers_at_once_are_none(serve: Serve) -> None:
 
 @pytest.mark.parametrize("greeting", [answer(999), b"HTTP/1.1 408 Timeout\r\n\r\n", b"\0", b""])
 def test_what_comes_on_a_new_connection_is_no_answer(serve: Serve, greeting: bytes) -> None:
+    greeted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
     def greet(server: Server, connection: socket.socket) -> None:
         connection.sendall(greeting)
         if not greeting:
-            return
-        server.request(connection)
+            connection.close()
+        greeted.put(True)
+        if greeting:
+            server.request(connection)
 
     server = serve(greet)
 
     def late(seconds: float) -> None:
-        time.sleep(0.05)
+        greeted.get(timeout=10)
+        time.sleep(0.05)  # until it has come
 
     with contextlib.closing(Client(server.connection)) as client:
         outcome = create(client, late)

@@ -513,6 +513,7 @@ def test_a_temporary_table_in_the_way(registry: Registry, store: DatabaseStore) 
     """A session that a pooler hands on may still have one of somebody else's."""
     other = Intent("create", None, "77", None, {}, 60)
     assert registry.journal.claim(PLATFORM, other) is not None
+    # The protocol of a database has no connection.
     connection = registry._database._connection  # type: ignore[attr-defined]
     connection.execute("CREATE TEMPORARY TABLE numbers (LIKE public.numbers INCLUDING ALL)")
     with pytest.raises(RegistryMismatch, match="in other tables"):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import json
 import os
@@ -258,7 +259,7 @@ def test_a_folder_of_somebody_else(bare: Runner, tmp_path: Path) -> None:
     _open_to_others(tmp_path)
     tmp_path.chmod(0o555)
     for check in (True, False):
-        result = _as_nobody(lambda check=check: bare.did_registry(check=check))  # type: ignore[misc]
+        result = _as_nobody(functools.partial(bare.did_registry, check=check))
         assert result["error"]["kind"] == "registry_unavailable"
         assert "no permission" in result["msg"]
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,9 +20,6 @@ import pytest
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryUnavailable
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite_errors import (
-    translate,
-)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite_file import (
     check_file,
 )
@@ -312,32 +308,6 @@ def test_a_kernel_that_does_not_tell_a_file_s_mount(runner: Runner, listed: str)
 
 
 # What SQLite says
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "words", "backup"),
-    [
-        (sqlite3.OperationalError("database or disk is full"), "registry_unavailable", "disk is full", False),
-        (sqlite3.OperationalError("disk I/O error"), "registry_unavailable", "system's log", False),
-        (sqlite3.OperationalError("attempt to write a readonly database"), "registry_unavailable", "permission", False),
-        (sqlite3.OperationalError("unable to open database file"), "registry_unavailable", "permission", False),
-        (sqlite3.OperationalError("database is locked"), "registry_busy", "locked", False),
-        (sqlite3.OperationalError("no such table: Geheim7"), "registry_unavailable", "damaged", True),
-        (sqlite3.DatabaseError("database disk image is malformed"), "registry_unavailable", "damaged", True),
-        (sqlite3.DatabaseError("file is not a database"), "registry_unavailable", "damaged", True),
-        (sqlite3.OperationalError("near Geheim7: syntax error"), "registry_unavailable", "SQLite reports", False),
-        (OSError(28, "Geheim7"), "registry_unavailable", "No space left", False),
-        (OSError("Geheim7"), "registry_unavailable", "system", False),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_what_sqlite_reports_is_told_in_words_of_our_own(
-    error: Exception, kind: str, words: str, backup: bool
-) -> None:
-    told = translate("/srv/registry.db", error)
-    assert told.kind == kind and words in told.message and "/srv/registry.db" in told.message
-    assert "Geheim7" not in told.message
-    assert ("backup" in told.message, "created again" in told.message) == (backup, backup)
 
 
 def test_a_disk_that_is_full(runner: Runner) -> None:

@@ -161,10 +161,11 @@ def test_a_run_without_dids_has_no_review(player: Player) -> None:
 
 
 def test_a_check_run_and_the_apply_after_it_differ_in_tense_alone(player: Player) -> None:
-    for old in (
+    known: list[dict[str, Any]] = [
         {"did_number": "1130001000", "port": 5060, "description": "a"},
         {"did_number": "1130001001", "max_calls": 2},
-    ):
+    ]
+    for old in known:
         assert player.runner.did(**old)["changed"]
     sent = len(player.simulator.requests())
     tasks = [

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._platform.answers import (
+from ansible_collections.nextbilling.did.plugins.module_utils._platform.http_parser import (
     ANSWER_LIMIT,
     read_answer,
 )

@@ -19,7 +19,7 @@ from .records import RecordReader, confirmed_record, dump, insert_confirmed, new
 CLEAR_CLAIM = "claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL"
 
 
-class Answer(t.NamedTuple):
+class ConfirmedRequest(t.NamedTuple):
     """What the platform answered to an intent: it applied the request. C(at): UTC, ISO 8601."""
 
     token: str
@@ -30,7 +30,7 @@ class Answer(t.NamedTuple):
 
 
 def apply_answer(
-    transaction: Transaction, records: RecordReader, answer: Answer, *, is_new: bool
+    transaction: Transaction, records: RecordReader, answer: ConfirmedRequest, *, is_new: bool
 ) -> tuple[Record, bool]:
     """Record an answer. Returns what the record is now, and whether it agrees with the answer.
 
@@ -67,7 +67,7 @@ def apply_answer(
     return t.cast("Record", by_id or by_number), agrees
 
 
-def _confirm_new(transaction: Transaction, answer: Answer) -> bool:
+def _confirm_new(transaction: Transaction, answer: ConfirmedRequest) -> bool:
     """Confirm the record that the claim inserted, in one statement. Returns False where anything has changed since."""
     changed = transaction.execute(
         "UPDATE records SET version = 2, record_id = ?, outcome = ?, fields = attempted, attempted = '{}', confirmed_at = ?,"
@@ -86,7 +86,7 @@ def _confirm_new(transaction: Transaction, answer: Answer) -> bool:
     return changed == 1
 
 
-def _confirm_claimed(transaction: Transaction, record: Record, answer: Answer) -> Record:
+def _confirm_claimed(transaction: Transaction, record: Record, answer: ConfirmedRequest) -> Record:
     """Confirm the record that has the claim. Returns what it is now."""
     intent, record_id, at = answer.intent, answer.record_id, answer.at
     # A field is not known if an earlier request of unknown outcome may have changed it and this request did not send it.
@@ -110,17 +110,17 @@ def _confirm_claimed(transaction: Transaction, record: Record, answer: Answer) -
             "DELETE FROM numbers WHERE record_key = ? AND number <> ?", record.key, intent.number
         )
     confirmed = confirmed_record(record.key, record.version + 1, record_id, None, fields, at)
-    return confirmed._replace(numbers=numbers)
+    return confirmed._replace(numbers=numbers)  # pylint: disable=no-member  # a named tuple
 
 
-def _is_confirmed_by(record: Record, answer: Answer) -> bool:
+def _is_confirmed_by(record: Record, answer: ConfirmedRequest) -> bool:
     """Tell whether a record is just as this answer leaves it."""
     sending = answer.intent.sending
     same = all(record.fields.get(name) == value for name, value in sending.items())
     return same and (record.outcome, record.confirmed_at) == (CONFIRMED, answer.at)
 
 
-def write_answer(transaction: Transaction, answer: Answer) -> None:
+def write_answer(transaction: Transaction, answer: ConfirmedRequest) -> None:
     """Keep an answer in the history."""
     intent = answer.intent
     details = {"action": intent.action, "sent": intent.sending}
