@@ -53,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "stores(*kinds): the kinds of registry that the test runs on; SQLite if there is no such marker",
         "store(name): the test needs this kind of registry, where neither a fixture nor a parameter says so",
         "long: the test runs only with --long",
+        "kills: the test kills a server, so it gets a pair of servers of its own",
     ):
         config.addinivalue_line("markers", line)
 

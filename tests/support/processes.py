@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -140,6 +141,17 @@ class Process:
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate()
+
+
+def children_of(process: int, part: bytes = b"") -> list[int]:
+    """The processes that a process has started. C(part): of their command line."""
+    listed = Path(f"/proc/{process}/task/{process}/children").read_text("utf-8").split()
+    found = []
+    for child in map(int, listed):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if part in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+    return found
 
 
 def end_leases(runner: Runner) -> None:

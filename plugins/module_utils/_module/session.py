@@ -65,6 +65,7 @@ def connect_registry(
         timeout=task.params["registry_timeout"],
         password=task.option("registry_password"),
         allow_moved=allow_moved,
+        stopping=task.stop.reason,
     )
 
 

@@ -167,20 +167,23 @@ class Journal:
     def _try_rollback(self, tokens: Sequence[str]) -> None:
         """Roll back claims under which nothing is sent, as it is not known whether they were written."""
         with contextlib.suppress(DidError, Collision):
-            for token in tokens:
-                self._rollback(token)
+            self._rollback(*tokens, must_commit=False)
 
-    def _rollback(self, token: str) -> None:
-        with self._transactions.writing(must_commit=True) as transaction:
-            rows = transaction.query(
-                "SELECT record_key, claim_before FROM records WHERE claim_token = ?", token
-            )
-            for key, before in rows:
-                if before is None:
-                    transaction.execute("DELETE FROM numbers WHERE record_key = ?", key)
-                    transaction.execute("DELETE FROM records WHERE record_key = ?", key)
-                else:
-                    self._restore(transaction, key, self._records.load(before))
+    def _rollback(self, *tokens: str, must_commit: bool = True) -> None:
+        with self._transactions.writing(must_commit=must_commit) as transaction:
+            for token in tokens:
+                self._delete_or_restore(transaction, token)
+
+    def _delete_or_restore(self, transaction: Transaction, token: str) -> None:
+        rows = transaction.query(
+            "SELECT record_key, claim_before FROM records WHERE claim_token = ?", token
+        )
+        for key, before in rows:
+            if before is None:
+                transaction.execute("DELETE FROM numbers WHERE record_key = ?", key)
+                transaction.execute("DELETE FROM records WHERE record_key = ?", key)
+            else:
+                self._restore(transaction, key, self._records.load(before))
 
     def _restore(self, transaction: Transaction, key: str, before: Mapping[str, t.Any]) -> None:
         transaction.execute(

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .._errors import RegistryMismatch
 from .backends.interface import RESTORE, Backend, Database, NoRegistry
 from .backends.schema import SCHEMA, Schema
@@ -18,15 +20,21 @@ from .moves import ARRIVING, check_in_use
 from .registry import Registry
 
 
-def backend_at(location: str, password: str | None = None, schema: Schema = SCHEMA) -> Backend:
+def backend_at(
+    location: str,
+    password: str | None = None,
+    schema: Schema = SCHEMA,
+    stopping: Callable[[], str | None] = lambda: None,
+) -> Backend:
     """Return the backend for a location that C(locate) accepted.
 
     :param password: for a database; without one, libpq looks for it in the environment and in ~/.pgpass.
+    :param stopping: returns why the run has been told to stop, or None. A wait for a database then ends sooner.
     """
     if is_database(location):
         from .backends.postgresql import PostgresqlBackend
 
-        return PostgresqlBackend(location, password, schema)
+        return PostgresqlBackend(location, password, schema, stopping)
     from .backends.sqlite import SqliteBackend
 
     return SqliteBackend(location, schema)
@@ -42,6 +50,7 @@ def open_registry(
     password: str | None = None,
     allow_moved: bool = False,
     schema: Schema = SCHEMA,
+    stopping: Callable[[], str | None] = lambda: None,
 ) -> Registry:
     """Open a registry, to read, or to read and write.
 
@@ -50,11 +59,12 @@ def open_registry(
     :param registry_id: the id that it must have, or None.
     :param timeout: seconds to wait for another process's transaction.
     :param allow_moved: whether it may be one that was moved, to read what it held.
+    :param stopping: as in C(backend_at).
     :raises RegistryMismatch: it is missing, another one, of another schema, has moved, or does not know the platform; the message
         holds the play that creates, migrates or moves it.
     :raises RegistryUnavailable: it cannot be read, or is damaged.
     """
-    backend = backend_at(location, password, schema)
+    backend = backend_at(location, password, schema, stopping)
     database = _open(backend, platform, write=write, timeout=timeout)
     try:
         meta = read_meta(database)

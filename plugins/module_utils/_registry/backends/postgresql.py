@@ -35,6 +35,7 @@ from .interface import (
     TooManyConnections,
     Transaction,
 )
+from .postgresql_commit import STOP_WAIT, commit
 from .postgresql_connection import (
     collect_warnings,
     connect,
@@ -43,7 +44,7 @@ from .postgresql_connection import (
     last_rows,
     load_psycopg,
 )
-from .postgresql_errors import describe, translate
+from .postgresql_errors import NO_STANDBY, describe, translate, why_locked
 from .schema import SCHEMA, Schema
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -94,17 +95,26 @@ class PostgresqlDatabase:
     connect = staticmethod(connect)
 
     def __init__(
-        self, location: str, password: str | None, schema: Schema, *, timeout: float
+        self,
+        location: str,
+        password: str | None,
+        schema: Schema,
+        *,
+        timeout: float,
+        stopping: Callable[[], str | None],
     ) -> None:
         self.location = location
         self.schema = schema
         self._password = password
         self._timeout = timeout
+        self._stopping = stopping
         self._connection: psycopg.Connection[t.Any] | None = None
         self._registry_id: str | None = None
         self._table_ids: str | None = None
         self._is_writable = False
         self._outage_since: float | None = None
+        # Since when commits have waited for a standby in vain.
+        self._standby_missing_since: float | None = None
         # Since when the server has had no connection to give, and its first refusal.
         self._exhausted: tuple[float, TooManyConnections] | None = None
 
@@ -139,7 +149,8 @@ class PostgresqlDatabase:
         if self._is_check_due():
             self._check_writable(self.catalogue)
         timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
-        with self._transaction(_begin_writing(timeout) + _ONE_WRITER) as transaction:
+        begin = _begin_writing(timeout) + _ONE_WRITER
+        with self._transaction(begin, timeout) as transaction:
             if self._is_check_due():
                 # The connection was made anew, and may lead to another server.
                 self._check_writable(_read_catalogue(transaction.query, self.schema))
@@ -159,7 +170,7 @@ class PostgresqlDatabase:
     @contextlib.contextmanager
     def creating(self) -> Iterator[_PostgresqlTransaction]:
         """Begin a transaction that writes where there is no registry yet."""
-        with self._transaction(_begin_writing(self._timeout)) as transaction:
+        with self._transaction(_begin_writing(self._timeout), self._timeout) as transaction:
             yield transaction
 
     def retry(self, work: Callable[[], T]) -> T:
@@ -172,7 +183,11 @@ class PostgresqlDatabase:
             except (ConnectionLost, TooManyConnections, CommitUnknown, Collision) as failure:
                 # All outcomes that arrive during one outage share its wait.
                 self._outage_since = self._outage_since or self.clock()
-                if self.clock() + pause > self._outage_since + self.must_commit_timeout:
+                is_stopped = self._standby_missing_since is not None and self._stopping()
+                if (
+                    is_stopped
+                    or self.clock() + pause > self._outage_since + self.must_commit_timeout
+                ):
                     if isinstance(failure, Collision):
                         raise RegistryBusy(
                             f"The registry {self.location} is written by others all the time. Try again later"
@@ -184,24 +199,31 @@ class PostgresqlDatabase:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     @contextlib.contextmanager
-    def _transaction(self, begin: str) -> Iterator[_PostgresqlTransaction]:
+    def _transaction(
+        self, begin: str, commit_timeout: float | None = None
+    ) -> Iterator[_PostgresqlTransaction]:
+        """Begin a transaction. C(commit_timeout): seconds that its commit may take, None for one that only reads."""
         connection, rows = self._run(lambda connection: (connection, last_rows(connection, begin)))
         meta: dict[str, str] | None = None
         try:
             if begin.endswith(_META):
                 meta = self._check_registry(rows)
             yield _PostgresqlTransaction(self.location, connection, meta)
-            if begin != _BEGIN_READING:
-                self._commit(connection)
+            if commit_timeout is not None:
+                self._commit(connection, commit_timeout)
         finally:
             self._roll_back(connection)
 
-    def _commit(self, connection: psycopg.Connection[t.Any]) -> None:
+    def _commit(self, connection: psycopg.Connection[t.Any], timeout: float) -> None:
         import psycopg
 
+        began = self.clock()
+        # All commits that wait for a standby in vain share the time that a run has for it.
+        since = began if self._standby_missing_since is None else self._standby_missing_since
+        seconds = max(STOP_WAIT, since + timeout - began)
         try:
             with collect_warnings(connection) as warnings:
-                status = connection.execute("COMMIT").statusmessage
+                end = commit(connection, seconds=seconds, stopping=self._stopping)
         except psycopg.Error as error:
             is_unknown = error.sqlstate in (None, _COMPLETION_UNKNOWN)
             if not is_unknown and not is_broken(connection, error):
@@ -212,17 +234,22 @@ class PostgresqlDatabase:
                 f" written ({describe(error)})"
             ) from None
         # The status is ROLLBACK, without an error, where a statement of the transaction had failed.
-        if status != "COMMIT":
+        if end.status != "COMMIT":
             raise RegistryUnavailable(
                 f"The registry {self.location} did not keep a transaction that had failed"
             )
-        if warnings:
-            self.close()
-            raise CommitUnknown(
-                f"The registry {self.location} cannot be relied on: the server warned during a commit, so what was written may be lost if"
-                " another server takes its place. A synchronous standby may be missing, or somebody cancelled the wait for it: see the"
-                " server's log"
-            )
+        if not warnings:
+            self._standby_missing_since = None
+            return
+        self.close()
+        if end.is_cancelled:
+            self._standby_missing_since = since
+            raise CommitUnknown(f"The registry {self.location} cannot be relied on: {NO_STANDBY}")
+        raise CommitUnknown(
+            f"The registry {self.location} cannot be relied on: the server warned during a commit, so what was written may be lost if"
+            " another server takes its place. A synchronous standby may be missing, or somebody cancelled the wait for it: see the"
+            " server's log"
+        )
 
     def _roll_back(self, connection: psycopg.Connection[t.Any]) -> None:
         import psycopg
@@ -244,7 +271,7 @@ class PostgresqlDatabase:
             except load_psycopg(self.location).Error as error:
                 self._roll_back(connection)
                 if not is_broken(connection, error):
-                    raise translate(self.location, error) from None
+                    raise self._translate(connection, error) from None
         return self._run_on_new_connection(statement)
 
     def _run_on_new_connection(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
@@ -277,7 +304,10 @@ class PostgresqlDatabase:
             return statement(connection)
         except load_psycopg(self.location).Error as error:
             self._roll_back(connection)
-            raise translate(self.location, error) from None
+            raise self._translate(connection, error) from None
+
+    def _translate(self, connection: psycopg.Connection[t.Any], error: psycopg.Error) -> Exception:
+        return why_locked(self.location, connection, error) or translate(self.location, error)
 
     def _check_registry(self, rows: Sequence[Row]) -> dict[str, str]:
         """Return the table C(meta) from the rows of C(_META), if it is that of the registry that was opened."""
@@ -344,13 +374,22 @@ class _PostgresqlTransaction:
 class PostgresqlBackend:
     """Opens or creates the registry in one schema of a database."""
 
-    def __init__(self, location: str, password: str | None, schema: Schema = SCHEMA) -> None:
+    def __init__(
+        self,
+        location: str,
+        password: str | None,
+        schema: Schema = SCHEMA,
+        stopping: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self.location = location
         self.schema = schema
         self._password = password
+        self._stopping = stopping
 
     def _database(self, timeout: float) -> PostgresqlDatabase:
-        return PostgresqlDatabase(self.location, self._password, self.schema, timeout=timeout)
+        return PostgresqlDatabase(
+            self.location, self._password, self.schema, timeout=timeout, stopping=self._stopping
+        )
 
     @property
     def now(self) -> str:

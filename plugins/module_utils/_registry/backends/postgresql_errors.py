@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ..._errors import RegistryBusy, RegistryUnavailable
@@ -53,6 +54,36 @@ def translate(location: str, error: psycopg.Error) -> Exception:
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, read_only)):
         return ConnectionLost(message)
     return RegistryUnavailable(message)
+
+
+# The end of a sentence about a registry.
+NO_STANDBY = (
+    "a commit waits for a synchronous standby, and none answers. What is written now is on one server alone, and is lost if another one takes"
+    " its place. Nothing is sent on its strength. See that a standby which synchronous_standby_names names is connected (the view"
+    " pg_stat_replication), then run again"
+)
+
+
+def why_locked(
+    location: str, connection: psycopg.Connection[t.Any], error: psycopg.Error
+) -> RegistryBusy | None:
+    """Return the error for a lock whose holder waits for a standby; None for any other error.
+
+    Roles see what sessions of the same role wait for.
+    """
+    import psycopg
+
+    if not isinstance(error, psycopg.errors.LockNotAvailable):
+        return None
+    with contextlib.suppress(psycopg.Error):
+        if connection.execute(_WAITS_FOR_STANDBY).fetchall():
+            return RegistryBusy(
+                f"The registry {location} cannot be written by this run: {NO_STANDBY}"
+            )
+    return None
+
+
+_WAITS_FOR_STANDBY = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep' LIMIT 1"
 
 
 def unreachable(location: str, error: psycopg.Error) -> Exception:

@@ -1,0 +1,131 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A registry in two PostgreSQL servers, of which the second takes the place of the first."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
+from ansible_collections.nextbilling.did.tests.support.pairs import Pair, running_pair
+from ansible_collections.nextbilling.did.tests.support.processes import Process
+from ansible_collections.nextbilling.did.tests.support.waiting import until
+
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+TASK: dict[str, Any] = {"did_number": "1166", "port": 5060}
+
+
+@pytest.fixture(scope="module")
+def lasting_pair() -> Iterator[Pair]:
+    """A pair for the tests that kill no primary."""
+    with running_pair() as pair:
+        yield pair
+
+
+@pytest.fixture
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """A primary and a standby that follows it, asynchronously."""
+    if request.node.get_closest_marker("kills") is None:
+        lasting: Pair = request.getfixturevalue("lasting_pair")
+        lasting.reset()
+        yield lasting
+        return
+    with running_pair() as pair:
+        pair.streaming()
+        yield pair
+
+
+@pytest.fixture
+def runner(pair: Pair, simulator: Simulator) -> Runner:
+    """A runner whose registry is there."""
+    runner = Runner(simulator, pair.store())
+    assert runner.did_registry()["changed"]
+    pair.caught_up()
+    return runner
+
+
+def _in_background(work: Callable[[], Result]) -> tuple[threading.Thread, list[Result]]:
+    results: list[Result] = []
+    thread = threading.Thread(target=lambda: results.append(work()))
+    thread.start()
+    return thread, results
+
+
+def _wait_cancelled(pair: Pair) -> None:
+    """Have somebody cancel the wait for a standby."""
+    (process,) = until(lambda: pair.store().rows(WAITING))
+    pair.primary.run(f"SELECT pg_cancel_backend({process[0]})")
+
+
+# Commits that wait for a standby
+
+
+@pytest.mark.parametrize("level", ["off", "local", "remote_write"])
+def test_a_commit_waits_for_the_standby_whatever_the_role_has(
+    pair: Pair, runner: Runner, level: str
+) -> None:
+    """A weaker setting of the role or of the database would acknowledge an intent that a failover loses."""
+    pair.synchronous()
+    pair.primary.run(f"ALTER ROLE postgres SET synchronous_commit = {level}")
+    pair.hold()
+    thread, results = _in_background(lambda: runner.did(**TASK))
+    until(lambda: pair.store().rows(WAITING))
+    assert runner.requests() == []
+    pair.go_on()
+    thread.join()
+    assert results[0]["action"] == "create", results
+
+
+def test_a_wait_that_somebody_cancels(pair: Pair, runner: Runner) -> None:
+    """The intent is on the primary alone: nothing is sent under it, so a failover loses nothing."""
+    pair.synchronous()
+    pair.hold()
+    thread, results = _in_background(lambda: runner.did(**TASK, registry_timeout=1))
+    _wait_cancelled(pair)
+    thread.join()
+    assert results[0]["error"]["kind"] == "registry_unavailable", results
+    assert "warned during a commit" in results[0]["msg"]
+    assert runner.requests() == []
+    assert runner.rows("SELECT * FROM records") == []
+
+
+def test_a_standby_that_is_gone(pair: Pair, runner: Runner) -> None:
+    """The run ends after its timeout, with the cause, and nothing is sent. Another run is told the same, not of a lock."""
+    pair.synchronous()
+    pair.standby.stop()
+    thread, results = _in_background(lambda: runner.did(**TASK, registry_timeout=4))
+    until(lambda: pair.store().rows(WAITING))
+    other = runner.did(**{**TASK, "did_number": "77"}, registry_timeout=0.3)
+    thread.join()
+    assert [each["error"]["kind"] for each in (*results, other)] == [
+        "registry_unavailable",
+        "registry_busy",
+    ]
+    for result in (*results, other):
+        assert "synchronous standby" in result["msg"], result["msg"]
+    assert "locked by another run" not in other["msg"]
+    assert runner.requests() == []
+    assert pair.store().rows(WAITING) == []
+    assert runner.rows("SELECT * FROM records") == []
+
+
+@pytest.mark.parametrize("number", [2, 15], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_ends_the_wait_for_a_standby(
+    pair: Pair, runner: Runner, tmp_path: Path, number: int
+) -> None:
+    pair.synchronous()
+    pair.standby.stop()
+    process = Process(runner, tmp_path, **TASK)
+    until(lambda: pair.store().rows(WAITING))
+    process.signal(number)
+    result = process.result()
+    assert result["failed"], result
+    assert runner.requests() == []
+    assert pair.store().rows(WAITING) == []
