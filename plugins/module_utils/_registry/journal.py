@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from .._errors import DidError, RegistryBusy
+from .._errors import DidError, RegistryBusy, RegistryUnavailable
 from .._model import UNCERTAIN, UNKNOWN, Correction, Intent, Record, timestamp
 from .backends.interface import Collision, CommitUnknown, Transaction
 from .confirmations import CLEAR_CLAIM, ConfirmedRequest, apply_answer, end_claim, write_answer
@@ -43,6 +43,9 @@ class Journal:
         self._taken: list[str] | None = None
         # The claims of this run that inserted their record.
         self._new: set[str] = set()
+        # Claims under which nothing was sent or will be, and which may be in the registry all the same.
+        self._unsent: set[str] = set()
+        transactions.restore = self._restore
 
     @contextlib.contextmanager
     def atomic(self) -> Iterator[None]:
@@ -59,7 +62,7 @@ class Journal:
                 f"The registry {self._location} is written by others at the same time. Try again later"
             ) from None
         except CommitUnknown:
-            self._try_rollback(taken)
+            self._unsent.update(taken)
             raise
         finally:
             self._taken = None
@@ -69,6 +72,9 @@ class Journal:
 
         The token is the key of a record that the claim inserts, so for a create it names the attempt.
         """
+        return self._transactions.retry(lambda: self._claim(platform, intent), must_commit=False)
+
+    def _claim(self, platform: str, intent: Intent) -> str | None:
         token = new_key()
         try:
             if intent.known is None:
@@ -78,7 +84,8 @@ class Journal:
         except Collision:
             return None
         except CommitUnknown:
-            self._try_rollback([token])
+            # Nothing is sent under it. The next transaction rolls it back.
+            self._unsent.add(token)
             raise
         if not granted:
             return None
@@ -143,7 +150,7 @@ class Journal:
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
         """Record that the request was applied, and end the claim. Raises C(LateAnswer) if the record contradicts that by now."""
         answer = ConfirmedRequest(token, platform, intent, record_id, at)
-        return self._transactions.retry(lambda: self._confirm(answer))
+        return self._transactions.retry(lambda: self._confirm(answer), must_commit=True)
 
     def _confirm(self, answer: ConfirmedRequest) -> Record:
         with self._transactions.writing(must_commit=True, allow_moved=True) as transaction:
@@ -161,18 +168,37 @@ class Journal:
         return record
 
     def rollback(self, token: str) -> None:
-        """Record that the request was certainly not applied: the record is again as before the claim."""
-        self._transactions.retry(lambda: self._rollback(token))
+        """Record that the request was certainly not applied: the record is again as before the claim.
 
-    def _try_rollback(self, tokens: Sequence[str]) -> None:
-        """Roll back claims under which nothing is sent, as it is not known whether they were written."""
-        with contextlib.suppress(DidError, Collision):
-            self._rollback(*tokens, must_commit=False)
+        Where that fails, the next transaction on a new connection does it, or C(settle).
+        """
+        self._unsent.add(token)
+        self._transactions.retry(lambda: self._rollback(token), must_commit=True)
+        self._unsent.discard(token)
 
-    def _rollback(self, *tokens: str, must_commit: bool = True) -> None:
-        with self._transactions.writing(must_commit=must_commit) as transaction:
-            for token in tokens:
-                self._delete_or_restore(transaction, token)
+    def _rollback(self, token: str) -> None:
+        with self._transactions.writing(must_commit=True) as transaction:
+            self._delete_or_restore(transaction, token)
+
+    def settle(self) -> None:
+        """Roll back the claims under which nothing was sent, as far as the registry can be written."""
+        if self._unsent:
+            with (
+                contextlib.suppress(DidError, Collision),
+                self._transactions.writing() as transaction,
+            ):
+                self._restore(transaction)()
+
+    def _restore(self, transaction: Transaction) -> Callable[[], None]:
+        """Restore what the server of a new connection may lack. Returns what is to be done once that is committed."""
+        unsent = frozenset(self._unsent)
+        for token in unsent:
+            self._delete_or_restore(transaction, token)
+
+        def finish() -> None:
+            self._unsent -= unsent
+
+        return finish
 
     def _delete_or_restore(self, transaction: Transaction, token: str) -> None:
         rows = transaction.query(
@@ -183,9 +209,11 @@ class Journal:
                 transaction.execute("DELETE FROM numbers WHERE record_key = ?", key)
                 transaction.execute("DELETE FROM records WHERE record_key = ?", key)
             else:
-                self._restore(transaction, key, self._records.load(before))
+                self._restore_record(transaction, key, self._records.load(before))
 
-    def _restore(self, transaction: Transaction, key: str, before: Mapping[str, t.Any]) -> None:
+    def _restore_record(
+        self, transaction: Transaction, key: str, before: Mapping[str, t.Any]
+    ) -> None:
         transaction.execute(
             "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
             f" {CLEAR_CLAIM} WHERE record_key = ?",
@@ -203,7 +231,7 @@ class Journal:
 
     def mark_unknown(self, token: str) -> None:
         """End the claim of a request whose outcome is not known. The record stays unknown or uncertain."""
-        self._transactions.retry(lambda: self._mark_unknown(token))
+        self._transactions.retry(lambda: self._mark_unknown(token), must_commit=True)
 
     def _mark_unknown(self, token: str) -> None:
         with self._transactions.writing(must_commit=True) as transaction:
@@ -211,10 +239,19 @@ class Journal:
 
     def apply_corrections(self, platform: str, corrections: Sequence[Correction]) -> bool:
         """Apply all corrections or none. Returns False where a record has changed since it was read, or is claimed."""
+        try:
+            self._transactions.retry(
+                lambda: self._correct(platform, corrections), must_commit=False
+            )
+        except (Collision, StaleRecord):
+            return False
+        return True
+
+    def _correct(self, platform: str, corrections: Sequence[Correction]) -> None:
         now = self._transactions.database.now
         try:
             with self._transactions.writing() as transaction:
                 write_corrections(transaction, now, platform, corrections)
-        except (Collision, StaleRecord):
-            return False
-        return True
+        except CommitUnknown as error:
+            # Corrections that were written could not be written again.
+            raise RegistryUnavailable(error.message) from None

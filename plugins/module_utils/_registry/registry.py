@@ -74,6 +74,13 @@ class Registry:
         self, platform: str, wanted: Sequence[tuple[str | None, int | None]]
     ) -> list[LookupResult]:
         """Return what C(find) does for many numbers and record ids, all of one moment."""
+        return self._transactions.retry(
+            lambda: self._find_many(platform, wanted), must_commit=False
+        )
+
+    def _find_many(
+        self, platform: str, wanted: Sequence[tuple[str | None, int | None]]
+    ) -> list[LookupResult]:
         by_number: dict[t.Any, Record] = {}
         by_id: dict[t.Any, Record] = {}
         with self._transactions.reading() as transaction:
@@ -97,5 +104,9 @@ class Registry:
         self._database.begin_bulk()
 
     def close(self) -> None:
-        """Close the registry."""
-        self._database.close()
+        """Close the registry. Roll back claims under which nothing was sent, where that failed before."""
+        try:
+            if "journal" in self.__dict__:
+                self.journal.settle()
+        finally:
+            self._database.close()

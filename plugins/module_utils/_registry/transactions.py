@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Callable, Iterator, Sequence
 
 from .backends.interface import Collision, Database, Row, T, Transaction
-from .moves import check_in_use
+from .moves import check_in_use, why_not_in_use
 
 
 class StaleRecord(Exception):
@@ -30,6 +30,10 @@ class Transactions:
         self._lock = threading.RLock()
         # The open transaction of C(atomic).
         self._outer: Transaction | None = None
+        # Restores what another server may lack. Called in the first transaction that writes on each new connection, it returns what is to
+        # be done once that is committed.
+        self.restore: Callable[[Transaction], Callable[[], None]] | None = None
+        self._restored_connection: int | None = None
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -59,7 +63,7 @@ class Transactions:
         """
         with self._lock:
             if self._outer is None:
-                with self.database.writing(must_commit=must_commit) as transaction:
+                with self._begin_writing(must_commit) as transaction:
                     self._check(transaction, allow_moved)
                     yield transaction
                 return
@@ -77,6 +81,21 @@ class Transactions:
                 raise
             outer.execute("RELEASE SAVEPOINT part")
 
+    @contextlib.contextmanager
+    def _begin_writing(self, must_commit: bool) -> Iterator[Transaction]:
+        with self.database.writing(must_commit=must_commit) as transaction:
+            connection, finish = self.database.connections, None
+            is_new = connection != self._restored_connection
+            if is_new and self.restore is not None and self._is_in_use(transaction):
+                finish = self.restore(transaction)
+            yield transaction
+        self._restored_connection = connection
+        if finish is not None:
+            finish()
+
+    def _is_in_use(self, transaction: Transaction) -> bool:
+        return why_not_in_use(transaction.meta(), self.database.location) is None
+
     def _check(self, transaction: Transaction, allow_moved: bool) -> None:
         if not allow_moved:
             check_in_use(transaction.meta(), self.database.location)
@@ -84,14 +103,16 @@ class Transactions:
     @contextlib.contextmanager
     def atomic(self) -> Iterator[None]:
         """Make all writes inside the block one transaction, which is durable when the block ends."""
-        with self._lock, self.database.writing(must_commit=True) as transaction:
+        with self._lock, self._begin_writing(must_commit=True) as transaction:
             self._outer = transaction
             try:
                 yield
             finally:
                 self._outer = None
 
-    def retry(self, work: Callable[[], T]) -> T:
+    def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
         """Do what C(Database.retry) does. Inside C(atomic), run the work once: a part cannot be retried without the rest."""
         with self._lock:
-            return work() if self._outer is not None else self.database.retry(work)
+            if self._outer is not None:
+                return work()
+            return self.database.retry(work, must_commit=must_commit)

@@ -44,6 +44,10 @@ class Database(t.Protocol):
     now: str
     """An SQL expression: seconds since 1970 by the clock that all runners of this registry share."""
 
+    @property
+    def connections(self) -> int:
+        """How often it has connected. A new connection may lead to another server, which may lack the newest writes."""
+
     def reading(self) -> contextlib.AbstractContextManager[Transaction]:
         """Begin a transaction that sees one state and changes nothing."""
 
@@ -61,8 +65,11 @@ class Database(t.Protocol):
     def query_concurrently(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
         """Run a query in any thread, also while another thread has a transaction open. Returns None where that is not possible."""
 
-    def retry(self, work: Callable[[], T]) -> T:
-        """Run an idempotent unit of work. Retry it for a limited time where the connection to the database breaks."""
+    def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
+        """Run an idempotent unit of work. Retry it where the connection breaks, or the server undoes it in favour of others.
+
+        C(must_commit): as in C(writing). The wait for one outage is shared by all work of the run.
+        """
 
     def has_unexpected_schema(self) -> bool:
         """Tell whether tables, indexes or their definitions differ from the current schema's."""
@@ -130,6 +137,10 @@ class ConnectionLost(RegistryUnavailable):
 
 class TooManyConnections(RegistryBusy):
     """The server has no connection to give. A retry may succeed."""
+
+
+class Conflict(RegistryBusy):
+    """The server undid a transaction in favour of another one. A retry may succeed at once."""
 
 
 class NoSuchTable(RegistryUnavailable):

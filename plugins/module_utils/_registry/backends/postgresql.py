@@ -26,6 +26,7 @@ from .interface import (
     Backend,
     Collision,
     CommitUnknown,
+    Conflict,
     ConnectionLost,
     Database,
     NoRegistry,
@@ -88,8 +89,8 @@ class PostgresqlDatabase:
     """
 
     now = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
-    # Seconds to wait for other writers, and for the database itself, with what must be committed.
-    must_commit_timeout = 60.0
+    # Seconds to wait for other writers, and for the database itself, with what must be committed. A failover may take a minute.
+    must_commit_timeout = 90.0
     clock = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
     connect = staticmethod(connect)
@@ -112,11 +113,14 @@ class PostgresqlDatabase:
         self._registry_id: str | None = None
         self._table_ids: str | None = None
         self._is_writable = False
+        self.connections = 0
+        # Since when work fails, and since when no connection can be made.
         self._outage_since: float | None = None
+        self._unreachable_since: float | None = None
         # Since when commits have waited for a standby in vain.
         self._standby_missing_since: float | None = None
-        # Since when the server has had no connection to give, and its first refusal.
-        self._exhausted: tuple[float, TooManyConnections] | None = None
+        # The server's first refusal since it has had no connection to give.
+        self._refusal: TooManyConnections | None = None
 
     @functools.cached_property
     def catalogue(self) -> Catalogue:
@@ -162,8 +166,8 @@ class PostgresqlDatabase:
     def _check_writable(self, catalogue: Catalogue) -> None:
         reason = catalogue.why_not_writable()
         if reason:
-            # Another server may be about to replace one that is read-only.
-            kind = ConnectionLost if catalogue.why_read_only() else RegistryUnavailable
+            # Another server may be about to take the place of a primary that failed.
+            kind = ConnectionLost if catalogue.is_standby() else RegistryUnavailable
             raise kind(f"The registry {self.location} cannot be written ({reason})")
         self._is_writable = True
 
@@ -173,30 +177,44 @@ class PostgresqlDatabase:
         with self._transaction(_begin_writing(self._timeout), self._timeout) as transaction:
             yield transaction
 
-    def retry(self, work: Callable[[], T]) -> T:
+    def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
         pause = _FIRST_PAUSE
+        began = self.clock()
         while True:
             try:
                 result = work()
                 self._outage_since = None
                 return result
-            except (ConnectionLost, TooManyConnections, CommitUnknown, Collision) as failure:
-                # All outcomes that arrive during one outage share its wait.
-                self._outage_since = self._outage_since or self.clock()
-                is_stopped = self._standby_missing_since is not None and self._stopping()
-                if (
-                    is_stopped
-                    or self.clock() + pause > self._outage_since + self.must_commit_timeout
-                ):
-                    if isinstance(failure, Collision):
+            except (
+                ConnectionLost,
+                TooManyConnections,
+                CommitUnknown,
+                Conflict,
+                Collision,
+            ) as failure:
+                if isinstance(failure, Collision) and not must_commit:
+                    raise
+                # All work that fails during one outage shares its wait.
+                self._outage_since = began if self._outage_since is None else self._outage_since
+                if not self._may_wait(self._outage_since, pause, must_commit=must_commit):
+                    if isinstance(failure, (Collision, Conflict)):
                         raise RegistryBusy(
                             f"The registry {self.location} is written by others all the time. Try again later"
                         ) from None
                     raise
-            # After a failover a new connection leads to another server.
-            self.close()
+                is_lost = not isinstance(failure, (Collision, Conflict))
+            if is_lost:
+                # After a failover a new connection leads to another server.
+                self.close()
             self.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _may_wait(self, since: float, pause: float, *, must_commit: bool = False) -> bool:
+        """Tell whether to try again after a pause. A run that is to stop waits only with an outcome, and not for a standby."""
+        if self._stopping() and (not must_commit or self._standby_missing_since is not None):
+            return False
+        timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
+        return self.clock() + pause <= since + timeout
 
     @contextlib.contextmanager
     def _transaction(
@@ -275,29 +293,30 @@ class PostgresqlDatabase:
         return self._run_on_new_connection(statement)
 
     def _run_on_new_connection(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
-        """Connect and run a statement. A run waits once for a server that has no connection to give, not in each transaction."""
+        """Connect and run a statement. A run waits once for a server that is away or full, not in each transaction."""
         pause = _FIRST_PAUSE
         while True:
             self.close()
+            began = self.clock()
             try:
                 result = self._connect_and_run(statement)
             except (TooManyConnections, ConnectionLost) as failure:
                 if isinstance(failure, TooManyConnections):
-                    self._exhausted = self._exhausted or (self.clock(), failure)
-                if self._exhausted is None:
-                    raise
-                # After a refusal, a pooler may give no reason for a while.
-                since, refusal = self._exhausted
-                if self.clock() + pause > since + self._timeout:
-                    raise refusal from None
+                    self._refusal = self._refusal or failure
+                if self._unreachable_since is None:
+                    self._unreachable_since = began
+                if not self._may_wait(self._unreachable_since, pause):
+                    # After a refusal, a pooler may give no reason for a while.
+                    raise (self._refusal or failure) from None
                 self.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
-                self._exhausted = None
+                self._refusal = self._unreachable_since = None
                 return result
 
     def _connect_and_run(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
         connection = self._connection = self.connect(self.location, self._password)
+        self.connections += 1
         try:
             if self._registry_id is not None:
                 self._check_registry(last_rows(connection, _META))

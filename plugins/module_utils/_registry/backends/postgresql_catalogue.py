@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from .interface import GUIDE, RESTORE, Row
 from .schema import Schema
 
+_STANDBY = "the server is a standby"
 _TABLES = ("meta", "platforms", "records", "numbers", "history")
 _RUN_RIGHTS = {
     *((table, "SELECT") for table in _TABLES),
@@ -28,7 +29,8 @@ _RUN_RIGHTS = {
 }
 # One query for all facts: the kind of fact, the table, and the fact. C(home) is the schema in which the registry is or would be created.
 # A table elsewhere is one that a statement finds in place of one in C(home).
-CATALOGUE = """
+CATALOGUE = (
+    """
 WITH home AS (
     SELECT COALESCE(
         (SELECT m.relnamespace FROM pg_catalog.pg_class m WHERE m.oid = to_regclass('meta')),
@@ -42,7 +44,9 @@ WITH home AS (
 )
 SELECT 'schema', current_schema()::text, NULL
 UNION ALL SELECT 'user', current_user::text, NULL
-UNION ALL SELECT 'read only', 'the server is a standby', NULL WHERE pg_is_in_recovery()
+UNION ALL SELECT 'read only', '"""
+    + _STANDBY
+    + """', NULL WHERE pg_is_in_recovery()
 UNION ALL SELECT 'read only', 'default_transaction_read_only is on', NULL
     WHERE current_setting('default_transaction_read_only') = 'on'
 UNION ALL SELECT 'creatable', current_schema()::text, NULL WHERE has_schema_privilege(current_schema()::text, 'CREATE')
@@ -88,6 +92,7 @@ UNION ALL SELECT 'check', name, (SELECT string_agg(a.attname, ' ') FROM pg_catal
         WHERE a.attrelid = places.oid AND a.attnum = ANY (k.conkey))
     FROM places JOIN pg_catalog.pg_constraint k ON k.conrelid = places.oid WHERE k.contype = 'c'
 """
+)
 _KINDS = {
     "p": "a partitioned table",
     "v": "a view",
@@ -189,6 +194,10 @@ class Catalogue:
     def why_read_only(self) -> str | None:
         """Return why nothing at all can be written, or None."""
         return next(iter(self.names("read only")), None)
+
+    def is_standby(self) -> bool:
+        """Tell whether the server follows another one."""
+        return _STANDBY in self.names("read only")
 
     def _missing_right(self) -> str | None:
         missing = sorted(

@@ -13,7 +13,15 @@ import contextlib
 import typing as t
 
 from ..._errors import RegistryBusy, RegistryUnavailable
-from .interface import GUIDE, RESTORE, Collision, ConnectionLost, NoSuchTable, TooManyConnections
+from .interface import (
+    GUIDE,
+    RESTORE,
+    Collision,
+    Conflict,
+    ConnectionLost,
+    NoSuchTable,
+    TooManyConnections,
+)
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import psycopg
@@ -33,7 +41,11 @@ def translate(location: str, error: psycopg.Error) -> Exception:
     import psycopg
 
     duplicates = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)
-    if error.sqlstate in _ROLLED_BACK or isinstance(error, (psycopg.IntegrityError, *duplicates)):
+    if error.sqlstate in _ROLLED_BACK:
+        return Conflict(
+            f"The registry {location} is written by others at the same time. Try again later"
+        )
+    if isinstance(error, (psycopg.IntegrityError, *duplicates)):
         return Collision()
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return RegistryBusy(
@@ -87,11 +99,15 @@ _WAITS_FOR_STANDBY = "SELECT 1 FROM pg_stat_activity WHERE datname = current_dat
 
 
 def unreachable(location: str, error: psycopg.Error) -> Exception:
-    """Return the error for a connection that cannot be made."""
+    """Return the error for a connection that cannot be made: C(ConnectionLost) for what ends with a failover."""
     text = str(error)
     if _is_too_many(text):
         return too_many_connections(location)
-    return ConnectionLost(f"The registry {location} cannot be reached ({_reason(text)})")
+    lasts = any(part in text for part, _reason_ in _REFUSALS if part not in ("SSL", "resolve"))
+    for part, reason in () if lasts else _OUTAGES:
+        if part in text:
+            return ConnectionLost(f"The registry {location} cannot be reached ({reason})")
+    return RegistryUnavailable(f"The registry {location} cannot be reached ({_reason(text)})")
 
 
 def too_many_connections(location: str) -> TooManyConnections:
@@ -124,7 +140,8 @@ def _is_too_many(text: str) -> bool:
 
 
 # Parts of the texts of libpq, the server and poolers where no connection is made, and the text that stands for them: theirs may hold anything.
-_REASONS = (
+# A wait does not help against these.
+_REFUSALS = (
     ("password authentication failed", "the server does not accept the password of this user"),
     (
         "no password supplied",
@@ -138,8 +155,6 @@ _REASONS = (
     ("not currently accepting connections", "this database accepts no connections"),
     ("definition of service", "the service is not in the service file"),
     ("SSL", "sslmode demands TLS, and no TLS connection could be made"),
-    ("is read-only", "no server of the URL is one that target_session_attrs demands"),
-    ("hot standby mode", "no server of the URL is one that target_session_attrs demands"),
     ("invalid ", "PostgreSQL's library does not know the value of a parameter of the URL"),
     ("does not exist", "the server does not know this user or this database"),
     ("no such database", "the pooler does not know this database"),
@@ -149,24 +164,32 @@ _REASONS = (
     ("resolve", "the host's name cannot be resolved"),
     # Of the C library: psycopg 3.1 passes on nothing else.
     ("Name or service not known", "the host's name cannot be resolved"),
-    ("in name resolution", "the host's name cannot be resolved"),
+    ("unsupported startup parameter", "a pooler does not accept a parameter of the URL"),
+)
+_ONLY_STANDBYS = "only standbys answer: no server of the URL is a primary that can be written, as target_session_attrs demands"
+# These may be over once another server has taken a failed one's place.
+_OUTAGES = (
+    ("is read-only", _ONLY_STANDBYS),
+    ("hot standby mode", _ONLY_STANDBYS),
+    ("in name resolution", "the host's name cannot be resolved now"),
     ("refused", "connection refused"),
     ("No such file", "no server listens at this socket"),
     ("timeout", "no answer in time"),
     ("timed out", "no answer in time"),
     ("unreachable", "no route to the host"),
     ("No route", "no route to the host"),
+    ("reset by peer", "the connection was closed while it was made"),
     ("starting up", "the server is starting up"),
     ("recovery mode", "the server recovers from a crash"),
     ("shutting down", "the server is shutting down"),
-    ("unsupported startup parameter", "a pooler does not accept a parameter of the URL"),
-    ("closed the connection", "the connection was closed while it was made"),
+    ("closed", "the connection was closed while it was made"),
+    ("SYSCALL", "the connection was closed while it was made"),
 )
 
 
 def _reason(text: str) -> str:
     """Return why there is no connection."""
-    for part, reason in _REASONS:
+    for part, reason in _REFUSALS:
         if part in text:
             return reason
     if "FATAL:" in text:

@@ -145,7 +145,11 @@ class SqliteDatabase:
         with self._reader_lock, _translated(self.location):
             return self._reader.execute(sql, values).fetchall()
 
-    def retry(self, work: Callable[[], T]) -> T:
+    @property
+    def connections(self) -> int:
+        return 1  # a file that takes the place of this one is refused
+
+    def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
         return work()
 
     @contextlib.contextmanager
