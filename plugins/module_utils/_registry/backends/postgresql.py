@@ -46,6 +46,14 @@ from .postgresql_connection import (
     load_psycopg,
 )
 from .postgresql_errors import NO_STANDBY, describe, translate, why_locked
+from .postgresql_statements import (
+    BEGIN_READING,
+    META,
+    META_AND_KINDS,
+    ONE_WRITER,
+    begin_writing,
+    split_meta,
+)
 from .schema import SCHEMA, Schema
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -56,30 +64,6 @@ if t.TYPE_CHECKING:  # pragma: no cover
 # The server, or a proxy in front of it, does not know whether a statement was completed.
 _COMPLETION_UNKNOWN = "40003"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
-_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# The settings end with the transaction. A runner that is frozen or cut off in the middle must not block the others for long, and a
-# commit must be on disk when it returns, whatever the server's default is.
-_BEGIN_WRITING = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', '{milliseconds}', true),"
-    " set_config('idle_in_transaction_session_timeout', '60000', true),"
-    " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
-    " THEN set_config('synchronous_commit', 'on', true) END"
-)
-# The table meta, and which tables the names lead to. With another search_path, or with temporary tables of a session that a pooler
-# shares, they may not be those that were checked.
-_META = (
-    "SELECT name, value FROM meta UNION ALL SELECT NULL, concat_ws(' ', to_regclass('meta')::oid, to_regclass('platforms')::oid,"
-    " to_regclass('records')::oid, to_regclass('numbers')::oid, to_regclass('history')::oid)"
-)
-# Also what these tables are: an ordinary permanent one is 'rp'. This takes longer, so it is asked once.
-_META_AND_KINDS = (
-    f"{_META} UNION ALL SELECT '', string_agg(DISTINCT concat(c.relkind, c.relpersistence, c.relnamespace), ' ')"
-    " FROM (VALUES ('meta'), ('platforms'), ('records'), ('numbers'), ('history')) t (name)"
-    " JOIN pg_catalog.pg_class c ON c.oid = to_regclass(t.name)"
-)
-# One writer at a time, as with SQLite: each statement after this one sees all that was written before. The lock is on rows of a
-# table that runs never change, so reading and the checks of foreign keys do not wait for it.
-_ONE_WRITER = "; SELECT 1 FROM platforms ORDER BY name FOR NO KEY UPDATE; " + _META
 
 
 class PostgresqlDatabase:
@@ -128,7 +112,7 @@ class PostgresqlDatabase:
 
     def bind(self) -> None:
         """Accept only the registry that is there now, whichever server a new connection leads to."""
-        meta, table_ids = _split_meta(self.query(_META_AND_KINDS))
+        meta, table_ids = split_meta(self.query(META_AND_KINDS))
         kinds = meta.pop("").split()
         # Reading could not notice a table that loses what is written to it.
         if len(kinds) != 1 or not kinds[0].startswith("rp"):
@@ -139,7 +123,7 @@ class PostgresqlDatabase:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_PostgresqlTransaction]:
-        with self._transaction(_BEGIN_READING) as transaction:
+        with self._transaction(BEGIN_READING) as transaction:
             yield transaction
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
@@ -153,7 +137,7 @@ class PostgresqlDatabase:
         if self._is_check_due():
             self._check_writable(self.catalogue)
         timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
-        begin = _begin_writing(timeout) + _ONE_WRITER
+        begin = begin_writing(timeout) + ONE_WRITER
         with self._transaction(begin, timeout) as transaction:
             if self._is_check_due():
                 # The connection was made anew, and may lead to another server.
@@ -174,7 +158,7 @@ class PostgresqlDatabase:
     @contextlib.contextmanager
     def creating(self) -> Iterator[_PostgresqlTransaction]:
         """Begin a transaction that writes where there is no registry yet."""
-        with self._transaction(_begin_writing(self._timeout), self._timeout) as transaction:
+        with self._transaction(begin_writing(self._timeout), self._timeout) as transaction:
             yield transaction
 
     def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
@@ -224,7 +208,7 @@ class PostgresqlDatabase:
         connection, rows = self._run(lambda connection: (connection, last_rows(connection, begin)))
         meta: dict[str, str] | None = None
         try:
-            if begin.endswith(_META):
+            if begin.endswith(META):
                 meta = self._check_registry(rows)
             yield _PostgresqlTransaction(self.location, connection, meta)
             if commit_timeout is not None:
@@ -319,7 +303,7 @@ class PostgresqlDatabase:
         self.connections += 1
         try:
             if self._registry_id is not None:
-                self._check_registry(last_rows(connection, _META))
+                self._check_registry(last_rows(connection, META))
             return statement(connection)
         except load_psycopg(self.location).Error as error:
             self._roll_back(connection)
@@ -329,8 +313,8 @@ class PostgresqlDatabase:
         return why_locked(self.location, connection, error) or translate(self.location, error)
 
     def _check_registry(self, rows: Sequence[Row]) -> dict[str, str]:
-        """Return the table C(meta) from the rows of C(_META), if it is that of the registry that was opened."""
-        meta, table_ids = _split_meta(rows)
+        """Return the table C(meta) from the rows of C(META), if it is that of the registry that was opened."""
+        meta, table_ids = split_meta(rows)
         found = (meta.get("registry_id"), table_ids)
         if self._registry_id is not None and found != (self._registry_id, self._table_ids):
             self.close()
@@ -378,7 +362,7 @@ class _PostgresqlTransaction:
 
     def meta(self) -> dict[str, str]:
         if self._meta is None:
-            self._meta, _table_ids = _split_meta(self.query(_META))
+            self._meta, _table_ids = split_meta(self.query(META))
         return self._meta
 
     def _execute(self, sql: str, values: Sequence[t.Any]) -> psycopg.Cursor[t.Any]:
@@ -467,18 +451,6 @@ def _read_catalogue(query: Callable[[str], Sequence[Row]], schema: Schema) -> Ca
     from .postgresql_catalogue import CATALOGUE, Catalogue
 
     return Catalogue(query(CATALOGUE), schema)
-
-
-def _split_meta(rows: Sequence[Row]) -> tuple[dict[str, str], str | None]:
-    """Return the table C(meta), and the ids of the tables, from the rows of C(_META)."""
-    meta: dict[str | None, str] = dict(rows)
-    table_ids = meta.pop(None, None)
-    return t.cast("dict[str, str]", meta), table_ids
-
-
-def _begin_writing(timeout: float) -> str:
-    # 0 would mean no timeout.
-    return _BEGIN_WRITING.format(milliseconds=max(1, int(timeout * 1000)))
 
 
 if t.TYPE_CHECKING:  # pragma: no cover
