@@ -250,13 +250,14 @@ class RunResult(t.NamedTuple):
 
     C(stopped): why the run did not come to all of its DIDs, or None. C(moved_to): where the registry was moved meanwhile, or None.
     C(refusals): how many of several simultaneous requests the platform refused. C(least_concurrency): the lowest number of
-    simultaneous requests that was then allowed.
+    simultaneous requests that was then allowed. C(restored): how many outcomes the registry lost meanwhile, which were recorded again.
     """
 
     stopped: str | None = None
     moved_to: str | None = None
     refusals: int = 0
     least_concurrency: int = 1
+    restored: int = 0
 
 
 # What is written to the registry

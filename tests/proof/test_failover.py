@@ -129,3 +129,45 @@ def test_a_signal_ends_the_wait_for_a_standby(
     assert result["failed"], result
     assert runner.requests() == []
     assert pair.store().rows(WAITING) == []
+
+
+# Writes that a failover loses
+
+
+WANTED = [{"did_number": str(number), "port": 5060} for number in range(1000, 1060)]
+
+
+def _lose_the_newest(pair: Pair, runner: Runner, answers: int) -> None:
+    """Have the standby miss so many answers and more, then take the primary's place."""
+    pair.hold()
+    held = len(runner.simulator.created())
+    until(lambda: len(runner.simulator.created()) >= held + answers)
+    pair.fail_over()
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_answers_that_a_failover_loses_are_recorded_again(
+    pair: Pair, runner: Runner, concurrency: int
+) -> None:
+    """The promise holds for an asynchronous standby too, while the run lasts that was told the answers."""
+    runner.simulator.switch(latency_ms=20)
+    thread, results = _in_background(lambda: runner.dids(dids=WANTED, concurrency=concurrency))
+    until(lambda: len(runner.simulator.created()) > 5)
+    _lose_the_newest(pair, runner, 10)
+    thread.join()
+    (result,) = results
+    assert "recorded again" in str(result.get("warnings")), result
+    assert runner.simulator.duplicates() == {}
+    ids = dict(
+        pair.store(pair.standby).rows(
+            "SELECT n.number, r.record_id FROM records r JOIN numbers n USING (record_key) WHERE outcome = 'confirmed'"
+        )
+    )
+    held = {fields["did_number"]: key for key, fields in runner.simulator.dids().items() if fields}
+    told = {did["did_number"] for did in result["dids"] if did["outcome"] != "applied"}
+    # What was in flight when the primary died is told, or known.
+    assert {number for number in held if ids.get(number) != held[number]} <= told
+    again = runner.dids(dids=WANTED)
+    assert len(held) + again["summary"]["create"] == len(WANTED), again
+    assert runner.simulator.duplicates() == {}

@@ -105,7 +105,10 @@ class Executor:
             raise
         sender.close()
         progress, limit = self._progress, self._limit
-        return RunResult(progress.stopped, progress.moved_to, limit.refusals, limit.lowest)
+        restored = self._registry.journal.restored
+        return RunResult(
+            progress.stopped, progress.moved_to, limit.refusals, limit.lowest, restored
+        )
 
     def _send_all(self, sender: InlineSender | ThreadedSender) -> None:
         answers: list[Answered] = []

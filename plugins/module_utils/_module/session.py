@@ -20,7 +20,6 @@ from .._platform.connection import Connection
 from .._registry.open import open_registry
 from .._registry.registry import Registry
 from .._secrets import Fingerprints
-from .stop import Stop
 from .task import Task
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -34,7 +33,7 @@ class Session(t.NamedTuple):
     settings: Settings
     planner: Planner
     make_client: Callable[[], Client]
-    stop: Stop
+    task: Task
 
     def execute(self, jobs: Sequence[Job], *, check: bool) -> RunResult:
         """Carry out what is planned, or check that it could be. What became of each DID is in its job; nothing is raised for one of them."""
@@ -46,11 +45,14 @@ class Session(t.NamedTuple):
         # A run with nothing to do does not load what sends.
         from .._engine.executor import Executor
 
-        stop = self.stop
+        stop = self.task.stop
         executor = Executor(
             self.planner, self.make_client, jobs, sleep=stop.wait, stopping=stop.reason
         )
-        return executor.run()
+        result = executor.run()
+        if result.restored:
+            self.task.warn(_restored(self.registry.location, result.restored))
+        return result
 
 
 def connect_registry(
@@ -86,7 +88,15 @@ def open_session(
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
         planner = Planner(registry, settings, fingerprints, sleep=stop.wait, stopping=stop.reason)
         make_client = _client_factory(connection, _secrets_of(task, connection, desired))
-        yield Session(registry, settings, planner, make_client, stop)
+        yield Session(registry, settings, planner, make_client, task)
+
+
+def _restored(location: str, count: int) -> str:
+    return (
+        f"The registry {location} lost its newest writes during this run, as another server took the place of one that failed: {count} answers"
+        " of the platform were recorded again. What other runs wrote in the same seconds may be lost. Have the database commit synchronously"
+        " to its standby, so that nothing is lost"
+    )
 
 
 def _client_factory(connection: Connection, secrets: set[str]) -> Callable[[], Client]:

@@ -46,7 +46,7 @@ def apply_answer(
     claimed = next((each for each in found if each.claim and each.claim.token == token), None)
     by_id = next((each for each in found if each.record_id == record_id), None)
     if claimed is not None and (by_id is None or by_id.key == claimed.key):
-        return _confirm_claimed(transaction, claimed, answer), True
+        return confirm_record(transaction, claimed, answer), True
     by_number = None
     if intent.number is not None:
         by_number = records.by_numbers(transaction, platform, [intent.number]).get(intent.number)
@@ -86,8 +86,8 @@ def _confirm_new(transaction: Transaction, answer: ConfirmedRequest) -> bool:
     return changed == 1
 
 
-def _confirm_claimed(transaction: Transaction, record: Record, answer: ConfirmedRequest) -> Record:
-    """Confirm the record that has the claim. Returns what it is now."""
+def confirm_record(transaction: Transaction, record: Record, answer: ConfirmedRequest) -> Record:
+    """Confirm the record that an answer is about. Returns what it is now."""
     intent, record_id, at = answer.intent, answer.record_id, answer.at
     # A field is not known if an earlier request of unknown outcome may have changed it and this request did not send it.
     doubtful = intent.known.attempted if intent.known is not None else {}
@@ -129,8 +129,7 @@ def write_answer(transaction: Transaction, answer: ConfirmedRequest) -> None:
     )
 
 
-def end_claim(transaction: Transaction, token: str) -> None:
-    """End a claim. Its token stays, so that an answer that arrives later still finds the record."""
-    transaction.execute(
-        "UPDATE records SET version = version + 1, claim_until = 0 WHERE claim_token = ?", token
-    )
+def end_claim(transaction: Transaction, token: str) -> bool:
+    """End a claim. Its token stays, so that an answer that arrives later still finds the record. Returns whether a record has it."""
+    sql = "UPDATE records SET version = version + 1, claim_until = 0 WHERE claim_token = ?"
+    return transaction.execute(sql, token) == 1

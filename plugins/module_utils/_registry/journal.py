@@ -14,13 +14,14 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .._errors import DidError, RegistryBusy, RegistryUnavailable
-from .._model import UNCERTAIN, UNKNOWN, Correction, Intent, Record, timestamp
+from .._model import Correction, Intent, Record, timestamp
 from .backends.interface import Collision, CommitUnknown, Transaction
 from .confirmations import CLEAR_CLAIM, ConfirmedRequest, apply_answer, end_claim, write_answer
 from .corrections import write_corrections
-from .history import actor
+from .intents import write_intent
 from .moves import why_not_in_use
-from .records import RecordReader, dump, insert, insert_number, new_key, record_state
+from .records import RecordReader, dump, new_key
+from .recovery import RecordedOutcome, RecordedOutcomes, record_left
 from .transactions import StaleRecord, Transactions
 
 
@@ -41,10 +42,17 @@ class Journal:
         self._location = transactions.database.location
         # The claims that the open block of C(atomic) has taken.
         self._taken: list[str] | None = None
+        # What it has recorded of requests.
+        self._recorded: list[RecordedOutcome] | None = None
         # The claims of this run that inserted their record.
         self._new: set[str] = set()
+        # Platform, intent and time of this run's claims, by token.
+        self._claims: dict[str, tuple[str, Intent, str]] = {}
+        self._outcomes = RecordedOutcomes(records, transactions.database.now)
         # Claims under which nothing was sent or will be, and which may be in the registry all the same.
         self._unsent: set[str] = set()
+        # How many outcomes the registry had lost, and were recorded again.
+        self.restored = 0
         transactions.restore = self._restore
 
     @contextlib.contextmanager
@@ -54,9 +62,11 @@ class Journal:
         C(LateAnswer), and a claim that is not granted, may be handled inside the block. Every other failure must leave it.
         """
         taken = self._taken = []
+        recorded = self._recorded = []
         try:
             with self._transactions.atomic():
                 yield
+            self._outcomes.remember(recorded)
         except Collision:
             raise RegistryBusy(
                 f"The registry {self._location} is written by others at the same time. Try again later"
@@ -65,7 +75,7 @@ class Journal:
             self._unsent.update(taken)
             raise
         finally:
-            self._taken = None
+            self._taken = self._recorded = None
 
     def claim(self, platform: str, intent: Intent) -> str | None:
         """Write an intent and take its claim. Returns its token, or None where the record has changed since it was read.
@@ -76,11 +86,12 @@ class Journal:
 
     def _claim(self, platform: str, intent: Intent) -> str | None:
         token = new_key()
+        now = self._transactions.database.now
         try:
-            if intent.known is None:
-                granted = self._insert_claimed(platform, intent, token)
-            else:
-                granted = self._claim_known(platform, intent, intent.known, token)
+            # The insertion of a new record collides with nothing.
+            savepoint = intent.known is not None
+            with self._transactions.writing(savepoint=savepoint) as transaction:
+                granted = write_intent(transaction, now, platform, intent, token)
         except Collision:
             return None
         except CommitUnknown:
@@ -89,57 +100,12 @@ class Journal:
             raise
         if not granted:
             return None
+        self._claims[token] = platform, intent, timestamp()
+        if intent.known is None:
+            self._new.add(token)
         if self._taken is not None:
             self._taken.append(token)
         return token
-
-    def _insert_claimed(self, platform: str, intent: Intent, token: str) -> bool:
-        values = {
-            "record_key": token,
-            "platform": platform,
-            "version": 1,
-            "record_id": intent.record_id,
-            "outcome": UNKNOWN if intent.record_id is None else UNCERTAIN,
-            "fields": "{}",
-            "attempted": dump(intent.sending),
-            "changed_at": timestamp(),
-            "claim_token": token,
-            "claim_until": intent.lease,
-            "claim_holder": actor(),
-            "claim_action": intent.action,
-        }
-        until = f"{self._transactions.database.now} + ?"
-        with self._transactions.writing(savepoint=False) as transaction:
-            if not insert(transaction, "records", values, ignore_conflict=True, claim_until=until):
-                return False
-            if not insert_number(transaction, platform, intent.number, token, ignore_conflict=True):
-                transaction.execute("DELETE FROM records WHERE record_key = ?", token)
-                return False
-        self._new.add(token)
-        return True
-
-    def _claim_known(self, platform: str, intent: Intent, known: Record, token: str) -> bool:
-        now = self._transactions.database.now
-        with self._transactions.writing() as transaction:
-            changed = transaction.execute(
-                "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
-                f" claim_token = ?, claim_until = {now} + ?, claim_holder = ?, claim_action = ?, claim_before = ?"
-                f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {now})",
-                intent.record_id,
-                UNCERTAIN,
-                dump({**known.attempted, **intent.sending}),
-                timestamp(),
-                token,
-                intent.lease,
-                actor(),
-                intent.action,
-                dump(record_state(known)),
-                known.key,
-                known.version,
-            )
-            if changed and intent.number not in known.numbers:
-                insert_number(transaction, platform, intent.number, known.key)
-        return changed == 1
 
     def is_claim_valid(self, token: str, seconds: float) -> bool:
         """Tell whether this run still has the claim, with at least so many seconds left. May be called in any thread."""
@@ -150,7 +116,17 @@ class Journal:
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
         """Record that the request was applied, and end the claim. Raises C(LateAnswer) if the record contradicts that by now."""
         answer = ConfirmedRequest(token, platform, intent, record_id, at)
-        return self._transactions.retry(lambda: self._confirm(answer), must_commit=True)
+        record = self._transactions.retry(lambda: self._confirm(answer), must_commit=True)
+        self._remember(
+            RecordedOutcome(token, platform, intent, record_id, at, record.key, record.version)
+        )
+        return record
+
+    def _remember(self, outcome: RecordedOutcome) -> None:
+        if self._recorded is None:
+            self._outcomes.remember([outcome])
+        else:
+            self._recorded.append(outcome)
 
     def _confirm(self, answer: ConfirmedRequest) -> Record:
         with self._transactions.writing(must_commit=True, allow_moved=True) as transaction:
@@ -194,9 +170,12 @@ class Journal:
         unsent = frozenset(self._unsent)
         for token in unsent:
             self._delete_or_restore(transaction, token)
+        restored = self._outcomes.restore_lost(transaction)
 
         def finish() -> None:
             self._unsent -= unsent
+            self._outcomes.replace(restored)
+            self.restored += len(restored)
 
         return finish
 
@@ -231,11 +210,17 @@ class Journal:
 
     def mark_unknown(self, token: str) -> None:
         """End the claim of a request whose outcome is not known. The record stays unknown or uncertain."""
-        self._transactions.retry(lambda: self._mark_unknown(token), must_commit=True)
+        platform, intent, at = self._claims[token]
+        key, version = record_left(intent, token)
+        outcome = RecordedOutcome(token, platform, intent, None, at, key, version)
+        self._transactions.retry(lambda: self._mark_unknown(outcome), must_commit=True)
+        self._remember(outcome)
 
-    def _mark_unknown(self, token: str) -> None:
+    def _mark_unknown(self, outcome: RecordedOutcome) -> None:
         with self._transactions.writing(must_commit=True) as transaction:
-            end_claim(transaction, token)
+            if not end_claim(transaction, outcome.token):
+                # The claim itself was lost with a server.
+                self._outcomes.restore(transaction, outcome)
 
     def apply_corrections(self, platform: str, corrections: Sequence[Correction]) -> bool:
         """Apply all corrections or none. Returns False where a record has changed since it was read, or is claimed."""

@@ -1,0 +1,76 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Writes intents with their claims."""
+
+from __future__ import annotations
+
+from .._model import UNCERTAIN, UNKNOWN, Intent, Record, timestamp
+from .backends.interface import Transaction
+from .history import actor
+from .records import dump, insert, insert_number, record_state
+
+
+def write_intent(
+    transaction: Transaction, now: str, platform: str, intent: Intent, token: str
+) -> bool:
+    """Write an intent and take its claim. Returns False where the record has changed since it was read.
+
+    :param now: the SQL of the time, C(Database.now).
+    """
+    if intent.known is None:
+        return _insert_claimed(transaction, now, platform, intent, token)
+    return _claim_known(transaction, now, platform, intent, intent.known, token)
+
+
+def _insert_claimed(
+    transaction: Transaction, now: str, platform: str, intent: Intent, token: str
+) -> bool:
+    values = {
+        "record_key": token,
+        "platform": platform,
+        "version": 1,
+        "record_id": intent.record_id,
+        "outcome": UNKNOWN if intent.record_id is None else UNCERTAIN,
+        "fields": "{}",
+        "attempted": dump(intent.sending),
+        "changed_at": timestamp(),
+        "claim_token": token,
+        "claim_until": intent.lease,
+        "claim_holder": actor(),
+        "claim_action": intent.action,
+    }
+    if not insert(transaction, "records", values, ignore_conflict=True, claim_until=f"{now} + ?"):
+        return False
+    if not insert_number(transaction, platform, intent.number, token, ignore_conflict=True):
+        transaction.execute("DELETE FROM records WHERE record_key = ?", token)
+        return False
+    return True
+
+
+def _claim_known(
+    transaction: Transaction, now: str, platform: str, intent: Intent, known: Record, token: str
+) -> bool:
+    changed = transaction.execute(
+        "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
+        f" claim_token = ?, claim_until = {now} + ?, claim_holder = ?, claim_action = ?, claim_before = ?"
+        f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {now})",
+        intent.record_id,
+        UNCERTAIN,
+        dump({**known.attempted, **intent.sending}),
+        timestamp(),
+        token,
+        intent.lease,
+        actor(),
+        intent.action,
+        dump(record_state(known)),
+        known.key,
+        known.version,
+    )
+    if changed and intent.number not in known.numbers:
+        insert_number(transaction, platform, intent.number, known.key)
+    return changed == 1
