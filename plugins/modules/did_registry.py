@@ -80,7 +80,8 @@ options:
       - With O(state=copied), whether to overwrite another state of the same registry in O(registry), which may know DIDs that O(copy_from) does not, or to
         use an O(copy_from) that was moved before. The latter requires that its target is not in use and never will be.
       - With O(state=present), whether to return to a registry that was moved completely or in part. If its target is in use, each registry creates the DIDs
-        that the other has already created.
+        that the other has already created. A registry that has not arrived is taken into use only if the registry that it was moved from is not there any
+        more.
       - Entries of one list that change the same record are refused in any case, because the result would depend on their order.
     type: bool
     default: false

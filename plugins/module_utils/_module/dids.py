@@ -133,7 +133,9 @@ def _unlisted(task: Task, session: Session, jobs: Sequence[Job]) -> Result:
     """Return how many DIDs of the registry the list does not name, and on request which."""
     registry, platform = session.registry, session.settings.platform
     listed = _listed_keys(session, jobs)
-    result: Result = {"count": registry.reports.count_records(platform) - len(listed)}
+    # Records may be gone since the list was looked up, or be missing on the server that answers now.
+    count = registry.reports.count_records(platform) - len(listed)
+    result: Result = {"count": max(0, count)}
     if task.params["report_unlisted"]:
         result["unlisted"] = [
             {

@@ -82,14 +82,20 @@ def why_not_in_use(meta: Mapping[str, str], location: str) -> RegistryMismatch |
     move = read_move(meta, MOVING, ARRIVING)
     if move is None:
         return None
-    from .._snippets import render_play
+    from .._snippets import PLATFORM, render_play
 
     play = render_play(
         "Complete the move of the registry of DIDs",
         "did_registry",
         {"state": "copied", "registry": move.shown_target, "copy_from": move.shown_source},
     )
+    take = render_play(
+        "Take the registry of DIDs into use as it is",
+        "did_registry",
+        {"state": "present", "platform": PLATFORM, "registry": location, "overwrite": True},
+    )
     return RegistryMismatch(
         f"The registry {location} is not in use until its move from {move.shown_source} to {move.shown_target}, begun on {move.at}, is complete."
-        f" Nothing was sent. If that was interrupted, complete it:\n{play}"
+        f" Nothing was sent. If that was interrupted, complete it:\n{play}\nOnly if it cannot be completed, and the other location is not in use"
+        f" and never will be, take this one into use with what it holds:\n{take}"
     )

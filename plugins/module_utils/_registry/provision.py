@@ -10,17 +10,22 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import typing as t
+from collections.abc import Mapping
 
-from .._errors import RegistryMismatch, RegistryUnavailable
+from .._errors import DidError, RegistryMismatch, RegistryUnavailable
 from .._model import timestamp
 from .backends.interface import RESTORE, Backend, Collision, Database
 from .backends.schema import SCHEMA, Schema
 from .identity import check_id, read_meta, schema_version
 from .migrations import create_registry, migrate
-from .moves import ARRIVING, MOVED, MOVING, why_not_in_use
+from .moves import ARRIVING, MOVED, MOVING, read_move, why_not_in_use
 from .open import backend_at
 from .platforms import known_platforms, refuse_second_name
+
+# Seconds in which the source of a broken move must answer to count as there.
+_SOURCE_TIMEOUT = 10.0
 
 
 class Provisioned(t.NamedTuple):
@@ -96,9 +101,13 @@ def _update(
     version, current = schema_version(database, meta), database.schema.version
     not_in_use = why_not_in_use(meta, database.location)
     if not_in_use is not None:
-        if not overwrite or ARRIVING in meta:
+        if not overwrite or not _may_be_used(database, meta):
             raise not_in_use
-        changes.append("take the registry into use again, though it was moved")
+        changes.append(
+            "take the registry into use, though its move here is not complete"
+            if ARRIVING in meta
+            else "take the registry into use again, though it was moved"
+        )
     if version < current:
         changes.append(f"migrate the registry from schema {version} to {current}")
     is_known = platform in known_platforms(database)
@@ -118,9 +127,27 @@ def _update(
     return changes
 
 
+def _may_be_used(database: Database, meta: Mapping[str, str]) -> bool:
+    """Tell whether a registry may be taken into use by somebody who says so, though its move is not complete.
+
+    Not a target whose source is there: either that one is in use, or the move can be completed.
+    """
+    move = read_move(meta, ARRIVING)
+    if move is None or move.host not in (None, socket.gethostname()):
+        return True
+    try:
+        source = backend_at(move.source).open(write=False, timeout=_SOURCE_TIMEOUT)
+    except DidError:
+        return True
+    with contextlib.closing(source):
+        found = read_meta(source)
+    is_target = move == read_move(found, ARRIVING)
+    return is_target or found["registry_id"] != meta["registry_id"]
+
+
 def _delete_marks(database: Database) -> None:
     with database.writing() as transaction:
-        for mark in (MOVING, MOVED):
+        for mark in (MOVING, MOVED, ARRIVING):
             transaction.execute("DELETE FROM meta WHERE name = ?", mark)
 
 

@@ -145,6 +145,7 @@ class _Mover:
             reached(CHECKED)
             move = self._mark_source(database)
             reached(MOVING)
+            self._check_two_registries(database, move)
             self._fill_target(database, move, reached)
             reached(ARRIVING)
             _replace_mark(database, MOVING, MOVED, move)
@@ -190,9 +191,7 @@ class _Mover:
                 f" {ends.source['registry_id']}. Nothing was written. Name another target"
             )
         if target is not None and self._is_one_registry():
-            raise InvalidParameter(
-                "registry and copy_from lead to the same registry. Nothing was written"
-            )
+            raise _one_registry()
         arriving = read_move(ends.source, ARRIVING)
         if arriving is not None:
             raise RegistryMismatch(
@@ -212,6 +211,21 @@ class _Mover:
             backend.identity(timeout=self._timeout) for backend in (self._source, self._target)
         )
         return source == target
+
+    def _check_two_registries(self, source: Database, move: Move) -> None:
+        """Raise C(InvalidParameter) where the mark that was set in the source is seen in the target, and take it away again.
+
+        What the servers tell of themselves need not show that two addresses lead to one registry.
+        """
+        if self._target.is_missing(timeout=self._timeout):
+            return
+        with contextlib.closing(self._target.open(write=False, timeout=self._timeout)) as target:
+            seen = read_move(read_meta(target), MOVING)
+        if seen is None or seen.token != move.token:
+            return
+        with source.writing() as transaction:
+            transaction.execute("DELETE FROM meta WHERE name = ?", MOVING)
+        raise _one_registry()
 
     def _check_source(self, ends: _Ends) -> None:
         move = read_move(ends.source, MOVING, MOVED)
@@ -301,6 +315,10 @@ class _Mover:
                     for table in (*reversed(_TABLES), "meta"):
                         transaction.execute(f"DELETE FROM {table}")
                     fill(transaction)
+
+
+def _one_registry() -> InvalidParameter:
+    return InvalidParameter("registry and copy_from lead to the same registry. Nothing was moved")
 
 
 def _live_claims(database: Database) -> Sequence[Row]:

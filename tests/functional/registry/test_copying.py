@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryMismatch
+from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
+    InvalidParameter,
+    RegistryMismatch,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Correction, Intent
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import relocate as _relocate
@@ -378,6 +381,45 @@ def test_a_registry_is_not_moved_onto_itself(ends: Callable[[], Ends], tmp_path:
     assert places.usable() == [places.here]
 
 
+class Untold:
+    """A backend whose server tells nothing of itself by which two addresses of it could be known as one."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def identity(self, *, timeout: float) -> object:
+        """Return another value each time."""
+        return object()
+
+
+def test_a_mark_shows_that_two_addresses_are_one_registry(
+    ends: Callable[[], Ends], tmp_path: Path
+) -> None:
+    """Whatever the servers say: what is written at one address is seen at the other."""
+    places = ends()
+    before = places.content(places.here)
+    location = places.here.store.location
+    if isinstance(places.here.store, FileStore):
+        (tmp_path / "link.db").symlink_to(location)
+        other = str(tmp_path / "link.db")
+    else:
+        other = location + "?application_name=other"
+    with pytest.raises(InvalidParameter, match="same registry"):
+        _relocate.move_registry(
+            Untold(_open.backend_at(location)),
+            Untold(_open.backend_at(other)),
+            registry_id=None,
+            timeout=1,
+            overwrite=True,
+            apply=True,
+        )
+    assert places.usable() == [places.here]
+    assert places.content(places.here) == before
+
+
 def test_a_target_that_cannot_be_made(ends: Callable[[], Ends], tmp_path: Path) -> None:
     places = ends()
     (tmp_path / "file").write_text("")
@@ -453,6 +495,44 @@ def test_a_move_that_is_interrupted(ends: Callable[[], Ends], step: str, undone:
     assert places.usable() == [places.there]
     assert places.content(places.there) == before
     assert not places.copy()["changed"]
+
+
+def test_a_broken_move_whose_source_is_lost(ends: Callable[[], Ends]) -> None:
+    """The target holds everything, and the message has the task that takes it into use."""
+    places = ends()
+    before = places.content(places.here)
+    places.killed_after(ARRIVING)
+    stopped = places.there.did(did_number="4")
+    assert "overwrite: true" in stopped["msg"] and "state: present" in stopped["msg"]
+    # While the source is there, the move can be completed.
+    assert places.there.did_registry(overwrite=True)["error"]["kind"] == "registry_mismatch"
+    if isinstance(places.here.store, FileStore):
+        places.here.store.path.unlink()
+    else:
+        places.here.write("DROP TABLE meta, platforms, records, numbers, history")
+    assert places.there.did_registry()["error"]["kind"] == "registry_mismatch"
+    assert places.there.did_registry(check=True, overwrite=True)["changed"]
+    assert places.there.did_registry(overwrite=True)["changed"]
+    assert not places.there.did(check=True, did_number="99").get("failed")
+    assert places.content(places.there) == before
+
+
+def test_a_registry_that_an_older_release_moved_onto_itself(ends: Callable[[], Ends]) -> None:
+    """It is marked as arriving from itself. A task takes it into use again."""
+    places = ends()
+    here = places.here
+    location = here.store.location
+    places.killed_after(MOVING)
+    ((text,),) = here.rows("SELECT value FROM meta WHERE name = 'moving'")
+    move = json.loads(text)
+    move.update(source=location, target=location + "?application_name=other")
+    here.write(
+        "DELETE FROM meta WHERE name = 'moving'",
+        f"INSERT INTO meta (name, value) VALUES ('arriving', '{json.dumps(move)}')",
+    )
+    assert here.did(did_number="4")["error"]["kind"] == "registry_mismatch"
+    assert here.did_registry(overwrite=True)["changed"]
+    assert places.usable() == [here]
 
 
 def test_a_registry_that_has_not_arrived_moves_nowhere(

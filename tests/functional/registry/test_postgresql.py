@@ -887,6 +887,20 @@ def test_a_server_that_restarts_meanwhile(registry: Registry, server: Server) ->
     starting.join()
 
 
+def test_a_restart_makes_no_other_registry(
+    registry: Registry, server: Server, store: Store, line: Proxy
+) -> None:
+    """Nor does a second address: what identifies a registry is the cluster, not its present server."""
+    registry.close()
+    first = PostgresqlBackend(store.location, None)
+    before = first.identity(timeout=5)
+    server.stop()
+    server.start()
+    assert first.identity(timeout=5) == before
+    second = PostgresqlBackend(server.url("registry", port=line.port), None)
+    assert second.identity(timeout=5) == before
+
+
 def test_another_registry_behind_the_same_address(
     registry: Registry, line: Proxy, store: Store
 ) -> None:
@@ -1062,3 +1076,118 @@ def test_what_was_not_committed_is_told(registry: Registry) -> None:
         with database.writing() as transaction:
             with contextlib.suppress(RegistryUnavailable):
                 transaction.execute("NOT SQL AT ALL")
+
+
+# Writes that are lost: another server takes the place of one that failed, and has the registry as it was a moment ago
+
+
+@pytest.fixture
+def lose(store: DatabaseStore, line: Proxy) -> Iterator[Callable[[], None]]:
+    """Sets the registry back to what it was when the test asked for this, behind a connection that breaks."""
+    tables = ("records", "numbers", "history")
+
+    def go_back() -> None:
+        store.write(
+            *(f"DELETE FROM {table}" for table in ("numbers", "records", "history")),
+            *(f"INSERT INTO {table} SELECT * FROM kept_{table}" for table in tables),
+        )
+        line.cut()
+
+    yield go_back
+    store.write(*(f"DROP TABLE IF EXISTS kept_{table}" for table in tables))
+
+
+def _keep(store: Store) -> None:
+    store.write(
+        *(
+            f"CREATE TABLE kept_{name} AS SELECT * FROM {name}"
+            for name in ("records", "numbers", "history")
+        )
+    )
+
+
+OTHER = Intent("create", None, "77", None, {"did_number": "77"}, 60)
+
+
+@pytest.mark.parametrize("when", ["before the claim", "after the claim"])
+@pytest.mark.parametrize("action", ["create", "update"])
+@pytest.mark.parametrize("is_known", [True, False], ids=["confirmed", "unknown"])
+def test_an_outcome_that_was_lost_is_recorded_again(
+    registry: Registry,
+    store: Store,
+    lose: Callable[[], None],
+    when: str,
+    action: str,
+    is_known: bool,
+) -> None:
+    journal = registry.journal
+    intent = INTENT
+    if action == "update":
+        token = journal.claim(PLATFORM, INTENT)
+        known = journal.confirm(str(token), PLATFORM, INTENT, 13, AT)
+        intent = Intent("update", known, "1166", 13, {"port": 1}, 60)
+    if when == "before the claim":
+        _keep(store)
+    token = str(journal.claim(PLATFORM, intent))
+    if when == "after the claim":
+        _keep(store)
+    if is_known:
+        journal.confirm(token, PLATFORM, intent, 13, AT)
+    else:
+        journal.mark_unknown(token)
+    expected = registry.find(PLATFORM, "1166", 13)[0]
+    lose()
+    assert journal.claim(PLATFORM, OTHER) is not None
+    found = registry.find(PLATFORM, "1166", 13)[0]
+    assert found is not None and expected is not None
+    for name in ("record_id", "outcome", "numbers", "fields", "attempted", "confirmed_at"):
+        assert getattr(found, name) == getattr(expected, name), name
+    assert journal.restored == 1
+    # What was restored is no longer missing on the next connection.
+    versions = "SELECT record_key, version FROM records ORDER BY 1"
+    restored = store.rows(versions)
+    registry._database.close()
+    journal.rollback("no such claim")
+    assert store.rows(versions) == restored
+
+
+def test_what_was_sent_under_a_claim_that_was_lost(
+    registry: Registry, store: Store, lose: Callable[[], None]
+) -> None:
+    """Nobody knows whether it was applied: the next run must not create the DID again."""
+    _keep(store)
+    token = str(registry.journal.claim(PLATFORM, INTENT))
+    lose()
+    registry.journal.mark_unknown(token)
+    found, _by_id = registry.find(PLATFORM, "1166", None)
+    assert found is not None and (found.outcome, found.attempt) == (UNKNOWN, token)
+
+
+def test_what_a_person_has_forgotten_meanwhile_stays_forgotten(
+    registry: Registry, store: Store, line: Proxy
+) -> None:
+    token = str(registry.journal.claim(PLATFORM, INTENT))
+    known = registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
+    with contextlib.closing(
+        _open.open_registry(registry.location, PLATFORM, registry_id=None, write=True, timeout=5)
+    ) as other:
+        assert other.journal.apply_corrections(PLATFORM, [Correction("forgotten", known, None)])
+    line.cut()
+    assert registry.journal.claim(PLATFORM, OTHER) is not None
+    assert registry.find(PLATFORM, "1166", 13) == (None, None)
+    assert registry.journal.restored == 0
+
+
+def test_many_outcomes_of_which_the_newest_were_lost(
+    registry: Registry, store: Store, lose: Callable[[], None]
+) -> None:
+    for number in range(1000, 1250):
+        if number == 1010:
+            _keep(store)
+        intent = Intent("create", None, str(number), None, {"did_number": str(number)}, 60)
+        token = str(registry.journal.claim(PLATFORM, intent))
+        registry.journal.confirm(token, PLATFORM, intent, number, AT)
+    lose()
+    assert registry.journal.claim(PLATFORM, OTHER) is not None
+    assert registry.journal.restored == 240
+    assert registry.reports.count_records(PLATFORM) == 251

@@ -51,7 +51,10 @@ from .postgresql_statements import (
     META,
     META_AND_KINDS,
     ONE_WRITER,
+    STARTED,
+    SYSTEM,
     begin_writing,
+    first_value,
     split_meta,
 )
 from .schema import SCHEMA, Schema
@@ -440,10 +443,12 @@ class PostgresqlBackend:
 
     def identity(self, *, timeout: float) -> object:
         with contextlib.closing(self._database(timeout)) as database:
-            ((started, name, table_id),) = database.query(
-                "SELECT pg_postmaster_start_time(), current_database()::text, 'meta'::regclass::oid"
+            ((name, table_id),) = database.query(
+                "SELECT current_database()::text, 'meta'::regclass::oid"
             )
-            return started, name, table_id
+            # All servers of one cluster, before and after a failover, have one identifier.
+            found = first_value(database.query, SYSTEM) or first_value(database.query, STARTED)
+            return found, name, table_id
 
 
 def _read_catalogue(query: Callable[[str], Sequence[Row]], schema: Schema) -> Catalogue:
