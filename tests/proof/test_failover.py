@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,10 +13,17 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryMismatch
+from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
+    PostgresqlBackend,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.open import open_registry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
 from ansible_collections.nextbilling.did.tests.support.pairs import Pair, running_pair
 from ansible_collections.nextbilling.did.tests.support.processes import Process
+from ansible_collections.nextbilling.did.tests.support.stores import Proxy
 from ansible_collections.nextbilling.did.tests.support.waiting import until
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -171,3 +179,63 @@ def test_answers_that_a_failover_loses_are_recorded_again(
     again = runner.dids(dids=WANTED)
     assert len(held) + again["summary"]["create"] == len(WANTED), again
     assert runner.simulator.duplicates() == {}
+
+
+# Servers that stand beside each other
+
+
+def test_an_asynchronous_standby_is_warned_of(pair: Pair, runner: Runner) -> None:
+    for result in (runner.did_info(), runner.did_registry()):
+        assert "synchronous_standby_names" in str(result.get("warnings")), result
+    pair.synchronous()
+    for result in (runner.did_info(), runner.did_registry()):
+        assert "warnings" not in result, result
+
+
+def test_two_servers_of_one_cluster_are_one_registry(pair: Pair, runner: Runner) -> None:
+    first, second = (
+        PostgresqlBackend(server.url("registry"), None) for server in (pair.primary, pair.standby)
+    )
+    assert runner.did_registry()["registry"]
+    assert first.identity(timeout=5) == second.identity(timeout=5)
+
+
+def test_a_standby_is_told_as_such(pair: Pair, runner: Runner) -> None:
+    only = pair.standby.url("registry")
+    written = runner.did(**TASK, registry=only, registry_timeout=0.5)
+    assert "is a standby" in written["msg"], written
+    demanding = runner.did(
+        **TASK, registry=f"{only}?target_session_attrs=primary", registry_timeout=0.5
+    )
+    assert "only standbys answer" in demanding["msg"], demanding
+    assert runner.requests() == []
+    assert "read from a standby" in str(runner.did_info(registry=only)["warnings"])
+
+
+@pytest.mark.kills
+def test_a_run_that_comes_back_to_the_old_primary(pair: Pair, runner: Runner) -> None:
+    """Both servers can be written. A run that has seen the new one does nothing with the old one."""
+    line = Proxy(pair.primary.port)
+    first, second = f"127.0.0.1:{line.port}", f"127.0.0.1:{pair.standby.port}"
+    location = f"postgresql://postgres@{first},{second}/registry?target_session_attrs=read-write"
+    platform = runner.did_info()["registry"]["platforms"][0]
+    with contextlib.closing(
+        open_registry(location, platform, registry_id=None, write=True, timeout=20)
+    ) as registry:
+        assert registry.journal.claim(platform, _create("1")) is not None
+        pair.caught_up()
+        line.cut(down=True)
+        pair.fail_over(kill=False)
+        assert registry.journal.claim(platform, _create("2")) is not None
+        line.up()
+        registry._database.close()
+        with pytest.raises(RegistryMismatch, match="whose place another one has taken"):
+            registry.journal.claim(platform, _create("3"))
+    line.close()
+    numbers = "SELECT number FROM numbers ORDER BY number"
+    assert pair.store().rows(numbers) == [("1",)]
+    assert pair.store(pair.standby).rows(numbers) == [("1",), ("2",)]
+
+
+def _create(number: str) -> Intent:
+    return Intent("create", None, number, None, {"did_number": number}, 60)

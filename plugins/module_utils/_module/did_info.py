@@ -44,6 +44,8 @@ def read_registry(task: Task) -> Result:
     platform, record_id = task.option("platform"), task.params["record_id"]
     registry = connect_registry(task, location, None, write=False, allow_moved=True)
     with contextlib.closing(registry):
+        for warning in registry.server_warnings(detailed=True):
+            task.warn(warning)
         records = registry.reports.records(platform, task.params["outcome"], number, record_id)
         result: Result = {
             "changed": False,

@@ -89,6 +89,8 @@ def _make_present(task: Task, location: str, platform: str) -> Result:
         overwrite=task.params["overwrite"],
         another_platform=task.params["another_platform"],
     )
+    for warning in made.warnings:
+        task.warn(warning)
     result = _change_result(task, made.changes, made.registry_id, location)
     return {**result, "platform": platform}
 
@@ -144,6 +146,8 @@ def _read_statements(task: Task, declared: list[t.Any] | None) -> list[Item]:
 
 def _correct(task: Task, registry: Registry, platform: str, items: Sequence[Item]) -> Result:
     for warning in length_warnings(item.values.get("did_number") for item in items):
+        task.warn(warning)
+    for warning in registry.server_warnings():
         task.warn(warning)
     registry.check_writable()
     api_key = task.option("api_key")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .._errors import DidError, RegistryMismatch, RegistryUnavailable
 from .._model import timestamp
@@ -23,16 +23,18 @@ from .migrations import create_registry, migrate
 from .moves import ARRIVING, MOVED, MOVING, read_move, why_not_in_use
 from .open import backend_at
 from .platforms import known_platforms, refuse_second_name
+from .replication import replication_warnings
 
 # Seconds in which the source of a broken move must answer to count as there.
 _SOURCE_TIMEOUT = 10.0
 
 
 class Provisioned(t.NamedTuple):
-    """What was, or would be, changed. C(changes): sentences. C(registry_id): None where the registry would be created."""
+    """What was, or would be, changed. C(changes) and C(warnings): sentences. C(registry_id): None where the registry would be created."""
 
     changes: list[str]
     registry_id: str | None
+    warnings: Sequence[str] = ()
 
 
 def make_present(
@@ -71,9 +73,10 @@ def make_present(
             overwrite=overwrite,
             another_platform=another_platform,
         )
+        warnings = replication_warnings(database)
     if backend.restrict_permissions(apply=apply):
         changes.append("set the file's mode to 0600")
-    return Provisioned(changes, meta["registry_id"])
+    return Provisioned(changes, meta["registry_id"], warnings)
 
 
 def _check_creatable(backend: Backend, registry_id: str | None, timeout: float) -> None:

@@ -99,6 +99,12 @@ class Registry:
                 " recorded first"
             )
 
+    def server_warnings(self, *, detailed: bool = False) -> list[str]:
+        """Return what a person should know of the registry's servers, as C(replication_warnings) does."""
+        from .replication import replication_warnings  # as above
+
+        return replication_warnings(self._database, detailed=detailed)
+
     def begin_bulk(self) -> None:
         """Prepare for many writes by this run."""
         self._database.begin_bulk()

@@ -23,6 +23,25 @@ Row = tuple[t.Any, ...]
 T = t.TypeVar("T")
 
 
+class ServerState(t.NamedTuple):
+    """How a database server stands to others.
+
+    C(position): its cluster and its timeline, None where they cannot be read. C(is_standby): whether it follows another one.
+    C(loses_writes): whether others follow it, and its commits wait for none of them.
+    """
+
+    position: Position | None
+    is_standby: bool
+    loses_writes: bool
+
+
+class Position(t.NamedTuple):
+    """A server's place in the history of its cluster. The timeline rises each time that another server takes over."""
+
+    system: str
+    timeline: int
+
+
 class Transaction(t.Protocol):
     """Runs statements inside one transaction. Placeholders are question marks."""
 
@@ -82,6 +101,9 @@ class Database(t.Protocol):
 
         C(as_owner): a write that needs the rights of the tables' owner, as only C(did_registry) makes.
         """
+
+    def server_state(self) -> ServerState | None:
+        """Return how the server stands to others, None for a registry without a server."""
 
     def begin_bulk(self) -> None:
         """Prepare for many writes, where that makes each of them cheaper. A commit stays as durable as before."""

@@ -31,7 +31,9 @@ from .interface import (
     Database,
     NoRegistry,
     NoSuchTable,
+    Position,
     Row,
+    ServerState,
     T,
     TooManyConnections,
     Transaction,
@@ -46,15 +48,13 @@ from .postgresql_connection import (
     load_psycopg,
 )
 from .postgresql_errors import NO_STANDBY, describe, translate, why_locked
+from .postgresql_server import cluster_of, latest, read_position, read_state
 from .postgresql_statements import (
     BEGIN_READING,
     META,
     META_AND_KINDS,
     ONE_WRITER,
-    STARTED,
-    SYSTEM,
     begin_writing,
-    first_value,
     split_meta,
 )
 from .schema import SCHEMA, Schema
@@ -101,6 +101,8 @@ class PostgresqlDatabase:
         self._table_ids: str | None = None
         self._is_writable = False
         self.connections = 0
+        # The position of the server that was last written to.
+        self._position: Position | None = None
         # Since when work fails, and since when no connection can be made.
         self._outage_since: float | None = None
         self._unreachable_since: float | None = None
@@ -139,6 +141,9 @@ class PostgresqlDatabase:
     def writing(self, *, must_commit: bool = False) -> Iterator[_PostgresqlTransaction]:
         if self._is_check_due():
             self._check_writable(self.catalogue)
+            if self._position is None:
+                # From here on, each new connection must lead to this server or to a later one.
+                self._position = read_position(self.query)
         timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
         begin = begin_writing(timeout) + ONE_WRITER
         with self._transaction(begin, timeout) as transaction:
@@ -307,6 +312,8 @@ class PostgresqlDatabase:
         try:
             if self._registry_id is not None:
                 self._check_registry(last_rows(connection, META))
+            if self._position is not None:
+                self._check_position(connection)
             return statement(connection)
         except load_psycopg(self.location).Error as error:
             self._roll_back(connection)
@@ -326,6 +333,22 @@ class PostgresqlDatabase:
                 f" leads elsewhere. It had the id {self._registry_id}. {GUIDE}"
             )
         return meta
+
+    def _check_position(self, connection: psycopg.Connection[t.Any]) -> None:
+        def query(sql: str) -> Sequence[Row]:
+            try:
+                return connection.execute(sql).fetchall()
+            except load_psycopg(self.location).Error as error:
+                raise translate(self.location, error) from None
+
+        try:
+            self._position = latest(self._position, read_position(query), self.location)
+        except RegistryMismatch:
+            self.close()
+            raise
+
+    def server_state(self) -> ServerState:
+        return read_state(self.query)
 
     def begin_bulk(self) -> None:
         pass  # no mode makes a commit cheaper
@@ -446,9 +469,7 @@ class PostgresqlBackend:
             ((name, table_id),) = database.query(
                 "SELECT current_database()::text, 'meta'::regclass::oid"
             )
-            # All servers of one cluster, before and after a failover, have one identifier.
-            found = first_value(database.query, SYSTEM) or first_value(database.query, STARTED)
-            return found, name, table_id
+            return cluster_of(database.query), name, table_id
 
 
 def _read_catalogue(query: Callable[[str], Sequence[Row]], schema: Schema) -> Catalogue:

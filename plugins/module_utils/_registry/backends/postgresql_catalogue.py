@@ -18,7 +18,9 @@ from collections.abc import Sequence
 from .interface import GUIDE, RESTORE, Row
 from .schema import Schema
 
-_STANDBY = "the server is a standby"
+_STANDBY = (
+    "the server is a standby: name the primary, or all servers and target_session_attrs=read-write"
+)
 _TABLES = ("meta", "platforms", "records", "numbers", "history")
 _RUN_RIGHTS = {
     *((table, "SELECT") for table in _TABLES),

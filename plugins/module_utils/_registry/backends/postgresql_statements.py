@@ -10,10 +10,9 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from ..._errors import RegistryUnavailable
-from .interface import ConnectionLost, Row, TooManyConnections
+from .interface import Row
 
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # The settings end with the transaction. A runner that is frozen or cut off in the middle must not block the others for long, and a
@@ -39,21 +38,6 @@ META_AND_KINDS = (
 # One writer at a time, as with SQLite: each statement after this one sees all that was written before. The lock is on rows of a
 # table that runs never change, so reading and the checks of foreign keys do not wait for it.
 ONE_WRITER = "; SELECT 1 FROM platforms ORDER BY name FOR NO KEY UPDATE; " + META
-
-# Which cluster a server belongs to; and where a role or a service does not allow that, when the server was started.
-SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
-STARTED = "SELECT pg_postmaster_start_time()::text"
-
-
-def first_value(query: Callable[[str], Sequence[Row]], sql: str) -> str | None:
-    """Return the value that a query has, or None where the server does not allow the query or does not know its functions."""
-    try:
-        rows = query(sql)
-    except (ConnectionLost, TooManyConnections):
-        raise
-    except RegistryUnavailable:
-        return None
-    return rows[0][0] if rows else None
 
 
 def split_meta(rows: Sequence[Row]) -> tuple[dict[str, str], str | None]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ..._errors import RegistryUnavailable
-from .interface import Backend, Collision, Database, Row, T, Transaction
+from .interface import Backend, Collision, Database, Row, ServerState, T, Transaction
 from .schema import SCHEMA, Schema
 from .sqlite_file import (
     check_file,
@@ -184,6 +184,9 @@ class SqliteDatabase:
         for path in (self._path, os.path.dirname(self._path)):
             if not os.access(path, os.W_OK):
                 return f"no permission to write {path}, or a read-only file system"
+        return None
+
+    def server_state(self) -> ServerState | None:
         return None
 
     def close(self) -> None:
