@@ -38,6 +38,9 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends
     PostgresqlBackend,
     PostgresqlDatabase,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.schema import (
+    SCHEMA,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
@@ -707,6 +710,29 @@ def test_a_schema_of_others_is_left_alone(bare: Runner) -> None:
     refused = bare.both(**VENDOR_CREATE)
     assert refused["error"]["kind"] == "registry_unavailable"
     assert "not a registry" in refused["msg"]
+
+
+@pytest.mark.parametrize("made", range(1, len(SCHEMA.statements()) + 1))
+def test_tables_of_which_a_part_was_made(bare: Runner, store: DatabaseStore, made: int) -> None:
+    """As on a server whose DDL is in no transaction, where the task that creates them was killed."""
+    with store.connect() as connection:
+        for statement in SCHEMA.statements()[:made]:
+            connection.execute(statement)
+    refused = bare.both(**VENDOR_CREATE)
+    assert refused["error"]["kind"] == "registry_mismatch", refused
+    assert "There is no registry" in refused["msg"]
+    assert bare.did_registry(check=True)["changed"]
+    assert bare.did_registry()["changed"]
+    assert bare.both(**VENDOR_CREATE)["action"] == "create"
+
+
+def test_tables_that_hold_something_are_not_completed(runner: Runner) -> None:
+    """Tables that were there were lost, and with them what they held."""
+    runner.write("DROP TABLE numbers", "DROP TABLE records")
+    assert not runner.did_registry()["changed"]
+    result = runner.both(**VENDOR_CREATE)
+    assert result["error"]["kind"] == "registry_unavailable", result
+    assert "damaged" in result["msg"]
 
 
 def test_two_that_create_at_once(store: Store) -> None:

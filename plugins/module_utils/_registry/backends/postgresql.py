@@ -46,6 +46,7 @@ from .postgresql_connection import (
     is_broken,
     last_rows,
     load_psycopg,
+    query_on,
 )
 from .postgresql_errors import NO_STANDBY, describe, translate, why_locked
 from .postgresql_server import cluster_of, latest, read_position, read_state
@@ -115,8 +116,8 @@ class PostgresqlDatabase:
     def catalogue(self) -> Catalogue:
         return _read_catalogue(self.query, self.schema)
 
-    def bind(self) -> None:
-        """Accept only the registry that is there now, whichever server a new connection leads to."""
+    def bind(self) -> str | None:
+        """Accept only the registry that is there now, whichever server a new connection leads to. Returns its id, None if it has none."""
         meta, table_ids = split_meta(self.query(META_AND_KINDS))
         kinds = meta.pop("").split()
         # Reading could not notice a table that loses what is written to it.
@@ -125,6 +126,7 @@ class PostgresqlDatabase:
                 f"The registry {self.location} cannot be used: {self.catalogue.why_not_ordinary()}. Nothing was sent"
             )
         self._registry_id, self._table_ids = meta.get("registry_id"), table_ids
+        return self._registry_id
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_PostgresqlTransaction]:
@@ -335,14 +337,9 @@ class PostgresqlDatabase:
         return meta
 
     def _check_position(self, connection: psycopg.Connection[t.Any]) -> None:
-        def query(sql: str) -> Sequence[Row]:
-            try:
-                return connection.execute(sql).fetchall()
-            except load_psycopg(self.location).Error as error:
-                raise translate(self.location, error) from None
-
         try:
-            self._position = latest(self._position, read_position(query), self.location)
+            found = read_position(query_on(connection, self.location))
+            self._position = latest(self._position, found, self.location)
         except RegistryMismatch:
             self.close()
             raise
@@ -427,7 +424,8 @@ class PostgresqlBackend:
     def open(self, *, write: bool, timeout: float) -> PostgresqlDatabase:
         database = self._database(timeout)
         try:
-            database.bind()
+            if database.bind() is None and self.is_missing(timeout=timeout):
+                raise self._not_found(timeout)
         except NoSuchTable:
             database.close()
             raise self._not_found(timeout) from None
@@ -446,7 +444,11 @@ class PostgresqlBackend:
 
     def is_missing(self, *, timeout: float) -> bool:
         with contextlib.closing(self._database(timeout)) as database:
-            return not database.catalogue.names("table")
+            present = database.catalogue.names("table")
+            if not present:
+                return True
+            # A server whose DDL is in no transaction may have been interrupted in the middle of it. The rows come last, in a transaction.
+            return database.catalogue.are_tables_partial() and _are_empty(database, present)
 
     def why_not_creatable(self, *, timeout: float) -> str | None:
         with contextlib.closing(self._database(timeout)) as database:
@@ -470,6 +472,12 @@ class PostgresqlBackend:
                 "SELECT current_database()::text, 'meta'::regclass::oid"
             )
             return cluster_of(database.query), name, table_id
+
+
+def _are_empty(database: PostgresqlDatabase, tables: Sequence[str]) -> bool:
+    # The names are those of a registry's tables.
+    query = " UNION ALL ".join(f"(SELECT 1 FROM {table} LIMIT 1)" for table in tables)
+    return not database.query(query)
 
 
 def _read_catalogue(query: Callable[[str], Sequence[Row]], schema: Schema) -> Catalogue:

@@ -133,6 +133,17 @@ class Catalogue:
             expected - found
         )
 
+    def are_tables_partial(self) -> bool:
+        """Tell whether some tables of a registry are here and nothing else: those that are here are the schema's, or lack an index."""
+        present = self.names("table")
+        found = {f"column {name} {fact}" for name, fact in self._facts_of("column")}
+        expected = {
+            fact
+            for fact in _expected(self._schema)
+            if fact.startswith("column ") and fact.split()[1] in present
+        }
+        return self.why_not_ordinary() is None and found == expected
+
     def why_not_ordinary(self) -> str | None:
         """Return why the tables may lose what is written, or hide rows; or None."""
         for table, schema in self._facts_of("elsewhere"):

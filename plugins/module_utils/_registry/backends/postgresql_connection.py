@@ -12,11 +12,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ..._errors import RegistryUnavailable
 from .interface import Row
-from .postgresql_errors import missing_library, unreachable
+from .postgresql_errors import missing_library, translate, unreachable
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import psycopg
@@ -76,6 +76,20 @@ def last_rows(connection: psycopg.Connection[t.Any], statements: str) -> list[Ro
     while cursor.nextset():
         pass
     return cursor.fetchall() if cursor.description else []
+
+
+def query_on(
+    connection: psycopg.Connection[t.Any], location: str
+) -> Callable[[str], Sequence[Row]]:
+    """Return what runs a query outside a transaction and translates its errors."""
+
+    def query(sql: str) -> Sequence[Row]:
+        try:
+            return connection.execute(sql).fetchall()
+        except load_psycopg(location).Error as error:
+            raise translate(location, error) from None
+
+    return query
 
 
 @contextlib.contextmanager

@@ -27,24 +27,25 @@ class Schema(t.NamedTuple):
         return [statement for version in self.versions[since:] for statement in version]
 
 
+# A server whose DDL is in no transaction may have made a part of the tables: the rest is made by the next task that creates the registry.
 _VERSIONS = (
     # 1
     (
         """
-        CREATE TABLE meta (
+        CREATE TABLE IF NOT EXISTS meta (
             name TEXT NOT NULL PRIMARY KEY,
             value TEXT NOT NULL
         )
         """,
         """
-        CREATE TABLE platforms (
+        CREATE TABLE IF NOT EXISTS platforms (
             name TEXT NOT NULL PRIMARY KEY,
             added_at TEXT NOT NULL
         )
         """,
         # claim_before: the row as it was before the claim, null where the claim made the row.
         """
-        CREATE TABLE records (
+        CREATE TABLE IF NOT EXISTS records (
             record_key TEXT NOT NULL PRIMARY KEY,
             platform TEXT NOT NULL REFERENCES platforms (name),
             version BIGINT NOT NULL,
@@ -64,16 +65,16 @@ _VERSIONS = (
         """,
         # Two rows of one record while it is renumbered: both numbers belong to it until the platform has answered.
         """
-        CREATE TABLE numbers (
+        CREATE TABLE IF NOT EXISTS numbers (
             platform TEXT NOT NULL,
             number TEXT NOT NULL,
             record_key TEXT NOT NULL REFERENCES records (record_key),
             PRIMARY KEY (platform, number)
         )
         """,
-        "CREATE INDEX numbers_by_record ON numbers (record_key)",
+        "CREATE INDEX IF NOT EXISTS numbers_by_record ON numbers (record_key)",
         """
-        CREATE TABLE history (
+        CREATE TABLE IF NOT EXISTS history (
             entry_key TEXT NOT NULL PRIMARY KEY,
             at TEXT NOT NULL,
             actor TEXT NOT NULL,
@@ -84,7 +85,7 @@ _VERSIONS = (
             details TEXT NOT NULL
         )
         """,
-        "CREATE INDEX history_by_number ON history (platform, number)",
+        "CREATE INDEX IF NOT EXISTS history_by_number ON history (platform, number)",
     ),
 )
 SCHEMA = Schema(_VERSIONS)

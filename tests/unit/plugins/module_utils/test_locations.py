@@ -36,6 +36,9 @@ SECRET = "Xk29mQz77"
         "postgresql://runner@db.example.com/provisioning?sslmode=verify-full&sslrootcert=/etc/ssl/db%20ca.pem",
         "postgresql://runner@host1:5432,host2:5433/provisioning?target_session_attrs=read-write",
         "postgresql://runner@[2001:db8::1]:5432,[::1]/provisioning",
+        "postgresql://runner@host1,host2,host3/provisioning?target_session_attrs=read-write&connect_timeout=2",
+        "postgresql://runner@host1:5432,host2/provisioning?load_balance_hosts=disable&sslmode=verify-full",
+        "postgresql://host1:5432,%2Fvar%2Frun%2Fpostgresql/provisioning?user=runner",
         "postgresql://runner%40server@%2Fvar%2Frun%2Fpostgresql/provisioning",
         "postgresql:///provisioning?host=/var/run/postgresql,db.example.com&port=5432,5433&user=runner",
         "postgresql://db/x?options=-csearch_path%3Dnextbilling%2Cpublic",
@@ -57,6 +60,9 @@ def test_what_is_accepted_is_shown_as_it_is(location: str) -> None:
         f"postgresql://me:{SECRET}%40db/x",
         f"postgresql://me%3A{SECRET}@db/x",
         f"postgresql://host1:5432,me:{SECRET}@host2/x",
+        f"postgresql://me@host1:5432,host2:5433/x?password={SECRET}",
+        f"postgresql://me@host1:5432,host2:{SECRET}@host3/x",
+        f"postgres://me:{SECRET}@host1,host2/x",
         f"postgresql://me@db/x?password={SECRET}",
         f"postgresql://me@db/x?PASSWORD={SECRET}",
         f"postgresql://me@db/x?%70assword={SECRET}",
@@ -92,6 +98,15 @@ def test_what_may_hold_a_secret_is_refused_and_not_shown(location: str) -> None:
         locate(location, "copy_from")
     assert SECRET not in refused.value.message
     assert refused.value.message.startswith("copy_from: ")
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["postgres://me@db/x", "postgres://me@host1:5432,host2:5433/x", "postgresql+psycopg://me@db/x"],
+)
+def test_another_name_of_the_scheme_gets_a_hint(location: str) -> None:
+    with pytest.raises(InvalidParameter, match=r"write the scheme .* as postgresql://"):
+        locate(location)
 
 
 @given(st.sampled_from(["?", "&"]), st.text(min_size=1, max_size=30), st.text(max_size=30))
