@@ -36,7 +36,8 @@ options:
     type: str
   registry_timeout:
     description:
-      - How long to wait for another run that holds the same DID, for the registry itself, or for a server without a free connection, in seconds.
+      - How long to wait for another run that holds the same DID, for the registry itself, for a server without a free connection, for another server to take
+        the place of one that failed, or for a synchronous standby, in seconds. A failover may take a minute.
     type: float
     default: 90.0
   platform:

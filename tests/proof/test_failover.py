@@ -164,7 +164,7 @@ def test_answers_that_a_failover_loses_are_recorded_again(
     until(lambda: len(runner.simulator.created()) > 5)
     _lose_the_newest(pair, runner, 10)
     thread.join()
-    (result,) = results
+    result = results[0]
     assert "recorded again" in str(result.get("warnings")), result
     assert runner.simulator.duplicates() == {}
     ids = dict(
