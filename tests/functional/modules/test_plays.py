@@ -133,7 +133,8 @@ def test_the_play_that_completes_a_move(runner: Runner, play: Play, tmp_path: Pa
         "0" * 32, runner.store.location, target, socket.gethostname(), "2026-01-31T12:00:00Z"
     )
     runner.write(f"INSERT INTO meta (name, value) VALUES ('moving', '{move.dump()}')")
-    (complete,) = plays(runner.did(did_number="1166"))
+    complete, take = plays(runner.did(did_number="1166"))
+    assert "overwrite: true" in take and runner.store.location in take
     _worked(play(complete))
     there = Runner(runner.simulator, FileStore(Path(target)))
     assert there.both(did_number="1166")["action"] == "create"
