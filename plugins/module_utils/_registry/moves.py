@@ -96,6 +96,6 @@ def why_not_in_use(meta: Mapping[str, str], location: str) -> RegistryMismatch |
     )
     return RegistryMismatch(
         f"The registry {location} is not in use until its move from {move.shown_source} to {move.shown_target}, begun on {move.at}, is complete."
-        f" Nothing was sent. If that was interrupted, complete it:\n{play}\nOnly if it cannot be completed, and the other location is not in use"
+        f" Nothing was sent. If that was interrupted, complete it:\n{play}\n# Only if it cannot be completed, and the other location is not in use"
         f" and never will be, take this one into use with what it holds:\n{take}"
     )
