@@ -39,7 +39,7 @@ from ..module_utils._module.stop import Stop
 from ..module_utils._module.task import Result, Spec, Task, nested_options
 from ..module_utils._registry.location import is_database
 
-SWITCH, VARIABLE = "NEXTBILLING_DID_IN_PROCESS", "nextbilling_did_in_process"
+ENVIRONMENT_VARIABLE, HOST_VARIABLE = "NEXTBILLING_DID_IN_PROCESS", "nextbilling_did_in_process"
 _NEWEST_CORE = (2, 22)
 _INVOCATION = "INJECT_INVOCATION"
 _WATCH_INTERVAL = 0.5
@@ -114,7 +114,7 @@ class DidAction(NormalAction):
             display.vvv(
                 f"{self._task.action} runs as a module: {reason}", host=self._host(variables)
             )
-            with _watched_parent():
+            with _exit_with_parent():
                 return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
         result: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
         if invalid is None:
@@ -122,7 +122,7 @@ class DidAction(NormalAction):
         else:
             outcome = {"msg": invalid, "error": InvalidParameter(invalid).details()}
         _leave_if_orphaned()
-        result.update(self._shown(task, outcome, variables))
+        result.update(self._to_module_result(task, outcome, variables))
         return result
 
     def _make_task(self) -> WorkerTask:
@@ -131,7 +131,9 @@ class DidAction(NormalAction):
         task.check_mode, task.diff = bool(self._task.check_mode), bool(self._task.diff)
         return task
 
-    def _shown(self, task: WorkerTask, outcome: Result, variables: dict[str, t.Any]) -> Result:
+    def _to_module_result(
+        self, task: WorkerTask, outcome: Result, variables: dict[str, t.Any]
+    ) -> Result:
         """Return a result as a module returns it: plain JSON, without the values of C(no_log) options."""
         if "error" in outcome:
             outcome["failed"] = True
@@ -154,7 +156,7 @@ class DidAction(NormalAction):
     def _check_surroundings(self, variables: dict[str, t.Any]) -> None:
         """Raise C(Unsuitable) if the task must run as a module, whatever its arguments are."""
         if not self._is_switched_on(variables):
-            raise Unsuitable(f"{VARIABLE} or {SWITCH} is false")
+            raise Unsuitable(f"{HOST_VARIABLE} or {ENVIRONMENT_VARIABLE} is false")
         if type(self._connection).__module__ != "ansible.plugins.connection.local":
             raise Unsuitable("its connection is not local")
         if self._connection.become:
@@ -177,11 +179,13 @@ class DidAction(NormalAction):
         self._check_interpreter(variables)
 
     def _is_switched_on(self, variables: dict[str, t.Any]) -> bool:
-        value = self._templar.template(variables.get(VARIABLE, True))
+        value = self._templar.template(variables.get(HOST_VARIABLE, True))
         try:
-            return bool(boolean(value) and boolean(os.environ.get(SWITCH) or True))
+            return bool(boolean(value) and boolean(os.environ.get(ENVIRONMENT_VARIABLE) or True))
         except TypeError:
-            raise AnsibleActionFail(f"{VARIABLE} and {SWITCH} must be true or false") from None
+            raise AnsibleActionFail(
+                f"{HOST_VARIABLE} and {ENVIRONMENT_VARIABLE} must be true or false"
+            ) from None
 
     def _check_interpreter(self, variables: dict[str, t.Any]) -> None:
         """Raise C(Unsuitable) if another Python is named for modules on the host."""
@@ -269,7 +273,7 @@ def _leave_if_orphaned() -> None:
 
 
 @contextlib.contextmanager
-def _watched_parent() -> Iterator[None]:
+def _exit_with_parent() -> Iterator[None]:
     """End this process if Ansible's main process ends meanwhile. A module then has nobody who reads its output, and stops."""
     done = threading.Event()
 

@@ -52,7 +52,7 @@ _LEASE_MARGIN = 30.0
 # From so many requests on, it pays to prepare the registry for them.
 _BULK = 20
 
-Answered = tuple[Execution, "SendResult"]
+ExecutionResult = tuple[Execution, "SendResult"]
 
 
 class Executor:
@@ -60,7 +60,7 @@ class Executor:
 
     :param make_client: returns a client for one thread.
     :param sleep: waits for so many seconds, or until the run is told to stop.
-    :param stopping: returns why the run has been told to stop, or None.
+    :param stop_reason: returns why the run has been told to stop, or None.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Executor:
         jobs: Sequence[Job],
         *,
         sleep: Callable[[float], None] = time.sleep,
-        stopping: Callable[[], str | None] = lambda: None,
+        stop_reason: Callable[[], str | None] = lambda: None,
         pacing: Pacing | None = None,
     ) -> None:
         self._planner = planner
@@ -78,7 +78,7 @@ class Executor:
         self._settings = planner.settings
         self._make_client = make_client
         self._sleep = sleep
-        self._stopping = stopping
+        self._stop_reason = stop_reason
         self._pacing = pacing or Pacing()
         self._limit = ConcurrencyLimit(planner.settings.concurrency)
         self._schedule = Schedule(Execution(job) for job in jobs if job.sends)
@@ -111,7 +111,7 @@ class Executor:
         )
 
     def _send_all(self, sender: InlineSender | ThreadedSender) -> None:
-        answers: list[Answered] = []
+        answers: list[ExecutionResult] = []
         while True:
             # A failure may end the run or slow it down: it is judged before the next requests are chosen.
             failed = [each for each in answers if not is_applied(each[1])]
@@ -146,7 +146,7 @@ class Executor:
     def _choose_next(self) -> list[Execution]:
         """Return what may be sent now, as much as the limit allows."""
         progress = self._progress
-        progress.stopped = progress.stopped or self._stopping()
+        progress.stopped = progress.stopped or self._stop_reason()
         if progress.stopped:
             for deferred in self._schedule.clear():
                 progress.abandon(deferred)
@@ -167,7 +167,7 @@ class Executor:
         try:
             found = self._registry.find(self._settings.platform, desired.number, desired.record_id)
         except DidError as error:
-            self._progress.fail_send(execution, error, intent_remains=False)
+            self._progress.fail_by_registry(execution, error, intent_remains=False)
             self._progress.stop(f"the registry could not be read ({error.message})")
             return False
         claim = live_claim(found)
@@ -192,14 +192,14 @@ class Executor:
 
     def _replace_plan(self, execution: Execution, found: LookupResult) -> bool:
         job, planned = execution.job, execution.planned
-        self._planner.decide(job, found)
+        self._planner.plan_job(job, found)
         if job.error is not None:
             self._progress.fail_unsent(execution, job.error)
             return False
         plan = execution.plan
         if plan.action == NONE:
             return False
-        if self._settings.bound and _differs(planned, plan):
+        if self._settings.plan_is_binding and _differs(planned, plan):
             self._progress.fail(execution, _messages.plan_drifted(planned, plan))
             return False
         return True
@@ -207,7 +207,7 @@ class Executor:
     # What is written
 
     def _commit_batch(
-        self, answers: Sequence[Answered], chosen: Sequence[Execution]
+        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
     ) -> list[Execution]:
         """Record in one transaction what answers mean and what is sent next. Returns what may be sent.
 
@@ -239,7 +239,7 @@ class Executor:
         )
 
     def _commit_each(
-        self, answers: Sequence[Answered], chosen: Sequence[Execution]
+        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
     ) -> list[Execution]:
         for answer in answers:
             self._commit_batch([answer], [])
@@ -253,14 +253,14 @@ class Executor:
 
     def _rollback_if_stopped(self, claimed: list[Execution]) -> list[Execution]:
         """Return what was claimed; or roll it back, if an answer recorded with it has ended the run, or it has been told to stop since."""
-        self._progress.stopped = self._progress.stopped or self._stopping()
+        self._progress.stopped = self._progress.stopped or self._stop_reason()
         if not self._progress.stopped:
             return claimed
         for execution in claimed:
             try:
                 self._registry.journal.rollback(execution.token)
             except DidError as error:
-                self._progress.fail_send(execution, error, intent_remains=True)
+                self._progress.fail_by_registry(execution, error, intent_remains=True)
             else:
                 self._progress.abandon(execution)
         return []
@@ -272,7 +272,7 @@ class Executor:
             known=plan.known,
             number=plan.desired.number,
             record_id=plan.record_id,
-            sending=with_fingerprints(plan.payload, self._planner.fingerprints),
+            stored_payload=with_fingerprints(plan.payload, self._planner.fingerprints),
             lease=self._settings.connection.timeout + _LEASE_MARGIN,
         )
         return self._registry.journal.claim(self._settings.platform, execution.intent)

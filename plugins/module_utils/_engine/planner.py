@@ -30,7 +30,7 @@ class Settings(t.NamedTuple):
 
     C(platform): the name under which records are kept. C(retries): further attempts after the first one. C(concurrency): how
     many requests may be in flight at once. C(max_failures): how many of the DIDs that are sent may fail before the run
-    stops. C(bound): whether only what was planned first may be done, because somebody has reviewed or limited that.
+    stops. C(plan_is_binding): whether only what was planned first may be done, because somebody has reviewed or limited that.
     """
 
     platform: str
@@ -40,14 +40,14 @@ class Settings(t.NamedTuple):
     registry_timeout: float = 90.0
     concurrency: int = 1
     max_failures: int | None = None
-    bound: bool = False
+    plan_is_binding: bool = False
 
 
 class Planner:
     """Plans what to do for DIDs. Only reads.
 
     :param sleep: waits for so many seconds, or until the run is told to stop.
-    :param stopping: returns why the run has been told to stop, or None.
+    :param stop_reason: returns why the run has been told to stop, or None.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class Planner:
         fingerprints: Fingerprints,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        stopping: Callable[[], str | None] = lambda: None,
+        stop_reason: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.registry = registry
         self.settings = settings
         self.fingerprints = fingerprints
         self._sleep = sleep
-        self._stopping = stopping
+        self._stop_reason = stop_reason
 
     def plan(self, wanted: Sequence[Desired]) -> list[Job]:
         """Plan from what the registry knows once no other run holds any of the DIDs.
@@ -84,14 +84,14 @@ class Planner:
 
                 job.error = claim_held(job.desired, each)
             else:
-                self.decide(job, each)
+                self.plan_job(job, each)
         if any(job.sends for job in jobs):
             from .preflight import check_requirements
 
             check_requirements(self.registry, jobs)
         return jobs
 
-    def decide(self, job: Job, found: LookupResult) -> None:
+    def plan_job(self, job: Job, found: LookupResult) -> None:
         """Plan for one DID from what the registry knows of it; what stops it is in its job."""
         try:
             plan = decide(job.desired, *found, self.settings.policy, self.fingerprints)
@@ -120,7 +120,7 @@ class Planner:
 
     def _wait(self, seconds: float) -> None:
         self._sleep(seconds)
-        reason = self._stopping()
+        reason = self._stop_reason()
         if reason is not None:
             raise Interrupted(
                 f"{reason} while the run waited for other runs that hold DIDs. Nothing was sent. Run again"

@@ -47,7 +47,7 @@ class Session(t.NamedTuple):
 
         stop = self.task.stop
         executor = Executor(
-            self.planner, self.make_client, jobs, sleep=stop.wait, stopping=stop.reason
+            self.planner, self.make_client, jobs, sleep=stop.wait, stop_reason=stop.reason
         )
         result = executor.run()
         if result.restored:
@@ -55,7 +55,7 @@ class Session(t.NamedTuple):
         return result
 
 
-def connect_registry(
+def open_task_registry(
     task: Task, location: str, platform: str | None, *, write: bool, allow_moved: bool = False
 ) -> Registry:
     """Open the registry that a task names. C(allow_moved): also one that was moved elsewhere."""
@@ -67,7 +67,7 @@ def connect_registry(
         timeout=task.params["registry_timeout"],
         password=task.option("registry_password"),
         allow_moved=allow_moved,
-        stopping=task.stop.reason,
+        stop_reason=task.stop.reason,
     )
 
 
@@ -81,12 +81,14 @@ def open_session(
         task.warn(
             "validate_certs is false: whoever answers for the platform's name receives the API token and key"
         )
-    registry = connect_registry(task, location, settings.platform, write=not task.check_mode)
+    registry = open_task_registry(task, location, settings.platform, write=not task.check_mode)
     stop = task.stop
     # A signal that was held is delivered after the registry is closed.
     with stop.hold_signals(), contextlib.closing(registry):
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
-        planner = Planner(registry, settings, fingerprints, sleep=stop.wait, stopping=stop.reason)
+        planner = Planner(
+            registry, settings, fingerprints, sleep=stop.wait, stop_reason=stop.reason
+        )
         make_client = _client_factory(connection, _secrets_of(task, connection, desired))
         yield Session(registry, settings, planner, make_client, task)
 
@@ -122,7 +124,7 @@ def _secrets_of(task: Task, connection: Connection, desired: Sequence[Desired]) 
     }
 
 
-def show_warnings(task: Task, session: Session, jobs: Sequence[Job]) -> None:
+def add_warnings(task: Task, session: Session, jobs: Sequence[Job]) -> None:
     """Warn of what a person should know of what is, or would be, sent."""
     if not any(job.plan is not None and job.plan.sends for job in jobs):
         return

@@ -19,7 +19,7 @@ from .backends.interface import Collision, CommitUnknown, Transaction
 from .confirmations import CLEAR_CLAIM, ConfirmedRequest, apply_answer, end_claim, write_answer
 from .corrections import write_corrections
 from .intents import write_intent
-from .moves import why_not_in_use
+from .move_marks import not_in_use_error
 from .records import RecordReader, dump, new_key
 from .recovery import RecordedOutcome, RecordedOutcomes, record_left
 from .transactions import StaleRecord, Transactions
@@ -130,7 +130,7 @@ class Journal:
 
     def _confirm(self, answer: ConfirmedRequest) -> Record:
         with self._transactions.writing(must_commit=True, allow_moved=True) as transaction:
-            error: Exception | None = why_not_in_use(transaction.meta(), self._location)
+            error: Exception | None = not_in_use_error(transaction.meta(), self._location)
             if error is not None:
                 # The registry was moved while the request was under way: the answer is kept here, and reported.
                 write_answer(transaction, answer)

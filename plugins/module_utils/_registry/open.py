@@ -16,7 +16,7 @@ from .backends.interface import RESTORE, Backend, Database, NoRegistry
 from .backends.schema import SCHEMA, Schema
 from .identity import check_id, check_schema, read_meta
 from .location import is_database
-from .moves import ARRIVING, check_in_use
+from .move_marks import ARRIVING, check_in_use
 from .registry import Registry
 
 
@@ -24,17 +24,17 @@ def backend_at(
     location: str,
     password: str | None = None,
     schema: Schema = SCHEMA,
-    stopping: Callable[[], str | None] = lambda: None,
+    stop_reason: Callable[[], str | None] = lambda: None,
 ) -> Backend:
     """Return the backend for a location that C(locate) accepted.
 
     :param password: for a database; without one, libpq looks for it in the environment and in ~/.pgpass.
-    :param stopping: returns why the run has been told to stop, or None. A wait for a database then ends sooner.
+    :param stop_reason: returns why the run has been told to stop, or None. A wait for a database then ends sooner.
     """
     if is_database(location):
         from .backends.postgresql import PostgresqlBackend
 
-        return PostgresqlBackend(location, password, schema, stopping)
+        return PostgresqlBackend(location, password, schema, stop_reason)
     from .backends.sqlite import SqliteBackend
 
     return SqliteBackend(location, schema)
@@ -50,7 +50,7 @@ def open_registry(
     password: str | None = None,
     allow_moved: bool = False,
     schema: Schema = SCHEMA,
-    stopping: Callable[[], str | None] = lambda: None,
+    stop_reason: Callable[[], str | None] = lambda: None,
 ) -> Registry:
     """Open a registry, to read, or to read and write.
 
@@ -59,12 +59,12 @@ def open_registry(
     :param registry_id: the id that it must have, or None.
     :param timeout: seconds to wait for another process's transaction.
     :param allow_moved: whether it may be one that was moved, to read what it held.
-    :param stopping: as in C(backend_at).
+    :param stop_reason: as in C(backend_at).
     :raises RegistryMismatch: it is missing, another one, of another schema, has moved, or does not know the platform; the message
         holds the play that creates, migrates or moves it.
     :raises RegistryUnavailable: it cannot be read, or is damaged.
     """
-    backend = backend_at(location, password, schema, stopping)
+    backend = backend_at(location, password, schema, stop_reason)
     database = _open(backend, platform, write=write, timeout=timeout)
     try:
         meta = read_meta(database)

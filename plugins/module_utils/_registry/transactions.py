@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Callable, Iterator, Sequence
 
 from .backends.interface import Collision, Database, Row, T, Transaction
-from .moves import check_in_use, why_not_in_use
+from .move_marks import check_in_use, not_in_use_error
 
 
 class StaleRecord(Exception):
@@ -94,7 +94,7 @@ class Transactions:
             finish()
 
     def _is_in_use(self, transaction: Transaction) -> bool:
-        return why_not_in_use(transaction.meta(), self.database.location) is None
+        return not_in_use_error(transaction.meta(), self.database.location) is None
 
     def _check(self, transaction: Transaction, allow_moved: bool) -> None:
         if not allow_moved:

@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
-from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import look_alikes
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import look_alikes
 
 from .model import (
     MIXED,
@@ -62,7 +62,7 @@ def display_value(change: Change, value: Value) -> str:
         return ""
     if isinstance(value, list):
         return "[" + ", ".join(map(_scalar, value)) + "]"
-    return _scalar(BY_NAME[change.field].kind.show(value))
+    return _scalar(BY_NAME[change.field].type.show(value))
 
 
 class Side(t.NamedTuple):

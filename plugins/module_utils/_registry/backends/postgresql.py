@@ -90,13 +90,13 @@ class PostgresqlDatabase:
         schema: Schema,
         *,
         timeout: float,
-        stopping: Callable[[], str | None],
+        stop_reason: Callable[[], str | None],
     ) -> None:
         self.location = location
         self.schema = schema
         self._password = password
         self._timeout = timeout
-        self._stopping = stopping
+        self._stop_reason = stop_reason
         self._connection: psycopg.Connection[t.Any] | None = None
         self._registry_id: str | None = None
         self._table_ids: str | None = None
@@ -205,7 +205,7 @@ class PostgresqlDatabase:
 
     def _may_wait(self, since: float, pause: float, *, must_commit: bool = False) -> bool:
         """Tell whether to try again after a pause. A run that is to stop waits only with an outcome, and not for a standby."""
-        if self._stopping() and (not must_commit or self._standby_missing_since is not None):
+        if self._stop_reason() and (not must_commit or self._standby_missing_since is not None):
             return False
         timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
         return self.clock() + pause <= since + timeout
@@ -235,7 +235,7 @@ class PostgresqlDatabase:
         seconds = max(STOP_WAIT, since + timeout - began)
         try:
             with collect_warnings(connection) as warnings:
-                end = commit(connection, seconds=seconds, stopping=self._stopping)
+                end = commit(connection, seconds=seconds, stop_reason=self._stop_reason)
         except psycopg.Error as error:
             is_unknown = error.sqlstate in (None, _COMPLETION_UNKNOWN)
             if not is_unknown and not is_broken(connection, error):
@@ -353,7 +353,7 @@ class PostgresqlDatabase:
     def has_unexpected_schema(self) -> bool:
         return False  # the check is slow, so it comes before the first write
 
-    def integrity_error(self) -> str | None:
+    def why_damaged(self) -> str | None:
         return None  # the server itself verifies its files
 
     def why_not_writable(self, *, as_owner: bool = False) -> str | None:
@@ -405,16 +405,20 @@ class PostgresqlBackend:
         location: str,
         password: str | None,
         schema: Schema = SCHEMA,
-        stopping: Callable[[], str | None] = lambda: None,
+        stop_reason: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.location = location
         self.schema = schema
         self._password = password
-        self._stopping = stopping
+        self._stop_reason = stop_reason
 
     def _database(self, timeout: float) -> PostgresqlDatabase:
         return PostgresqlDatabase(
-            self.location, self._password, self.schema, timeout=timeout, stopping=self._stopping
+            self.location,
+            self._password,
+            self.schema,
+            timeout=timeout,
+            stop_reason=self._stop_reason,
         )
 
     @property

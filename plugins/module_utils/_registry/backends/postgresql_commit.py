@@ -33,7 +33,7 @@ def commit(
     connection: psycopg.Connection[t.Any],
     *,
     seconds: float,
-    stopping: Callable[[], str | None],
+    stop_reason: Callable[[], str | None],
 ) -> CommitEnd:
     """Commit. Cancel the commit after so many seconds, and sooner where the run is to stop.
 
@@ -51,7 +51,7 @@ def commit(
             break
         now = time.monotonic()
         if cancelled_at is None:
-            if now >= began + seconds or (now >= began + STOP_WAIT and stopping() is not None):
+            if now >= began + seconds or (now >= began + STOP_WAIT and stop_reason() is not None):
                 cancelled_at = now
                 _cancel(connection)
         elif now >= cancelled_at + CANCEL_WAIT:
