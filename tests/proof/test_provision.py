@@ -153,6 +153,7 @@ def test_every_variable_reaches_the_module(
         "max_failures": 0,
         "plan_checksum": "0" * 64,
         "report_unlisted": True,
+        "progress": False,
     }
     spec = dids_spec()
     assert options.keys() == spec.keys() - {"src"}

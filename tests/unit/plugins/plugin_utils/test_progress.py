@@ -132,6 +132,7 @@ COUNTS = "3 create, 2 update, 1 unknown, 1,494 unchanged, 12 unlisted"
         (SUMMARY, [], COUNTS),
         (SUMMARY, ["check mode"], f"{COUNTS} (check mode)"),
         (SUMMARY, ["check mode", "a reason"], f"{COUNTS} (check mode; a reason)"),
+        ({"total": 10000, "create": 9997, "failed": 3}, [], "9,997 create, 3 failed"),
         ({"total": 0, "create": 0}, [], "none"),
         (None, [], "ended (no_log hides the counts)"),
         (None, ["check mode"], "ended (no_log hides the counts; check mode)"),
