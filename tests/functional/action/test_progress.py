@@ -138,11 +138,22 @@ def test_only_dids_that_are_sent_are_counted(runner: Runner) -> None:
     assert lines.shown and all(" of 3 DIDs" in line for line in lines.shown)
 
 
-def test_a_run_says_that_it_waits(runner: Runner) -> None:
-    runner.simulator.fault("throttle", retry_after=2)
-    lines = Lines(runner, dids_spec(), dids=DIDS[:1], retries=1)
+def test_a_run_speaks_before_a_retry(runner: Runner) -> None:
+    shown = []
+    for index, pause in enumerate((1, 3)):
+        runner.simulator.fault("throttle", retry_after=pause)
+        lines = Lines(runner, dids_spec(), dids=[DIDS[index]], retries=1)
+        assert lines.perform(converge_dids)["changed"]
+        assert set(lines.shown) == {"0 of 1 DIDs"}
+        shown.append(len(lines.shown))
+    assert shown[1] >= shown[0] + 2
+
+
+def test_a_run_speaks_while_answers_are_slow(runner: Runner) -> None:
+    runner.simulator.switch(latency_ms=2500)
+    lines = Lines(runner, dids_spec(), dids=DIDS[:2], concurrency=2)
     assert lines.perform(converge_dids)["changed"]
-    assert len(lines.shown) >= 3 and set(lines.shown) == {"0 of 1 DIDs"}
+    assert lines.shown.count("0 of 2 DIDs") >= 3
 
 
 @pytest.mark.parametrize("state", ["recorded", "forgotten"])
