@@ -208,14 +208,16 @@ class DidAction(NormalAction):
         databases = [location for location in locations if is_database(location)]
         if databases and importlib.util.find_spec("psycopg") is None:
             raise Unsuitable(f"the controller's Python does not have psycopg ({sys.executable})")
-        if os.getcwd() == os.path.abspath(self._loader.get_basedir()):
-            return
-        # A module runs in the playbook's folder.
         ca_path = task.option("ca_path")
         if ca_path and not os.path.isabs(ca_path):
-            raise Unsuitable("ca_path is a relative path")
+            self._check_folder("ca_path is a relative path")
         if any(_RELATIVE_FILE.search(location) for location in databases):
-            raise Unsuitable("the registry's URL has a relative path")
+            self._check_folder("the registry's URL has a relative path")
+
+    def _check_folder(self, reason: str) -> None:
+        """Raise C(Unsuitable) if this process is not in the playbook's folder, in which a module runs."""
+        if os.getcwd() != os.path.abspath(self._loader.get_basedir()):
+            raise Unsuitable(reason)
 
     def _host(self, variables: Mapping[str, t.Any]) -> str | None:
         name = variables.get("inventory_hostname")
