@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import pytest
@@ -24,6 +24,7 @@ from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
+from ansible.plugins.action import ActionBase
 from ansible.plugins.connection.local import Connection
 from ansible.template import Templar
 
@@ -31,6 +32,7 @@ from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.stores import FileStore, Store
 
 Result = dict[str, Any]
+Action = TypeVar("Action", bound=ActionBase)
 
 PLUGINS = "ansible_collections.nextbilling.did.plugins"
 MODULE, PROCESS = "module", "process"
@@ -79,15 +81,20 @@ def run_module(main: Callable[[], None], parameters: dict[str, Any]) -> Result:
     return result
 
 
-def run_action(name: str, parameters: dict[str, Any], *, check: bool, diff: bool = True) -> Result:
-    """Run a module's action plugin as Ansible's worker process does on the host itself; return its result."""
-    plugin = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule
+def make_action(plugin: type[Action], name: str, parameters: dict[str, Any]) -> Action:
+    """Return an action plugin as Ansible's worker process has it for a task on the host itself."""
     task = Task()
     task.action = f"nextbilling.did.{name}"
     task.args = parameters
-    task.check_mode, task.diff = check, diff
     context, loader = PlayContext(), DataLoader()
-    action = plugin(task, Connection(context), context, loader, Templar(loader=loader), None)
+    return plugin(task, Connection(context), context, loader, Templar(loader=loader), None)
+
+
+def run_action(name: str, parameters: dict[str, Any], *, check: bool) -> Result:
+    """Run a module's action plugin, with a diff; return its result."""
+    plugin = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule
+    action = make_action(plugin, name, parameters)
+    action._task.check_mode, action._task.diff = check, True
     # As in run_module.
     with mock.patch.dict(os.environ, {"ANSIBLE_INJECT_INVOCATION": "true"}):
         result: Result = action.run(task_vars={})
