@@ -28,6 +28,8 @@ TIERS = ["tests/unit", "tests/functional", "tests/docs", "tests/packaging"]
 PROOF = "tests/proof"
 # A worker without work takes some of another's: a test lasts from a millisecond to half a minute.
 PYTEST = ("python", "-m", "pytest", "-n", "auto", "--dist", "worksteal")
+# The tests that "make proof" runs in Ansible's own process, and "make test-all" as modules.
+OF_MODULES = ("tests/functional/modules", "tests/unit/plugins/modules")
 # The tests that take long, and what else "make proof" runs of them.
 LONG = (PROOF, "tests/docs/test_scenes.py", "tests/packaging/test_first_steps.py")
 
@@ -158,6 +160,15 @@ def proof(session: nox.Session) -> None:
     tree = Tree(session)
     tree.environment |= {**wheels, "PROOF_STEPS": "12000", "PROOF_SWITCHES": "pairs"}
     tree.run(*PYTEST, "--long", *(session.posargs or LONG))
+    if not session.posargs:
+        tree.run(*PYTEST, "--ways", "process", *OF_MODULES)
+        # Without that, they run in Ansible's own process.
+        variables = tree.collection / "tests" / "integration" / "integration_config.yml"
+        variables.write_text("nextbilling_did_in_process: false\n", encoding="utf-8")
+        try:
+            tree.run("ansible-test", "integration")
+        finally:
+            variables.unlink()
 
 
 @nox.session(default=False)

@@ -59,7 +59,9 @@ class Unsuitable(Exception):
 
 
 class WorkerTask(Task):
-    """A task in Ansible's worker process. C(warnings): what is to be warned of.
+    """A task in Ansible's worker process.
+
+    C(warnings): what is to be warned of. C(invalid): what is wrong with the arguments, or None.
 
     :param show: shows a line to people. If nobody reads it, it may block for ever.
     """
@@ -81,6 +83,7 @@ class WorkerTask(Task):
         self.warnings: list[str] = []
         self._lines = lines
         self._show = show
+        self.invalid: str | None = None
 
     def warn(self, warning: str) -> None:
         if warning not in self.warnings:
@@ -92,8 +95,8 @@ class WorkerTask(Task):
         if line is not None and self.stop.reason() is None:
             self._show(line)
 
-    def validate(self, name: str) -> str | None:
-        """Validate the arguments, and return what is wrong with them or None. C(name): the task's action."""
+    def validate(self, name: str) -> None:
+        """Validate the arguments, and note what is wrong with them. C(name): the task's action."""
         validation = ArgumentSpecValidator(self.argument_spec).validate(self.params)
         self.params.update(validation.validated_parameters)
         self.no_log_values = {
@@ -102,11 +105,11 @@ class WorkerTask(Task):
             if spec.get("no_log") and self.params.get(option)
         }
         if not validation.error_messages:
-            return None
+            return
         message = str(validation.error_messages[0])
         if isinstance(validation.errors[0], UnsupportedError):
             message = f"Unsupported parameters for ({name}) module: {message}"
-        return self.without_values(message)
+        self.invalid = self.without_values(message)
 
 
 class DidAction(NormalAction):
@@ -119,6 +122,8 @@ class DidAction(NormalAction):
     missing: tuple[str, ...] = ()
     # Whether a task ends with a line that gives the totals of its result.
     has_totals = False
+    platform: str = sys.platform
+    core: str = __version__
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
@@ -128,17 +133,14 @@ class DidAction(NormalAction):
         # In a loop, the main process may have ended since the last item.
         _leave_if_orphaned()
         try:
-            self._check_surroundings(variables)
-            task = self._make_task(variables)
-            invalid = task.validate(self._task.action)
-            self._check_arguments(task)
+            task = self.prepare(variables)
         except Unsuitable as reason:
             return self._run_module(tmp, variables, str(reason))
         result: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
-        if invalid is None:
+        if task.invalid is None:
             outcome = perform(task, self.work)
         else:
-            outcome = {"msg": invalid, "error": InvalidParameter(invalid).details()}
+            outcome = {"msg": task.invalid, "error": InvalidParameter(task.invalid).details()}
         _leave_if_orphaned()
         if task.stop.reason() is None:
             self._show_totals(outcome, task.params.get("progress"), variables)
@@ -174,6 +176,16 @@ class DidAction(NormalAction):
         place = "" if host in (None, "localhost") else f"[{host}] "
         display.display(f"{place}{self._task.action}: {line}", stderr=True)
 
+    def prepare(self, variables: dict[str, t.Any]) -> WorkerTask:
+        """Return the task that can be done in this process. Raise C(Unsuitable) if it must run as a module."""
+        reason = next(self._reasons(variables), None)
+        if reason is not None:
+            raise Unsuitable(reason)
+        task = self._make_task(variables)
+        task.validate(self._task.action)
+        self._check_arguments(task)
+        return task
+
     def _make_task(self, variables: dict[str, t.Any]) -> WorkerTask:
         arguments = {str(name): plain(value) for name, value in self._task.args.items()}
         task = WorkerTask(
@@ -206,30 +218,28 @@ class DidAction(NormalAction):
 
     # What forbids to run in this process
 
-    def _check_surroundings(self, variables: dict[str, t.Any]) -> None:
-        """Raise C(Unsuitable) if the task must run as a module, whatever its arguments are."""
+    def _reasons(self, variables: dict[str, t.Any]) -> Iterator[str]:
+        """Yield why the task must run as a module, whatever its arguments are."""
         if not self._is_switched_on(variables):
-            raise Unsuitable(f"{VARIABLE} or {SWITCH} is false")
+            yield f"{VARIABLE} or {SWITCH} is false"
         if type(self._connection).__module__ != "ansible.plugins.connection.local":
-            raise Unsuitable("its connection is not local")
+            yield "its connection is not local"
         if self._connection.become:
-            raise Unsuitable("it has become")
+            yield "it has become"
         if self._task.async_val:
-            raise Unsuitable("it has async")
+            yield "it has async"
         if any(self._templar.template(each) for each in self._task.environment or [] if each):
-            raise Unsuitable("it has environment")
-        if sys.platform == "darwin":
-            raise Unsuitable("requests may crash in forked processes of macOS")
+            yield "it has environment"
+        if self.platform == "darwin":
+            yield "requests may crash in forked processes of macOS"
         if threading.current_thread() is not threading.main_thread():
-            raise Unsuitable("it is not in the main thread, which alone can handle signals")
-        core = tuple(int(part) for part in __version__.split(".")[:2])
-        if core > _NEWEST_CORE:
-            raise Unsuitable(f"ansible-core {__version__} is newer than those tested")
+            yield "it is not in the main thread, which alone can handle signals"
+        if tuple(int(part) for part in self.core.split(".")[:2]) > _NEWEST_CORE:
+            yield f"ansible-core {self.core} is newer than those tested"
         if self.missing:
-            raise Unsuitable(
-                f"the controller's Python does not have {', '.join(self.missing)} ({sys.executable})"
-            )
-        self._check_interpreter(variables)
+            yield _lacks(", ".join(self.missing))
+        if self._has_other_interpreter(variables):
+            yield f"another Python is named for the host than {sys.executable}"
 
     def _is_switched_on(self, variables: dict[str, t.Any]) -> bool:
         value = self._templar.template(variables.get(VARIABLE, True))
@@ -238,8 +248,8 @@ class DidAction(NormalAction):
         except TypeError:
             raise AnsibleActionFail(f"{VARIABLE} and {SWITCH} must be true or false") from None
 
-    def _check_interpreter(self, variables: dict[str, t.Any]) -> None:
-        """Raise C(Unsuitable) if another Python is named for modules on the host."""
+    def _has_other_interpreter(self, variables: dict[str, t.Any]) -> bool:
+        """Tell whether another Python is named for modules on the host than that of this process."""
         host = variables
         if self._task.delegate_to:
             host = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
@@ -247,13 +257,12 @@ class DidAction(NormalAction):
             C.config.get_config_value("INTERPRETER_PYTHON", variables=host)
         )
         if named is None or str(named).startswith("auto"):
-            return
+            return False
         path = shutil.which(os.path.expanduser(str(named))) or ""
         # A link in another folder is another environment, with other libraries.
-        if os.path.dirname(path) != os.path.dirname(sys.executable) or not os.path.samefile(
+        return os.path.dirname(path) != os.path.dirname(sys.executable) or not os.path.samefile(
             path, sys.executable
-        ):
-            raise Unsuitable(f"another Python is named for the host than {sys.executable}")
+        )
 
     def _check_arguments(self, task: WorkerTask) -> None:
         """Raise C(Unsuitable) if an argument needs what this process does not have."""
@@ -262,19 +271,25 @@ class DidAction(NormalAction):
         ]
         databases = [location for location in locations if is_database(location)]
         if databases and importlib.util.find_spec("psycopg") is None:
-            raise Unsuitable(f"the controller's Python does not have psycopg ({sys.executable})")
-        if os.getcwd() == os.path.abspath(self._loader.get_basedir()):
-            return
-        # A module runs in the playbook's folder.
+            raise Unsuitable(_lacks("psycopg"))
         ca_path = task.option("ca_path")
         if ca_path and not os.path.isabs(ca_path):
-            raise Unsuitable("ca_path is a relative path")
+            self._check_folder("ca_path is a relative path")
         if any(_RELATIVE_FILE.search(location) for location in databases):
-            raise Unsuitable("the registry's URL has a relative path")
+            self._check_folder("the registry's URL has a relative path")
+
+    def _check_folder(self, reason: str) -> None:
+        """Raise C(Unsuitable) if this process is not in the playbook's folder, in which a module runs."""
+        if os.getcwd() != os.path.abspath(self._loader.get_basedir()):
+            raise Unsuitable(reason)
 
     def _host(self, variables: Mapping[str, t.Any]) -> str | None:
         name = variables.get("inventory_hostname")
         return None if name is None else str(name)
+
+
+def _lacks(libraries: str) -> str:
+    return f"the controller's Python does not have {libraries} ({sys.executable})"
 
 
 def plain(value: t.Any) -> t.Any:
@@ -303,7 +318,11 @@ def plain(value: t.Any) -> t.Any:
 def _key(name: object) -> str:
     """Return the key of a dictionary as JSON has it."""
     name = plain(name)
-    return name if isinstance(name, str) else json.dumps(name)
+    if isinstance(name, str):
+        return name
+    if isinstance(name, list):
+        raise Unsuitable("an argument has a key that JSON does not have")
+    return json.dumps(name)
 
 
 def _is_vaulted(value: object) -> bool:

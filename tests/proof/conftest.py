@@ -23,6 +23,7 @@ from ansible_collections.nextbilling.did.tests.support.fixtures import (
     simulator,
     store,
     tarball,
+    way,
 )
 from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.processes import Process
@@ -40,6 +41,7 @@ __all__ = [
     "start",
     "store",
     "tarball",
+    "way",
 ]
 
 

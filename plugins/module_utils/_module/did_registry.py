@@ -113,6 +113,7 @@ def _copy(task: Task, location: str, problems: list[str]) -> Result:
         timeout=task.params["registry_timeout"],
         overwrite=task.params["overwrite"],
         apply=not task.check_mode,
+        sleep=task.stop.wait_for_runs,
     )
     if moved.warning is not None:
         task.warn(moved.warning)
@@ -158,6 +159,7 @@ def _correct(task: Task, registry: Registry, platform: str, items: Sequence[Item
         timeout=task.params["registry_timeout"],
         apply=not task.check_mode,
         report=task.progress,
+        sleep=task.stop.wait_for_runs,
     )
     result: Result = {
         "changed": bool(corrections),

@@ -86,10 +86,9 @@ def open_session(
         )
     registry = connect_registry(task, location, settings.platform, write=not task.check_mode)
     stop = task.stop
-    # A signal that was held is delivered after the registry is closed.
-    with stop.hold_signals(), contextlib.closing(registry):
+    with contextlib.closing(registry):
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
-        planner = Planner(registry, settings, fingerprints, sleep=stop.wait, stopping=stop.reason)
+        planner = Planner(registry, settings, fingerprints, sleep=stop.wait_for_runs)
         make_client = _client_factory(connection, _secrets_of(task, connection, desired))
         yield Session(registry, settings, planner, make_client, stop, task.progress)
 
