@@ -24,3 +24,4 @@ class ActionModule(DidAction):
     module_spec = staticmethod(dids_spec)
     work = staticmethod(converge_dids)
     missing = _MISSING
+    has_totals = True

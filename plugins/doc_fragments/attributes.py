@@ -17,7 +17,7 @@ attributes:
         twentieth of the time.
       - The task runs as an ordinary module if it has another connection, C(become), C(async) or C(environment), if
         C(ansible_python_interpreter) names another Python, if that Python lacks a library, on macOS, and with an ansible-core that is newer than
-        those tested. With C(-vvv), the reason is shown.
+        those tested. With C(-v), the reason is shown.
       - The variable C(nextbilling_did_in_process=false), or the environment variable C(NEXTBILLING_DID_IN_PROCESS=false), has it always run as a
         module.
   check_mode:

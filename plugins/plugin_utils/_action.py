@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import json
 import multiprocessing
@@ -38,6 +39,7 @@ from ..module_utils._module.results import perform
 from ..module_utils._module.stop import Stop
 from ..module_utils._module.task import Result, Spec, Task, nested_options
 from ..module_utils._registry.location import is_database
+from ._progress import ProgressLines, totals_text
 
 SWITCH, VARIABLE = "NEXTBILLING_DID_IN_PROCESS", "nextbilling_did_in_process"
 _NEWEST_CORE = (2, 22)
@@ -57,9 +59,19 @@ class Unsuitable(Exception):
 
 
 class WorkerTask(Task):
-    """A task in Ansible's worker process. C(warnings): what is to be warned of."""
+    """A task in Ansible's worker process. C(warnings): what is to be warned of.
 
-    def __init__(self, argument_spec: Spec, arguments: dict[str, t.Any], stop: Stop) -> None:
+    :param show: shows a line to people. If nobody reads it, it may block for ever.
+    """
+
+    def __init__(
+        self,
+        argument_spec: Spec,
+        arguments: dict[str, t.Any],
+        stop: Stop,
+        lines: ProgressLines,
+        show: Callable[[str], None],
+    ) -> None:
         self.argument_spec = argument_spec
         self.params = arguments
         self.nested = nested_options(argument_spec, arguments)
@@ -67,10 +79,18 @@ class WorkerTask(Task):
         self.check_mode = self.diff = False
         self.stop = stop
         self.warnings: list[str] = []
+        self._lines = lines
+        self._show = show
 
     def warn(self, warning: str) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+    def progress(self, done: int, total: int, failed: int) -> None:
+        line = self._lines.next_line(done, total, failed) if self.params.get("progress") else None
+        # After a signal, the main process may not read it any more.
+        if line is not None and self.stop.reason() is None:
+            self._show(line)
 
     def validate(self, name: str) -> str | None:
         """Validate the arguments, and return what is wrong with them or None. C(name): the task's action."""
@@ -97,6 +117,8 @@ class DidAction(NormalAction):
     work: Callable[[Task], Result]
     # Libraries that the work needs and that the controller's Python does not have.
     missing: tuple[str, ...] = ()
+    # Whether a task ends with a line that gives the totals of its result.
+    has_totals = False
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
@@ -107,27 +129,60 @@ class DidAction(NormalAction):
         _leave_if_orphaned()
         try:
             self._check_surroundings(variables)
-            task = self._make_task()
+            task = self._make_task(variables)
             invalid = task.validate(self._task.action)
             self._check_arguments(task)
         except Unsuitable as reason:
-            display.vvv(
-                f"{self._task.action} runs as a module: {reason}", host=self._host(variables)
-            )
-            with _watched_parent():
-                return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
+            return self._run_module(tmp, variables, str(reason))
         result: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
         if invalid is None:
             outcome = perform(task, self.work)
         else:
             outcome = {"msg": invalid, "error": InvalidParameter(invalid).details()}
         _leave_if_orphaned()
+        if task.stop.reason() is None:
+            self._show_totals(outcome, task.params.get("progress"), variables)
         result.update(self._shown(task, outcome, variables))
         return result
 
-    def _make_task(self) -> WorkerTask:
+    def _run_module(
+        self, tmp: str | None, variables: dict[str, t.Any], reason: str
+    ) -> dict[str, t.Any]:
+        reason = f"runs as a module: {reason}"
+        display.v(f"{self._task.action} {reason}", host=self._host(variables))
+        with _watched_parent():
+            result: dict[str, t.Any] = super().run(tmp, variables)
+        _leave_if_orphaned()
+        self._show_totals(result, self._task.args.get("progress"), variables, reason)
+        return result
+
+    def _show_totals(
+        self, result: Result, progress: object, variables: dict[str, t.Any], *remarks: str
+    ) -> None:
+        """Show the totals of a task that has some. C(progress): the value of the option, not validated."""
+        summary = result.get("summary") if self.has_totals else None
+        if summary is None or not (progress is None or boolean(str(progress), strict=False)):
+            return
+        if self._task.check_mode:
+            remarks = ("check mode", *remarks)
+        counts = None if self._task.no_log else summary
+        self._show(variables, totals_text(counts, remarks))
+
+    def _show(self, variables: dict[str, t.Any], line: str) -> None:
+        """Show a line to people. Standard output may be data, as with ansible.posix.json."""
+        host = self._host(variables)
+        place = "" if host in (None, "localhost") else f"[{host}] "
+        display.display(f"{place}{self._task.action}: {line}", stderr=True)
+
+    def _make_task(self, variables: dict[str, t.Any]) -> WorkerTask:
         arguments = {str(name): plain(value) for name, value in self._task.args.items()}
-        task = WorkerTask(self.module_spec(), arguments, Stop(_is_orphaned, deliver=True))
+        task = WorkerTask(
+            self.module_spec(),
+            arguments,
+            Stop(_is_orphaned, deliver=True),
+            ProgressLines(counts=not self._task.no_log),
+            functools.partial(self._show, variables),
+        )
         task.check_mode, task.diff = bool(self._task.check_mode), bool(self._task.diff)
         return task
 

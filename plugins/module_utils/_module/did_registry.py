@@ -47,6 +47,7 @@ def did_registry_spec() -> Spec:
         "another_platform": {"type": "bool", "default": False},
         "copy_from": {"type": "str"},
         "copy_from_password": {"type": "str", "no_log": True},
+        "progress": {"type": "bool", "default": True},
     }
 
 
@@ -156,6 +157,7 @@ def _correct(task: Task, registry: Registry, platform: str, items: Sequence[Item
         overwrite=task.params["overwrite"],
         timeout=task.params["registry_timeout"],
         apply=not task.check_mode,
+        report=task.progress,
     )
     result: Result = {
         "changed": bool(corrections),

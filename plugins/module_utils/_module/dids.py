@@ -39,6 +39,7 @@ def dids_spec() -> Spec:
         "max_failures": {"type": "int"},
         "plan_checksum": {"type": "str"},
         "report_unlisted": {"type": "bool", "default": False},
+        "progress": {"type": "bool", "default": True},
     }
 
 

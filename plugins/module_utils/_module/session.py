@@ -35,6 +35,7 @@ class Session(t.NamedTuple):
     planner: Planner
     make_client: Callable[[], Client]
     stop: Stop
+    report: Callable[[int, int, int], None]
 
     def execute(self, jobs: Sequence[Job], *, check: bool) -> RunResult:
         """Carry out what is planned, or check that it could be. What became of each DID is in its job; nothing is raised for one of them."""
@@ -48,7 +49,12 @@ class Session(t.NamedTuple):
 
         stop = self.stop
         executor = Executor(
-            self.planner, self.make_client, jobs, sleep=stop.wait, stopping=stop.reason
+            self.planner,
+            self.make_client,
+            jobs,
+            sleep=stop.wait,
+            stopping=stop.reason,
+            report=self.report,
         )
         return executor.run()
 
@@ -85,7 +91,7 @@ def open_session(
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
         planner = Planner(registry, settings, fingerprints, sleep=stop.wait, stopping=stop.reason)
         make_client = _client_factory(connection, _secrets_of(task, connection, desired))
-        yield Session(registry, settings, planner, make_client, stop)
+        yield Session(registry, settings, planner, make_client, stop, task.progress)
 
 
 def _client_factory(connection: Connection, secrets: set[str]) -> Callable[[], Client]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .._errors import DidError, RegistryBusy
 from .._model import UNCERTAIN, UNKNOWN, Correction, Intent, Record, timestamp
@@ -206,12 +206,20 @@ class Journal:
         with self._transactions.writing(must_commit=True) as transaction:
             end_claim(transaction, token)
 
-    def apply_corrections(self, platform: str, corrections: Sequence[Correction]) -> bool:
-        """Apply all corrections or none. Returns False where a record has changed since it was read, or is claimed."""
+    def apply_corrections(
+        self,
+        platform: str,
+        corrections: Sequence[Correction],
+        report: Callable[[int, int, int], None] = lambda done, total, failed: None,
+    ) -> bool:
+        """Apply all corrections or none. Returns False where a record has changed since it was read, or is claimed.
+
+        :param report: as in C(write_corrections).
+        """
         now = self._transactions.database.now
         try:
             with self._transactions.writing() as transaction:
-                write_corrections(transaction, now, platform, corrections)
+                write_corrections(transaction, now, platform, corrections, report)
         except (Collision, StaleRecord):
             return False
         return True

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 nextbilling.did contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task returns the same in Ansible's own process and as a module, and says at -vvv why it runs as a module."""
+"""A task returns the same in Ansible's own process and as a module, and says at -v why it runs as a module."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ def comparable(value: Any) -> Any:
 
 
 def test_results_are_the_same(runner: Runner, tmp_path: Path) -> None:
-    inside, printed = play(runner, tmp_path / "inside", TASKS, "-vvv")
+    inside, printed = play(runner, tmp_path / "inside", TASKS, "-v")
     assert AS_MODULE not in printed
     runner.simulator.reset()
     outside, printed = play(
-        runner, tmp_path / "outside", TASKS, "-vvv", nextbilling_did_in_process=False
+        runner, tmp_path / "outside", TASKS, "-v", nextbilling_did_in_process=False
     )
     assert f"{AS_MODULE}: nextbilling_did_in_process" in printed
     text = json.dumps(outside).replace(str(tmp_path / "outside"), str(tmp_path / "inside"))
@@ -135,12 +135,12 @@ def test_the_reason_for_a_module_is_shown(
     runner: Runner, tmp_path: Path, more: dict[str, Any], variables: dict[str, Any], reason: str
 ) -> None:
     task = {"nextbilling.did.did_registry": {}, **more}
-    _results, printed = play(runner, tmp_path / "play", [task], "-vvv", **variables)
+    _results, printed = play(runner, tmp_path / "play", [task], "-v", **variables)
     (line,) = [line for line in printed.splitlines() if AS_MODULE in line]
     assert reason in line
 
 
 def test_an_empty_environment_is_none(runner: Runner, tmp_path: Path) -> None:
     task = {"nextbilling.did.did_registry": {}, "environment": "{{ {} }}"}
-    _results, printed = play(runner, tmp_path / "play", [task], "-vvv")
+    _results, printed = play(runner, tmp_path / "play", [task], "-v")
     assert AS_MODULE not in printed
