@@ -5,7 +5,7 @@
 """Measure how fast the collection's modules are, side by side with other ways to do the same, on this machine.
 
 Run by ``make benchmark``. Prints tables on stdout, as plain text, and its progress on stderr. Nothing is asserted about times,
-as they depend on the machine and on what else it does: what the project demands are ratios of things measured in turns.
+as they depend on the machine and its load. The targets are ratios of measurements that alternate in one run.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def list_table(lists: Lists) -> Iterator[str]:
 
 def ratio_table(ratios: Sequence[Ratio]) -> Iterator[str]:
     """Show the ratios, each with its target beside it."""
-    rows = [("what the project demands", "median", "spread", "target", "kept")]
+    rows = [("ratio", "median", "spread", "target", "met")]
     for ratio in ratios:
         low, high = (_value(value, ratio.unit) for value in (min(ratio.values), max(ratio.values)))
         target = (
@@ -155,14 +155,14 @@ def ratio_table(ratios: Sequence[Ratio]) -> Iterator[str]:
             if ratio.target is None
             else f"{ratio.relation} {_value(ratio.target, ratio.unit)}{ratio.unit}"
         )
-        kept = {None: "", True: "yes", False: "no"}[ratio.kept]
+        met = {None: "", True: "yes", False: "no"}[ratio.is_met]
         rows.append(
             (
                 ratio.name,
                 f"{_value(ratio.median, ratio.unit)}{ratio.unit}",
                 f"{low} to {high}",
                 target,
-                kept,
+                met,
             )
         )
     yield from _table(rows)

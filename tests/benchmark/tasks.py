@@ -62,7 +62,7 @@ def measure_tasks(
 
 
 def task_ratios(runs: list[Seconds]) -> list[Ratio]:
-    """Return what the project demands of a loop with nothing to do."""
+    """Return the ratios of a loop with nothing to do."""
 
     def ratio(other: str, target: float) -> Ratio:
         values = [statistics.median(run[DID]) / statistics.median(run[other]) for run in runs]
