@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sqlite3
 import tempfile
@@ -324,6 +325,7 @@ def _check_application(database: SqliteDatabase) -> None:
         raise not_a_registry(database.location)
 
 
+@functools.cache
 def _expected(schema: Schema) -> frozenset[Row]:
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         for statement in schema.statements():
