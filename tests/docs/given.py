@@ -73,10 +73,11 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
 
 _BENCHMARK, _AWX = f"{GUIDES}benchmark.rst", f"{GUIDES}execution_environments.rst"
 _WAYS = f"{GUIDES}where_a_task_runs.rst"
+_MANY = f"{GUIDES}many_dids.rst"
 # Blocks that are not run, by document and language.
 NOT_RUN = {
     (_BENCHMARK, "text"): "Printed in a quarter of an hour; its columns are compared.",
-    (_WAYS, "text"): "Printed by a run of hundreds of DIDs; the tests of progress read such lines.",
+    (_MANY, "text"): "It would take minutes; unit tests have the same lines.",
     (_AWX, "text"): "A folder; the files of the scene are in it.",
     (_AWX, "ini"): "Tests of the package run jobs with it, as with the configurations for AWX.",
 }
