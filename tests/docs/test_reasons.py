@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from ansible_collections.nextbilling.did.plugins.plugin_utils import _action
 from ansible_collections.nextbilling.did.tests.docs.examples import COLLECTION, read
@@ -18,20 +19,33 @@ GUIDE = "docs/docsite/rst/where_a_task_runs.rst"
 def test_the_guide_and_the_code_give_the_same_reasons() -> None:
     table = re.search(r"begin of the reasons\n(.*)\.\. end of the reasons", read(GUIDE), re.S)
     assert table is not None
-    assert sorted(re.findall(r"^   \* - ``(.+)``$", table[1], re.M)) == sorted(_reasons())
+    documented = re.findall(r"^   \* - ``(.+)``$", table[1], re.M)
+    reasons = set(_reasons())
+    matched = [{each for each in reasons if _matches(text, each)} for text in documented]
+    assert all(matched), dict(zip(documented, matched))
+    assert {each for found in matched for each in found} == reasons
 
 
-def _reasons() -> set[str]:
-    """Return the texts that the code gives to C(Unsuitable), or to a method that raises it."""
-    calls = [node for node in ast.walk(ast.parse(read(SOURCE))) if isinstance(node, ast.Call)]
-    return {
-        _template(argument)
-        for call in calls
-        if re.search(r"\b(Unsuitable|_check_\w+)$", ast.unparse(call.func))
-        for argument in call.args
-        if isinstance(argument, ast.JoinedStr)
-        or (isinstance(argument, ast.Constant) and isinstance(argument.value, str))
-    }
+def _matches(documented: str, reason: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, documented.split("…"))), reason) is not None
+
+
+def _reasons() -> Iterator[str]:
+    """Yield the texts that the code gives to C(Unsuitable) or to a method that raises it, and those that a function makes for it."""
+    for node in ast.walk(ast.parse(read(SOURCE))):
+        if isinstance(node, ast.Call) and re.search(
+            r"\b(Unsuitable|_check_\w+)$", ast.unparse(node.func)
+        ):
+            candidates = node.args
+        elif isinstance(node, (ast.Yield, ast.Return)) and node.value is not None:
+            candidates = [node.value]
+        else:
+            continue
+        for text in candidates:
+            if isinstance(text, ast.JoinedStr) or (
+                isinstance(text, ast.Constant) and isinstance(text.value, str)
+            ):
+                yield _template(text)
 
 
 def _template(text: ast.JoinedStr | ast.Constant) -> str:
