@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -47,7 +48,7 @@ Dumper.add_representer(
 )
 
 TASKS: list[dict[str, Any]] = [
-    {"nextbilling.did.did_registry": {}},
+    {"nextbilling.did.did_registry": {}, "check_mode": False},
     {
         "nextbilling.did.did": {
             "did_number": "{{ item }}",
@@ -181,32 +182,53 @@ def test_results_are_the_same(runner: Runner, tmp_path: Path, variant: str) -> N
     if variant == "plain":
         assert failed == [4, 5, 6, 7, 8] and len(inside) == len(TASKS)
         assert inside[-1]["registry"]["counts"]["confirmed"] == 7
+    assert bool(runner.requests()) == (variant != "check")
     assert PASSWORD not in json.dumps(inside)
 
 
-@pytest.mark.parametrize(
-    ("more", "variables", "reason"),
-    [
-        ({"environment": {"A": "b"}}, {}, "it has environment"),
-        ({"async": 60, "poll": 1}, {}, "it has async"),
-        ({}, {"nextbilling_did_in_process": "no"}, "is false"),
-        (
-            {"vars": {"ansible_python_interpreter": "/usr/bin/false"}},
-            {},
-            "another Python is named",
-        ),
-    ],
-)
-def test_the_reason_for_a_module_is_shown(
-    runner: Runner, tmp_path: Path, more: dict[str, Any], variables: dict[str, Any], reason: str
-) -> None:
-    task = {"nextbilling.did.did_registry": {}, **more}
-    _results, printed = play(runner, tmp_path / "play", [task], "-vvv", **variables)
-    (line,) = [line for line in printed.splitlines() if AS_MODULE in line]
-    assert reason in line
+# Keywords of a task, and the reason why it then runs as a module.
+REASONS: list[tuple[dict[str, Any], str | None]] = [
+    ({"environment": "{{ {} }}"}, None),
+    ({"environment": {"A": "b"}}, "it has environment"),
+    ({"async": 60, "poll": 1}, "it has async"),
+    ({"become": True, "become_method": "ansible.builtin.su"}, "it has become"),
+    ({"vars": {"nextbilling_did_in_process": "{{ 'no' }}"}}, "is false"),
+    ({"vars": {"nextbilling_did_in_process": 0}}, "is false"),
+    ({"vars": {"ansible_python_interpreter": "/usr/bin/false"}}, "another Python is named"),
+    (
+        {"vars": {"ansible_connection": "ssh", "ansible_port": 1}},
+        "its connection is not local",
+    ),
+    (
+        {"delegate_to": "there", "vars": {"ansible_connection": "ssh", "ansible_port": 1}},
+        "its connection is not local",
+    ),
+    ({"delegate_to": "localhost"}, None),
+]
 
 
-def test_an_empty_environment_is_none(runner: Runner, tmp_path: Path) -> None:
-    task = {"nextbilling.did.did_registry": {}, "environment": "{{ {} }}"}
-    _results, printed = play(runner, tmp_path / "play", [task], "-vvv")
-    assert AS_MODULE not in printed
+def test_the_reason_for_a_module_is_shown(runner: Runner, tmp_path: Path) -> None:
+    tasks = [
+        {
+            "name": f"number {number}",
+            "nextbilling.did.did_registry": {},
+            "ignore_unreachable": True,
+            **keywords,
+        }
+        for number, (keywords, _reason) in enumerate(REASONS)
+    ]
+    _results, printed = play(runner, tmp_path / "play", tasks, "-vvv")
+    reasons = _reasons(printed)
+    assert len(reasons) == len(REASONS)
+    for (_keywords, expected), actual in zip(REASONS, reasons):
+        assert (actual is None) == (expected is None) and (expected or "") in (actual or "")
+    common: dict[str, Any] = {"keywords": {"environment": {"A": "b"}}}
+    _results, printed = play(runner, tmp_path / "whole", [tasks[0]], "-vvv", **common)
+    assert "it has environment" in printed
+
+
+def _reasons(printed: str) -> list[str | None]:
+    """Return for each task why it ran as a module, or None."""
+    parts = re.split(r"^TASK \[number \d+\].*$", printed, flags=re.M)[1:]
+    found = (re.search(f"{AS_MODULE}: (.*)", part) for part in parts)
+    return [None if match is None else match[1] for match in found]
