@@ -22,6 +22,8 @@ CIRCUMSTANCES = [(latency, at_once) for latency in LATENCIES for at_once in CONC
 # The targets of creating: latency and concurrency, and the ratio to the bare client.
 TARGETS = {(20, 1): 0.95, (20, 8): 0.85, (0, 1): 0.6}
 _TARGET_SIZE = 1_000
+# The same of did in a loop. Its speed is that of a connection and a commit for each DID.
+_LOOP, _LOOP_TARGET = Case(CREATE, DID, 20, 1, 100), 0.5
 REFUSED = Case(CREATE, DIDS, 20, 8, _TARGET_SIZE, refuses=True)
 # After so many seconds, cases without a target are not repeated.
 _LONG = 15.0
@@ -70,11 +72,11 @@ class Matrix:
     def _cases(self, work: str, latency: int, concurrency: int, size: int) -> Iterator[Case]:
         """Return what is measured side by side."""
         if concurrency == 1 and size == self._effort.loop:
-            for client in (DID, URI):
-                yield from self._worth(Case(work, client, latency, concurrency, size))
+            yield from self._worth(Case(work, URI, latency, concurrency, size))
         if size not in SIZES:
             return
-        for client in (BARE, DIDS):
+        in_a_loop = (DID,) if concurrency == 1 and size == _LOOP.size else ()
+        for client in (BARE, DIDS, *in_a_loop):
             yield from self._worth(Case(work, client, latency, concurrency, size))
         if (work, latency, concurrency, size) == (CREATE, 20, 1, REFUSED.size):
             yield REFUSED
@@ -136,7 +138,8 @@ def has_target(case: Case) -> bool:
     """Tell whether a case has a target."""
     circumstances = (case.latency, case.concurrency)
     known = case.client in (BARE, DIDS) and case.work == CREATE and case.size == _TARGET_SIZE
-    return known and (circumstances in TARGETS or case.refuses)
+    loop = case in (_LOOP, _LOOP._replace(client=BARE))
+    return loop or (known and (circumstances in TARGETS or case.refuses))
 
 
 def summary(samples: Sequence[Sample]) -> Figures:
@@ -172,6 +175,10 @@ def create_ratios(samples: dict[Case, list[Sample]]) -> list[Ratio]:
         ratios.append(Ratio("  the same by the whole processes, with their start", whole))
     alone = samples[REFUSED._replace(concurrency=1, refuses=False)]
     refused = [own.seconds / other.seconds for own, other in zip(samples[REFUSED], alone)]
+    loop, bare = samples[_LOOP], samples[_LOOP._replace(client=BARE)]
+    rates = [_rate(own) / _rate(other) for own, other in zip(loop, bare)]
+    name = f"creating {_LOOP.size}, {_LOOP.latency} ms: did in a loop ÷ bare, in DIDs/s"
+    ratios.append(Ratio(name, rates, "≥", _LOOP_TARGET))
     name = f"creating {REFUSED.size:,}, 20 ms, 429 to simultaneous requests: concurrency 8 ÷ 1"
     return [*ratios, Ratio(name, refused, "≤", 1.1)]
 

@@ -16,7 +16,7 @@ from .cases import BARE, CREATE, NOTHING, Case
 from .lists import LARGE, SMALL, Lists
 from .matrix import CIRCUMSTANCES, SIZES, Figures, Matrix, summary
 from .ratios import Ratio
-from .tasks import KINDS, Seconds
+from .tasks import LOOPS, Seconds
 from .world import DID, DIDS, URI, World
 
 CLIENTS = (BARE, DIDS, DID, URI)
@@ -118,13 +118,14 @@ def _ratio(value: float) -> str:
 
 
 def task_table(runs: list[Seconds]) -> Iterator[str]:
-    """Show what an item of a loop costs that finds nothing to do."""
-    rows = [("module", "loops", "an item", "quartiles")]
-    for kind in KINDS:
-        seconds = [second for run in runs for second in run[kind]]
+    """Show what an item of a loop costs."""
+    rows = [("loop", "DIDs", "loops", "an item", "quartiles")]
+    for loop in LOOPS:
+        seconds = [second for run in runs for second in run[loop]]
         low, middle, high = (f"{value * 1000:.0f}" for value in statistics.quantiles(seconds))
-        rows.append((kind, str(len(seconds)), f"{middle} ms", f"{low} to {high}"))
-    yield "Loops in turns, nothing to do (uri sends the edit all the same)"
+        count = str(len(seconds))
+        rows.append((loop.name, str(loop.size), count, f"{middle} ms", f"{low} to {high}"))
+    yield "Loops in turns, nothing to do but where it says creating (uri sends the edit all the same)"
     yield from _table(rows)
 
 
