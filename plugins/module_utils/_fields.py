@@ -293,7 +293,7 @@ def _show_did_type(wire: t.Any) -> str:
     return f"{_TYPES_BY_CODE[wire].name} ({wire})" if wire in _TYPES_BY_CODE else str(wire)
 
 
-class Kind(t.NamedTuple):
+class FieldType(t.NamedTuple):
     """How the values of a field are declared, checked, compared and shown.
 
     C(normalise) turns a declared value into its wire form, or raises C(ValueError) with the words that follow "port: ".
@@ -309,52 +309,52 @@ class Kind(t.NamedTuple):
 class Field(t.NamedTuple):
     """A parameter of the vendor's page. The value of a secret one is never shown and never kept.
 
-    C(routes): the field decides where calls go, for whom, or whether they go at all.
+    C(affects_routing): the field decides where calls go, for whom, or whether they go at all.
     """
 
     name: str
-    kind: Kind
+    type: FieldType
     secret: bool = False
-    routes: bool = False
+    affects_routing: bool = False
 
     @property
     def option(self) -> dict[str, t.Any]:
         """Return the field's entry in an argument specification."""
-        return dict(self.kind.option, no_log=True) if self.secret else dict(self.kind.option)
+        return dict(self.type.option, no_log=True) if self.secret else dict(self.type.option)
 
 
-TEXT = Kind({"type": "raw"}, _normalise_text)
-DIGITS = Kind({"type": "raw"}, _normalise_digits)
-PASSWORD = Kind({"type": "raw"}, _normalise_password)
-DID_NUMBER = Kind({"type": "raw"}, normalise_did_number, comparison_key=identity)
-INTEGER = Kind({"type": "int"}, _normalise_integer)
-COUNT = Kind({"type": "int"}, _normalise_count)
-PORT = Kind({"type": "int"}, _normalise_port)
+TEXT = FieldType({"type": "raw"}, _normalise_text)
+DIGITS = FieldType({"type": "raw"}, _normalise_digits)
+PASSWORD = FieldType({"type": "raw"}, _normalise_password)
+DID_NUMBER = FieldType({"type": "raw"}, normalise_did_number, comparison_key=identity)
+INTEGER = FieldType({"type": "int"}, _normalise_integer)
+COUNT = FieldType({"type": "int"}, _normalise_count)
+PORT = FieldType({"type": "int"}, _normalise_port)
 # That flags go as 0 and 1 is inferred from the vendor's pages on sibling endpoints.
-FLAG = Kind({"type": "bool"}, _normalise_flag, show=bool)
-DID_TYPE = Kind({"type": "str"}, _normalise_did_type, show=_show_did_type)
-HOST = Kind({"type": "raw"}, _normalise_host, comparison_key=_host_key)
-HOSTS = Kind({"type": "list", "elements": "raw"}, _normalise_hosts, comparison_key=_hosts_key)
+FLAG = FieldType({"type": "bool"}, _normalise_flag, show=bool)
+DID_TYPE = FieldType({"type": "str"}, _normalise_did_type, show=_show_did_type)
+HOST = FieldType({"type": "raw"}, _normalise_host, comparison_key=_host_key)
+HOSTS = FieldType({"type": "list", "elements": "raw"}, _normalise_hosts, comparison_key=_hosts_key)
 
 FIELDS = (
-    Field("customer_id", COUNT, routes=True),
+    Field("customer_id", COUNT, affects_routing=True),
     Field("description", TEXT),
     Field("rate_id", COUNT),
     Field("rate_cost_id", COUNT),
     Field("did_number", DID_NUMBER),
-    Field("did_type", DID_TYPE, routes=True),
-    Field("did_type_id", COUNT, routes=True),
-    Field("device_id", COUNT, routes=True),
-    Field("host", HOST, routes=True),
-    Field("port", PORT, routes=True),
+    Field("did_type", DID_TYPE, affects_routing=True),
+    Field("did_type_id", COUNT, affects_routing=True),
+    Field("device_id", COUNT, affects_routing=True),
+    Field("host", HOST, affects_routing=True),
+    Field("port", PORT, affects_routing=True),
     Field("username", DIGITS),
     Field("password", PASSWORD, secret=True),
     Field("techprefix1", DIGITS),
-    Field("ip_address1", HOST, routes=True),
-    Field("port1", PORT, routes=True),
+    Field("ip_address1", HOST, affects_routing=True),
+    Field("port1", PORT, affects_routing=True),
     Field("techprefix2", DIGITS),
-    Field("ip_address2", HOST, routes=True),
-    Field("port2", PORT, routes=True),
+    Field("ip_address2", HOST, affects_routing=True),
+    Field("port2", PORT, affects_routing=True),
     Field("callerid_add", DIGITS),
     Field("max_calls", COUNT),
     Field("play_audio", FLAG),
@@ -363,9 +363,9 @@ FIELDS = (
     Field("enable_mobile", FLAG),
     Field("enable_ddi", FLAG),
     Field("register", FLAG),
-    Field("status", INTEGER, routes=True),
+    Field("status", INTEGER, affects_routing=True),
     Field("annotations", TEXT),
-    Field("host_additional", HOSTS, routes=True),
+    Field("host_additional", HOSTS, affects_routing=True),
 )
 BY_NAME = {field.name: field for field in FIELDS}
 SECRETS = tuple(field.name for field in FIELDS if field.secret)
@@ -392,7 +392,7 @@ def is_same(name: str, stored: t.Any, wire: t.Any) -> bool:
     """Tell whether two values of a field mean the same, both in the form that the registry keeps."""
     if stored == wire or BY_NAME[name].secret:
         return bool(stored == wire)
-    key = BY_NAME[name].kind.comparison_key
+    key = BY_NAME[name].type.comparison_key
     return key(stored) == key(wire)
 
 
@@ -435,7 +435,7 @@ def wire_forms(
             continue
         try:
             check_no_mark(value)
-            wire = field.kind.normalise(value)
+            wire = field.type.normalise(value)
             if name != "description" and isinstance(wire, str) and _placeholders(wire):
                 raise ValueError(
                     f"holds {PLACEHOLDER}, which only the description of a range may hold: write what is meant"

@@ -119,7 +119,7 @@ def retry_failed(error: DidError, why: str) -> DidError:
 def late_answer(plan: Plan, record_id: int, other: Record) -> DidError:
     """Return the error for an answer that contradicts what the registry holds by now."""
     if other.record_id == record_id:
-        name = "known without a number" if other.number is None else f"DID {other.number}"
+        name = "known without a number" if other.did_number is None else f"DID {other.did_number}"
         held = f"in the registry record {record_id} is {name}"
     else:
         held = f"the registry by now holds it as record {other.record_id or 'not known'}"

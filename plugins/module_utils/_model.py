@@ -86,7 +86,7 @@ class Record(t.NamedTuple):
     claim: Claim | None
 
     @property
-    def number(self) -> str | None:
+    def did_number(self) -> str | None:
         """Return the number as it was last written, or None for a record known by its id alone."""
         declared = self.fields.get("did_number") or self.attempted.get("did_number")
         return declared or (self.numbers[0] if self.numbers else None)
@@ -266,14 +266,14 @@ class Intent(t.NamedTuple):
     """A request about to be sent, recorded before it is.
 
     C(known): the record that the plan was made with, None for a DID that is new to the registry. C(number): the identity that the
-    record will bear. C(sending): wire values of the body, fingerprints for secrets. C(lease): seconds after which the claim ends.
+    record will bear. C(stored_payload): wire values of the body, fingerprints for secrets. C(lease): seconds after which the claim ends.
     """
 
     action: str
     known: Record | None
     number: str | None
     record_id: int | None
-    sending: Mapping[str, t.Any]
+    stored_payload: Mapping[str, t.Any]
     lease: float
 
 

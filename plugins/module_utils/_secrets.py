@@ -93,7 +93,7 @@ class SecretIndex:
 
     def sanitize(self, text: str) -> str | None:
         """Return a text on one line, without control characters and cut at the limit; or None if that contains a part of a secret."""
-        line = _visible_line(text)
+        line = _single_line(text)
         return None if self._contains_fragment(line) else line
 
     def _contains_fragment(self, line: str) -> bool:
@@ -160,14 +160,14 @@ def _normal_forms(text: str) -> Collection[str]:
     return {printable, bare, plain, unaccented}
 
 
-def _visible_line(text: str) -> str:
-    visible = "".join(map(_visible, text[:_READ_LIMIT]))
+def _single_line(text: str) -> str:
+    visible = "".join(map(_drop_invisible, text[:_READ_LIMIT]))
     line = " ".join(visible.split())
     cut = len(line) > REASON_LIMIT or len(text) > _READ_LIMIT
     return line[: REASON_LIMIT - 1] + "…" if cut else line
 
 
-def _visible(character: str) -> str:
+def _drop_invisible(character: str) -> str:
     if character.isspace():
         return " "
     # Cc and Cf: control characters, and invisible ones such as those which turn the direction of text.

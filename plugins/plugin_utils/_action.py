@@ -41,7 +41,7 @@ from ..module_utils._module.task import Result, Spec, Task, nested_options
 from ..module_utils._registry.location import is_database
 from ._progress import ProgressLines, totals_text
 
-SWITCH, VARIABLE = "NEXTBILLING_DID_IN_PROCESS", "nextbilling_did_in_process"
+ENVIRONMENT_VARIABLE, HOST_VARIABLE = "NEXTBILLING_DID_IN_PROCESS", "nextbilling_did_in_process"
 _NEWEST_CORE = (2, 22)
 _INVOCATION = "INJECT_INVOCATION"
 _WATCH_INTERVAL = 0.5
@@ -144,7 +144,7 @@ class DidAction(NormalAction):
         _leave_if_orphaned()
         if task.stop.reason() is None:
             self._show_totals(outcome, task.params.get("progress"), variables)
-        result.update(self._shown(task, outcome, variables))
+        result.update(self._to_module_result(task, outcome, variables))
         return result
 
     def _run_module(
@@ -152,7 +152,7 @@ class DidAction(NormalAction):
     ) -> dict[str, t.Any]:
         reason = f"runs as a module: {reason}"
         display.v(f"{self._task.action} {reason}", host=self._host(variables))
-        with _watched_parent():
+        with _exit_with_parent():
             result: dict[str, t.Any] = super().run(tmp, variables)
         _leave_if_orphaned()
         self._show_totals(result, self._task.args.get("progress"), variables, reason)
@@ -198,7 +198,9 @@ class DidAction(NormalAction):
         task.check_mode, task.diff = bool(self._task.check_mode), bool(self._task.diff)
         return task
 
-    def _shown(self, task: WorkerTask, outcome: Result, variables: dict[str, t.Any]) -> Result:
+    def _to_module_result(
+        self, task: WorkerTask, outcome: Result, variables: dict[str, t.Any]
+    ) -> Result:
         """Return a result as a module returns it: plain JSON, without the values of C(no_log) options."""
         if "error" in outcome:
             outcome["failed"] = True
@@ -221,7 +223,7 @@ class DidAction(NormalAction):
     def _reasons(self, variables: dict[str, t.Any]) -> Iterator[str]:
         """Yield why the task must run as a module, whatever its arguments are."""
         if not self._is_switched_on(variables):
-            yield f"{VARIABLE} or {SWITCH} is false"
+            yield f"{HOST_VARIABLE} or {ENVIRONMENT_VARIABLE} is false"
         if type(self._connection).__module__ != "ansible.plugins.connection.local":
             yield "its connection is not local"
         if self._connection.become:
@@ -242,11 +244,13 @@ class DidAction(NormalAction):
             yield f"another Python is named for the host than {sys.executable}"
 
     def _is_switched_on(self, variables: dict[str, t.Any]) -> bool:
-        value = self._templar.template(variables.get(VARIABLE, True))
+        value = self._templar.template(variables.get(HOST_VARIABLE, True))
         try:
-            return bool(boolean(value) and boolean(os.environ.get(SWITCH) or True))
+            return bool(boolean(value) and boolean(os.environ.get(ENVIRONMENT_VARIABLE) or True))
         except TypeError:
-            raise AnsibleActionFail(f"{VARIABLE} and {SWITCH} must be true or false") from None
+            raise AnsibleActionFail(
+                f"{HOST_VARIABLE} and {ENVIRONMENT_VARIABLE} must be true or false"
+            ) from None
 
     def _has_other_interpreter(self, variables: dict[str, t.Any]) -> bool:
         """Tell whether another Python is named for modules on the host than that of this process."""
@@ -343,7 +347,7 @@ def _leave_if_orphaned() -> None:
 
 
 @contextlib.contextmanager
-def _watched_parent() -> Iterator[None]:
+def _exit_with_parent() -> Iterator[None]:
     """End this process if Ansible's main process ends meanwhile. A module then has nobody who reads its output, and stops."""
     done = threading.Event()
 

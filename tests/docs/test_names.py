@@ -79,7 +79,7 @@ def known() -> set[str]:
     )
     found.update(f"provision_{option}" for option in SPECS["dids"]())
     found.update(entry.name for entry in _fields.DID_TYPES)
-    found.add(_action.VARIABLE)
+    found.add(_action.HOST_VARIABLE)
     for module in _modules():
         results = yaml.safe_load(module.RETURN)
         # Of an error, one module says what it consists of; the others refer to it.

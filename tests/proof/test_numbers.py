@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
 from ansible_collections.nextbilling.did.tests.docs.examples import COLLECTION
-from ansible_collections.nextbilling.did.tests.proof.writings import (
+from ansible_collections.nextbilling.did.tests.proof.number_spellings import (
     ANY,
     DAMAGES,
     REFUSED_WAYS,

@@ -21,7 +21,7 @@ from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.programs import QUIET, program
 from ansible_collections.nextbilling.did.tests.support.stores import on_every_store
-from ansible_collections.nextbilling.did.tests.support.waiting import PATIENCE, until
+from ansible_collections.nextbilling.did.tests.support.waiting import TIMEOUT, until
 
 COLLECTIONS = Path(client.__file__).parents[5]
 DIDS = [{"did_number": str(number), "port": 5060} for number in range(5511001000, 5511001012)]
@@ -89,7 +89,7 @@ class Playbook:
 
     def wait(self) -> None:
         """Wait for the end of the main process."""
-        self._process.wait(PATIENCE)
+        self._process.wait(TIMEOUT)
 
     def left(self) -> list[int]:
         """Return the processes of this run that are there."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
-from ansible_collections.nextbilling.did.tests.support.waiting import PATIENCE, until
+from ansible_collections.nextbilling.did.tests.support.waiting import TIMEOUT, until
 
 # Runs a module with the parameters of a file. The second argument may say what happens at the call of which method, and from the
 # how manieth call on: "send" is the request, "find_many" reads the registry, "claim" writes the intent, "is_claim_valid" is the last
@@ -99,7 +99,7 @@ class Process:
 
     def result(self) -> Result:
         """Wait for the end and return the module's result."""
-        printed, errors = self._process.communicate(timeout=PATIENCE)
+        printed, errors = self._process.communicate(timeout=TIMEOUT)
         assert printed, errors
         result: Result = json.loads(printed)
         return result
@@ -118,7 +118,7 @@ class Process:
 
     def died(self) -> None:
         """Wait for the end, which must be a kill."""
-        self._process.communicate(timeout=PATIENCE)
+        self._process.communicate(timeout=TIMEOUT)
         assert self._process.returncode == -signal.SIGKILL
 
     def kill(self) -> None:

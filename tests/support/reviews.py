@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
-from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import visible
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import (
+    escape_invisible,
+)
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect import (
     Collector,
     Event,
@@ -293,7 +295,7 @@ def check_hostile_text(text: str) -> None:
     assert not any(token.type.startswith(("link", "image", "html", "s_")) for token in flat)
     assert [token.type for token in tokens] == _CALM_TOKENS
     codes = {token.content for token in flat if token.type == "code_inline"}
-    assert visible(MARKER + text) in codes
+    assert escape_invisible(MARKER + text) in codes
 
     page = Page(files["review.html"])
     assert {tag for tag, _attributes in page.elements} <= SAFE

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from ansible_collections.nextbilling.did.tests.support.waiting import PATIENCE, until
+from ansible_collections.nextbilling.did.tests.support.waiting import TIMEOUT, until
 
 SQLITE, POSTGRESQL, POOLER = "sqlite", "postgresql", "pooler"
 # The kinds of registry that a test runs on; the mark of a function overrides that of its file. Without one, a test runs on SQLite: what
@@ -219,7 +219,7 @@ class Server:
         """Stop it and wait: SIGINT breaks connections, SIGQUIT is a crash."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(PATIENCE)
+            self._process.wait(TIMEOUT)
             self._process = None
 
     def run(self, *statements: str, database: str = "postgres") -> None:
@@ -367,7 +367,7 @@ class Proxy:
             # Let the server do it, and keep its answer.
             connection.deaf = True
             connection.far.sendall(data)
-            connection.unheard.wait(PATIENCE)
+            connection.unheard.wait(TIMEOUT)
         self.cut(down=self._stay_down)
 
 

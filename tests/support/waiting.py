@@ -12,12 +12,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 # Seconds after which what others do is not going to happen any more.
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 def until(look: Callable[[], T]) -> T:
     """Look until there is something to see, and return that."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not (seen := look()):
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.01)

@@ -54,7 +54,7 @@ _BULK = 20
 # The longest wait between two reports, in seconds.
 _REPORT_INTERVAL = 1.0
 
-Answered = tuple[Execution, "SendResult"]
+ExecutionResult = tuple[Execution, "SendResult"]
 
 
 class Executor:
@@ -62,7 +62,7 @@ class Executor:
 
     :param make_client: returns a client for one thread.
     :param sleep: waits for so many seconds, or until the run is told to stop.
-    :param stopping: returns why the run has been told to stop, or None.
+    :param stop_reason: returns why the run has been told to stop, or None.
     :param report: is told often how far the run is: how many requests are done, how many there are, how many of those done have failed.
     """
 
@@ -73,7 +73,7 @@ class Executor:
         jobs: Sequence[Job],
         *,
         sleep: Callable[[float], None] = time.sleep,
-        stopping: Callable[[], str | None] = lambda: None,
+        stop_reason: Callable[[], str | None] = lambda: None,
         report: Callable[[int, int, int], None] = lambda done, total, failed: None,
         pacing: Pacing | None = None,
     ) -> None:
@@ -82,7 +82,7 @@ class Executor:
         self._settings = planner.settings
         self._make_client = make_client
         self._sleep = sleep
-        self._stopping = stopping
+        self._stop_reason = stop_reason
         self._report = report
         self._pacing = pacing or Pacing()
         self._limit = ConcurrencyLimit(planner.settings.concurrency)
@@ -113,7 +113,7 @@ class Executor:
         return RunResult(progress.stopped, progress.moved_to, limit.refusals, limit.lowest)
 
     def _send_all(self, sender: InlineSender | ThreadedSender) -> None:
-        answers: list[Answered] = []
+        answers: list[ExecutionResult] = []
         while True:
             # A failure may end the run or slow it down: it is judged before the next requests are chosen.
             failed = [each for each in answers if not is_applied(each[1])]
@@ -139,7 +139,7 @@ class Executor:
 
     def _wait(self, seconds: float) -> None:
         """Wait for so many seconds, or until the run is told to stop."""
-        while seconds > 0 and not self._stopping():
+        while seconds > 0 and not self._stop_reason():
             self._sleep(min(seconds, _REPORT_INTERVAL))
             seconds -= _REPORT_INTERVAL
             self._report_progress()
@@ -161,7 +161,7 @@ class Executor:
     def _choose_next(self) -> list[Execution]:
         """Return what may be sent now, as much as the limit allows."""
         progress = self._progress
-        progress.stopped = progress.stopped or self._stopping()
+        progress.stopped = progress.stopped or self._stop_reason()
         if progress.stopped:
             for deferred in self._schedule.clear():
                 progress.abandon(deferred)
@@ -182,7 +182,7 @@ class Executor:
         try:
             found = self._registry.find(self._settings.platform, desired.number, desired.record_id)
         except DidError as error:
-            self._progress.fail_send(execution, error, intent_remains=False)
+            self._progress.fail_by_registry(execution, error, intent_remains=False)
             self._progress.stop(f"the registry could not be read ({error.message})")
             return False
         claim = live_claim(found)
@@ -207,14 +207,14 @@ class Executor:
 
     def _replace_plan(self, execution: Execution, found: LookupResult) -> bool:
         job, planned = execution.job, execution.planned
-        self._planner.decide(job, found)
+        self._planner.plan_job(job, found)
         if job.error is not None:
             self._progress.fail_unsent(execution, job.error)
             return False
         plan = execution.plan
         if plan.action == NONE:
             return False
-        if self._settings.bound and _differs(planned, plan):
+        if self._settings.plan_is_binding and _differs(planned, plan):
             self._progress.fail(execution, _messages.plan_drifted(planned, plan))
             return False
         return True
@@ -222,7 +222,7 @@ class Executor:
     # What is written
 
     def _commit_batch(
-        self, answers: Sequence[Answered], chosen: Sequence[Execution]
+        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
     ) -> list[Execution]:
         """Record in one transaction what answers mean and what is sent next. Returns what may be sent.
 
@@ -254,7 +254,7 @@ class Executor:
         )
 
     def _commit_each(
-        self, answers: Sequence[Answered], chosen: Sequence[Execution]
+        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
     ) -> list[Execution]:
         for answer in answers:
             self._commit_batch([answer], [])
@@ -268,14 +268,14 @@ class Executor:
 
     def _rollback_if_stopped(self, claimed: list[Execution]) -> list[Execution]:
         """Return what was claimed; or roll it back, if an answer recorded with it has ended the run, or it has been told to stop since."""
-        self._progress.stopped = self._progress.stopped or self._stopping()
+        self._progress.stopped = self._progress.stopped or self._stop_reason()
         if not self._progress.stopped:
             return claimed
         for execution in claimed:
             try:
                 self._registry.journal.rollback(execution.token)
             except DidError as error:
-                self._progress.fail_send(execution, error, intent_remains=True)
+                self._progress.fail_by_registry(execution, error, intent_remains=True)
             else:
                 self._progress.abandon(execution)
         return []
@@ -287,7 +287,7 @@ class Executor:
             known=plan.known,
             number=plan.desired.number,
             record_id=plan.record_id,
-            sending=with_fingerprints(plan.payload, self._planner.fingerprints),
+            stored_payload=with_fingerprints(plan.payload, self._planner.fingerprints),
             lease=self._settings.connection.timeout + _LEASE_MARGIN,
         )
         return self._registry.journal.claim(self._settings.platform, execution.intent)

@@ -30,7 +30,7 @@ class Settings(t.NamedTuple):
 
     C(platform): the name under which records are kept. C(retries): further attempts after the first one. C(concurrency): how
     many requests may be in flight at once. C(max_failures): how many of the DIDs that are sent may fail before the run
-    stops. C(bound): whether only what was planned first may be done, because somebody has reviewed or limited that.
+    stops. C(plan_is_binding): whether only what was planned first may be done, because somebody has reviewed or limited that.
     """
 
     platform: str
@@ -40,7 +40,7 @@ class Settings(t.NamedTuple):
     registry_timeout: float = 90.0
     concurrency: int = 1
     max_failures: int | None = None
-    bound: bool = False
+    plan_is_binding: bool = False
 
 
 class Planner:
@@ -81,14 +81,14 @@ class Planner:
 
                 job.error = claim_held(job.desired, each)
             else:
-                self.decide(job, each)
+                self.plan_job(job, each)
         if any(job.sends for job in jobs):
             from .preflight import check_requirements
 
             check_requirements(self.registry, jobs)
         return jobs
 
-    def decide(self, job: Job, found: LookupResult) -> None:
+    def plan_job(self, job: Job, found: LookupResult) -> None:
         """Plan for one DID from what the registry knows of it; what stops it is in its job."""
         try:
             plan = decide(job.desired, *found, self.settings.policy, self.fingerprints)

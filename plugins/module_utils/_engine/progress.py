@@ -14,7 +14,7 @@ import typing as t
 from .. import _messages
 from .._errors import DidError, defect
 from .._model import CREATE, Intent, Job, Plan, Record
-from .._platform.outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
+from .._platform.outcome import APPLIED, MAYBE_APPLIED, NOT_APPLIED, Outcome
 from .._registry.claims import FIRST_PAUSE
 from .._registry.journal import LateAnswer
 from .planner import Planner
@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 # So many DIDs in a row without a clear answer end a run: the others would wait for the same, or become unknown too.
 _MAX_UNANSWERED = 10
 
-Written = t.Union[Record, LateAnswer, DidError, None]
+WriteResult = t.Union[Record, LateAnswer, DidError, None]
 """What the registry made of an answer."""
 
 
@@ -94,7 +94,7 @@ class Progress:
 
     # What an answer means
 
-    def conclude(self, execution: Execution, answer: SendResult, written: Written) -> None:
+    def conclude(self, execution: Execution, answer: SendResult, written: WriteResult) -> None:
         """Take an answer as the end of its job, or as a reason to try again."""
         if isinstance(answer, SendFailure):
             self._conclude_crash(execution, answer, written)
@@ -107,19 +107,21 @@ class Progress:
         else:
             self._retry_or_fail(execution, answer)
 
-    def _conclude_crash(self, execution: Execution, crash: SendFailure, written: Written) -> None:
+    def _conclude_crash(
+        self, execution: Execution, crash: SendFailure, written: WriteResult
+    ) -> None:
         error = crash.error
         if not isinstance(error, Exception):
             raise error
         if isinstance(error, DidError):
             # From the check of the claim before the first byte.
-            self.fail_send(execution, error, intent_remains=isinstance(written, DidError))
+            self.fail_by_registry(execution, error, intent_remains=isinstance(written, DidError))
         else:
             failure = defect(error)
             failure.is_unknown = crash.bytes_sent
             self.fail(execution, failure)
 
-    def _conclude_applied(self, execution: Execution, record_id: int, written: Written) -> None:
+    def _conclude_applied(self, execution: Execution, record_id: int, written: WriteResult) -> None:
         self._unanswered = 0
         self._limit.note_success(execution.limit)
         plan = execution.plan
@@ -135,7 +137,7 @@ class Progress:
 
     def _retry_or_fail(self, execution: Execution, answer: Outcome) -> None:
         execution.last_failure = execution.plan, answer
-        if answer.state == UNKNOWN and execution.first_uncertain is None:
+        if answer.state == MAYBE_APPLIED and execution.first_uncertain is None:
             execution.first_uncertain = execution.last_failure
         if answer.kind == "throttled" and execution.in_flight > 1:
             # Refused because of the other requests: that does not count as a retry.
@@ -181,7 +183,9 @@ class Progress:
             error = _messages.retry_failed(failure, why or error.message)
         self.fail(execution, error)
 
-    def fail_send(self, execution: Execution, error: DidError, *, intent_remains: bool) -> None:
+    def fail_by_registry(
+        self, execution: Execution, error: DidError, *, intent_remains: bool
+    ) -> None:
         """End a job by the registry's error before its request. C(intent_remains): whether its intent may be in the registry."""
         remains = self._intent_remains(execution) if intent_remains else ""
         failure = _messages.send_failed(execution.plan, error, remains)

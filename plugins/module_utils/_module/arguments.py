@@ -99,7 +99,9 @@ def read_settings(task: Task, problems: list[str]) -> Settings:
     # Without a connection, its own problems say what is missing for the platform's name.
     platform = read_platform(task, [] if connection is None else problems)
     params = task.params
-    bounds = [name for name in ("max_creates", "max_changes", "plan_checksum") if name in params]
+    binding_options = [
+        name for name in ("max_creates", "max_changes", "plan_checksum") if name in params
+    ]
     return Settings(
         platform=platform,
         connection=t.cast("Connection", connection),
@@ -108,7 +110,7 @@ def read_settings(task: Task, problems: list[str]) -> Settings:
         registry_timeout=params["registry_timeout"],
         concurrency=params.get("concurrency", 1),
         max_failures=params.get("max_failures"),
-        bound=any(task.option(name) is not None for name in bounds),
+        plan_is_binding=any(task.option(name) is not None for name in binding_options),
     )
 
 

@@ -16,7 +16,7 @@ from .._errors import DidError, Interrupted
 from .._model import Desired, Job, Plan, RunResult
 from . import arguments
 from .results import did_result, registry_result
-from .session import open_session, show_warnings
+from .session import add_warnings, open_session
 from .task import Result, Spec, Task
 
 
@@ -43,7 +43,7 @@ def converge_did(task: Task) -> Result:
         (job,) = jobs = session.planner.plan([desired])
         run = session.execute(jobs, check=task.check_mode)
         plan = _plan_of(job, run, task.check_mode)
-        show_warnings(task, session, jobs)
+        add_warnings(task, session, jobs)
         result = did_result(plan, job.record or plan.known, settings.connection)
         result["registry"] = registry_result(session.registry)
     result.update(changed=plan.sends, platform=settings.platform)

@@ -19,7 +19,7 @@ from .._registry.reports import HistoryEntry
 from .._secrets import MASK
 from . import arguments
 from .results import registry_result
-from .session import connect_registry
+from .session import open_task_registry
 from .task import Result, Spec, Task
 
 
@@ -42,7 +42,7 @@ def read_registry(task: Task) -> Result:
     arguments.raise_problems(problems + invalid)
     number = None if not values else _fields.identity(str(values["did_number"]))
     platform, record_id = task.option("platform"), task.params["record_id"]
-    registry = connect_registry(task, location, None, write=False, allow_moved=True)
+    registry = open_task_registry(task, location, None, write=False, allow_moved=True)
     with contextlib.closing(registry):
         records = registry.reports.records(platform, task.params["outcome"], number, record_id)
         result: Result = {
@@ -79,7 +79,7 @@ def _summary_result(registry: Registry) -> Result:
 def _record_result(platform: str, record: Record) -> Result:
     return {
         "platform": platform,
-        "did_number": record.number,
+        "did_number": record.did_number,
         "record_id": record.record_id,
         "outcome": record.shown_outcome,
         "attempt": record.attempt,

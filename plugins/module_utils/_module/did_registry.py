@@ -26,7 +26,7 @@ from .._registry.registry import Registry
 from .._secrets import Fingerprints
 from . import arguments
 from .results import registry_result
-from .session import connect_registry
+from .session import open_task_registry
 from .task import Result, Spec, Task
 
 _PRESENT, _COPIED = "present", "copied"
@@ -74,7 +74,7 @@ def manage_registry(task: Task) -> Result:
     if state == _PRESENT:
         return _make_present(task, location, platform)
     items = _read_statements(task, declared)
-    registry = connect_registry(task, location, platform, write=not task.check_mode)
+    registry = open_task_registry(task, location, platform, write=not task.check_mode)
     with contextlib.closing(registry):
         return _correct(task, registry, platform, items)
 

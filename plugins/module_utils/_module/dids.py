@@ -19,7 +19,7 @@ from .._planning.checksum import checksum
 from . import arguments
 from .list_results import list_failure, list_result
 from .results import registry_result
-from .session import Session, open_session, show_warnings
+from .session import Session, add_warnings, open_session
 from .task import Result, Spec, Task
 
 _CONCURRENCY_LIMIT = 64
@@ -120,7 +120,7 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
         from .._planning.diff import diff
 
         result["diff"] = [diff(plan) for plan in plans]
-    show_warnings(task, session, jobs)
+    add_warnings(task, session, jobs)
     if error is None and (run.stopped or any(job.error is not None for job in jobs)):
         error = list_failure(
             items, jobs, result["summary"], run.stopped, session.planner.target(run.moved_to)
@@ -138,7 +138,7 @@ def _unlisted(task: Task, session: Session, jobs: Sequence[Job]) -> Result:
     if task.params["report_unlisted"]:
         result["unlisted"] = [
             {
-                "did_number": record.number,
+                "did_number": record.did_number,
                 "record_id": record.record_id,
                 "outcome": record.shown_outcome,
             }

@@ -53,13 +53,13 @@ class Session(t.NamedTuple):
             self.make_client,
             jobs,
             sleep=stop.wait,
-            stopping=stop.reason,
+            stop_reason=stop.reason,
             report=self.report,
         )
         return executor.run()
 
 
-def connect_registry(
+def open_task_registry(
     task: Task, location: str, platform: str | None, *, write: bool, allow_moved: bool = False
 ) -> Registry:
     """Open the registry that a task names. C(allow_moved): also one that was moved elsewhere."""
@@ -84,7 +84,7 @@ def open_session(
         task.warn(
             "validate_certs is false: whoever answers for the platform's name receives the API token and key"
         )
-    registry = connect_registry(task, location, settings.platform, write=not task.check_mode)
+    registry = open_task_registry(task, location, settings.platform, write=not task.check_mode)
     stop = task.stop
     with contextlib.closing(registry):
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
@@ -116,7 +116,7 @@ def _secrets_of(task: Task, connection: Connection, desired: Sequence[Desired]) 
     }
 
 
-def show_warnings(task: Task, session: Session, jobs: Sequence[Job]) -> None:
+def add_warnings(task: Task, session: Session, jobs: Sequence[Job]) -> None:
     """Warn of what a person should know of what is, or would be, sent."""
     if not any(job.plan is not None and job.plan.sends for job in jobs):
         return

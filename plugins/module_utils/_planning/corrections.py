@@ -81,7 +81,11 @@ def _check_distinct(corrections: Sequence[Correction]) -> list[str]:
     problems: list[str] = []
     for known in (correction.known for correction in corrections):
         if known is not None and known.key in seen:
-            name = f"record {known.record_id}" if known.number is None else f"DID {known.number}"
+            name = (
+                f"record {known.record_id}"
+                if known.did_number is None
+                else f"DID {known.did_number}"
+            )
             problems.append(
                 f"two entries would change {name} of the registry: give them to two tasks, one after the other"
             )
@@ -149,7 +153,7 @@ def check_recorded(
         )
     if by_id is not None and by_id.numbers and statement.number not in (None, *by_id.numbers):
         raise Contradiction(
-            f"the registry knows record {statement.record_id} as DID {by_id.number}; overwrite: true replaces that"
+            f"the registry knows record {statement.record_id} as DID {by_id.did_number}; overwrite: true replaces that"
         )
     if by_number is not None and by_id is not None and by_number.key != by_id.key:
         raise Contradiction(
@@ -204,7 +208,9 @@ def decide_forgotten(
             f"the number is one record in the registry, and record {statement.record_id} is another"
         )
     if statement.number is not None and by_number is None and known.numbers:
-        raise Contradiction(f"the registry knows record {known.record_id} as DID {known.number}")
+        raise Contradiction(
+            f"the registry knows record {known.record_id} as DID {known.did_number}"
+        )
     if known.outcome == UNKNOWN:
         return [Correction(FORGOTTEN, known, None, _attempt_of(statement, known))]
     if statement.attempt is not None:

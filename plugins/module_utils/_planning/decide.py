@@ -143,7 +143,11 @@ def _match(
         known_id = by_number.record_id
         if by_id is not None and by_number.key != by_id.key:
             held = "has no known record id" if known_id is None else f"is record {known_id}"
-            name = f"DID {by_id.number}" if by_id.number is not None else "known without a number"
+            name = (
+                f"DID {by_id.did_number}"
+                if by_id.did_number is not None
+                else "known without a number"
+            )
             raise _conflict(
                 desired,
                 f"the number {desired.did_number} {held} in the registry, and record {by_id.record_id} is {name}: the task names two"
@@ -157,7 +161,7 @@ def _match(
     elif by_id is not None and by_id.numbers and desired.number is not None and not policy.renumber:
         raise _conflict(
             desired,
-            f"the registry knows record {by_id.record_id} as DID {by_id.number}, and the task calls it {desired.did_number}. To give"
+            f"the registry knows record {by_id.record_id} as DID {by_id.did_number}, and the task calls it {desired.did_number}. To give"
             " the record this new number, set renumber: true",
         )
     return by_number or by_id

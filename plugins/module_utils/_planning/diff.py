@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from .._fields import BY_NAME, mask_secrets
 from .._model import ADOPT, CONFIRMED, CREATE, Correction, Plan
 from .._secrets import MASK
-from .visible import look_alikes, pieces
+from .invisible import look_alikes, split_at_invisible
 
 # Beside a field that an edit sends although it is as last applied.
 _RESENT = "  # sent again"
@@ -27,9 +27,9 @@ _BASIS = {CREATE: "not in the registry", ADOPT: "what it holds is not known"}
 def diff(plan: Plan) -> dict[str, t.Any]:
     """Return the diff of a plan: the DID's known fields before and after, as a person reads them."""
     known = plan.known.fields if plan.known is not None and plan.action != ADOPT else {}
-    before = {name: _shown(name, value) for name, value in known.items()}
+    before = {name: _display(name, value) for name, value in known.items()}
     after = (
-        {**before, **{name: _shown(name, value) for name, value in plan.payload.items()}}
+        {**before, **{name: _display(name, value) for name, value in plan.payload.items()}}
         if plan.sends
         else before
     )
@@ -38,7 +38,7 @@ def diff(plan: Plan) -> dict[str, t.Any]:
             after[name] = change.after
             if change.before is not None:
                 before[name] = change.before
-    texts = {name: _pair(before.get(name), after.get(name)) for name in {**before, **after}}
+    texts = {name: _display_both(before.get(name), after.get(name)) for name in {**before, **after}}
     resent = plan.payload.keys() - plan.changes.keys() if plan.resends else set()
     return {
         "before": _lines({name: texts[name][0] for name in before}),
@@ -54,31 +54,31 @@ def _lines(texts: Mapping[str, str]) -> str:
     return "".join(f"{name}: {texts[name]}\n" for name in BY_NAME if name in texts)
 
 
-def _pair(before: t.Any, after: t.Any) -> tuple[str, str]:
+def _display_both(before: t.Any, after: t.Any) -> tuple[str, str]:
     """Write a field's value before and after, so that values that differ do not look alike."""
     if isinstance(before, str) and isinstance(after, str):
         unlike_before, unlike_after = look_alikes(before, after)
-        return _quoted(before, unlike_before), _quoted(after, unlike_after)
-    return _written(before), _written(after)
+        return _quote(before, unlike_before), _quote(after, unlike_after)
+    return _to_json(before), _to_json(after)
 
 
-def _written(value: t.Any) -> str:
+def _to_json(value: t.Any) -> str:
     """Write a value as JSON, which is YAML too. Invisible and control characters are written by their codes."""
     if isinstance(value, list):
-        return f"[{', '.join(map(_written, value))}]"
-    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+        return f"[{', '.join(map(_to_json, value))}]"
+    return _quote(value) if isinstance(value, str) else json.dumps(value)
 
 
-def _quoted(text: str, unlike: Collection[int] = ()) -> str:
+def _quote(text: str, unlike: Collection[int] = ()) -> str:
     written = "".join(
         piece if is_code else json.dumps(piece, ensure_ascii=False)[1:-1]
-        for piece, is_code in pieces(text, unlike)
+        for piece, is_code in split_at_invisible(text, unlike)
     )
     return f'"{written}"'
 
 
-def _shown(name: str, value: t.Any) -> t.Any:
-    return MASK if BY_NAME[name].secret else BY_NAME[name].kind.show(value)
+def _display(name: str, value: t.Any) -> t.Any:
+    return MASK if BY_NAME[name].secret else BY_NAME[name].type.show(value)
 
 
 def corrections_diff(corrections: Sequence[Correction]) -> dict[str, str]:
@@ -86,7 +86,7 @@ def corrections_diff(corrections: Sequence[Correction]) -> dict[str, str]:
     before = after = ""
     for _event, known, new_state, _attempt in corrections:
         if known is not None:
-            before += _record_line(known.number, known.record_id, known.outcome, known.fields)
+            before += _record_line(known.did_number, known.record_id, known.outcome, known.fields)
         if new_state is not None:
             number = new_state.fields.get("did_number") or new_state.number
             after += _record_line(number, new_state.record_id, CONFIRMED, new_state.fields)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from .._secrets import SecretIndex
 from .connection import Connection
 from .http_parser import TRAILING_DATA, Answer
-from .outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
+from .outcome import APPLIED, MAYBE_APPLIED, NOT_APPLIED, Outcome
 from .responses import SentRequest, interpret
 from .transport import Exchange, Transport
 from .transport_errors import UnusableConnection, describe
@@ -109,7 +109,7 @@ class Client:
         if not self.bytes_sent:
             return Outcome(NOT_APPLIED, message, kind="unreachable", retryable=retryable)
         message = f"the request was written, then {message}"
-        return Outcome(UNKNOWN, message, kind="unknown_outcome", retryable=True)
+        return Outcome(MAYBE_APPLIED, message, kind="unknown_outcome", retryable=True)
 
     def _keep_or_close(
         self, transport: Transport, exchange: Exchange, answer: Answer | None, outcome: Outcome

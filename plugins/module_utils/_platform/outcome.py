@@ -13,7 +13,7 @@ import typing as t
 
 APPLIED = "applied"
 NOT_APPLIED = "not_applied"
-UNKNOWN = "unknown"
+MAYBE_APPLIED = "unknown"
 
 
 class Outcome(t.NamedTuple):

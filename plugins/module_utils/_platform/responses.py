@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from .._decoding import unescape_layers
 from .connection import authority
 from .http_parser import TRUNCATED, Answer
-from .outcome import APPLIED, NOT_APPLIED, UNKNOWN, Outcome
+from .outcome import APPLIED, MAYBE_APPLIED, NOT_APPLIED, Outcome
 
 _ID_LIMIT = 2**63 - 1
 
@@ -60,10 +60,10 @@ def interpret(
 
     :param sanitize: returns the platform's C(reason) as it may be shown, or None where it may not.
     """
-    return _Interpreter(answer, request, sanitize).outcome()
+    return _Interpretation(answer, request, sanitize).outcome()
 
 
-class _Interpreter:
+class _Interpretation:
     def __init__(
         self, answer: Answer, request: SentRequest, sanitize: Callable[[str], str | None]
     ) -> None:
@@ -86,7 +86,7 @@ class _Interpreter:
             return self._unknown(
                 f"the platform answered HTTP {status}, which does not tell whether it had applied the request"
             )
-        if says_applied(self._answer.content):
+        if hints_at_success(self._answer.content):
             return self._unknown(
                 f"the platform refused the request (HTTP {status}), and its answer says that it was applied"
             )
@@ -103,7 +103,7 @@ class _Interpreter:
         if document is None:
             return self._unknown("the answer is not the documented JSON")
         error, answered = document.get("error"), document.get("new_record")
-        if _is_failure(error) and not says_applied(self._answer.content):
+        if _is_failure(error) and not hints_at_success(self._answer.content):
             return self._refused(_REFUSED)
         if not _is_zero(error):
             return self._unknown(
@@ -128,7 +128,7 @@ class _Interpreter:
 
     def _redirect(self) -> Outcome:
         place = _redirected_origin(self._answer, self._request)
-        if place is None or says_applied(self._answer.content):
+        if place is None or hints_at_success(self._answer.content):
             return self._unknown(
                 f"the platform answered with a redirect (HTTP {self._status}), which is never followed"
             )
@@ -148,7 +148,7 @@ class _Interpreter:
         if record_id is None and self._document is not None:
             record_id = _usable_id(self._document.get("new_record"))
         return self._outcome(
-            UNKNOWN, "unknown_outcome", message, record_id=record_id, retryable=retryable
+            MAYBE_APPLIED, "unknown_outcome", message, record_id=record_id, retryable=retryable
         )
 
     def _outcome(
@@ -180,7 +180,7 @@ class _Interpreter:
 # What a body says
 
 
-def says_applied(content: bytes) -> bool:
+def hints_at_success(content: bytes) -> bool:
     """Tell whether a body says that the request was applied: a C(new_record) of any kind, or an C(error) that is none.
 
     In any envelope and any spelling of the two names. What is no JSON is searched as text.
@@ -189,11 +189,11 @@ def says_applied(content: bytes) -> bool:
     try:
         document = _load(text)
     except (ValueError, RecursionError):
-        return _text_says_applied(text)
+        return _text_hints_at_success(text)
     return (
         any(_denies_failure(name, value) for name, value in _documented_values(document))
         or any(_names_record(name, value) for name, value in _walk(document))
-        or any(map(_text_says_applied, _texts(document)))
+        or any(map(_text_hints_at_success, _texts(document)))
     )
 
 
@@ -206,15 +206,15 @@ def _names_record(name: str, value: t.Any) -> bool:
     return _letters(name).startswith("newrecord") and bool(value) and not _is_empty(value)
 
 
-_APPLIED = re.compile(
+_SUCCESS_HINT = re.compile(
     r"new[_-]?record|(?<![a-z])errors?\W{0,12}(?:[+-]?0+(?:\.0*)?(?:e[+-]?\d+)?|false)(?![\w.])"
 )
 
 
-def _text_says_applied(text: str) -> bool:
+def _text_hints_at_success(text: str) -> bool:
     # NUL: a text of 16 or 32 bits a character, read as one of 8.
     folded = text.replace("\0", "").casefold()
-    return any(_APPLIED.search(reading) is not None for reading in unescape_layers(folded))
+    return any(_SUCCESS_HINT.search(reading) is not None for reading in unescape_layers(folded))
 
 
 def _documented_values(document: t.Any) -> Iterator[tuple[str, t.Any]]:

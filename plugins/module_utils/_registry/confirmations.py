@@ -40,7 +40,7 @@ def apply_answer(
     """
     token, platform, intent, record_id, at = answer
     if is_new and _confirm_new(transaction, answer):
-        return confirmed_record(token, 2, record_id, intent.number, intent.sending, at), True
+        return confirmed_record(token, 2, record_id, intent.number, intent.stored_payload, at), True
     condition = "r.claim_token = ? OR (r.platform = ? AND r.record_id = ?)"
     found = records.select(transaction, condition, token, platform, record_id).values()
     claimed = next((each for each in found if each.claim and each.claim.token == token), None)
@@ -61,7 +61,7 @@ def apply_answer(
     end_claim(transaction, token)
     if by_id is None and by_number is None:
         # The DID was forgotten, or an older registry was restored. The answer proves that the DID exists.
-        record = confirmed_record(new_key(), 1, record_id, intent.number, intent.sending, at)
+        record = confirmed_record(new_key(), 1, record_id, intent.number, intent.stored_payload, at)
         insert_confirmed(transaction, platform, record, at)
         return record, True
     return t.cast("Record", by_id or by_number), agrees
@@ -92,7 +92,7 @@ def _confirm_claimed(transaction: Transaction, record: Record, answer: Confirmed
     # A field is not known if an earlier request of unknown outcome may have changed it and this request did not send it.
     doubtful = intent.known.attempted if intent.known is not None else {}
     certain = {name: value for name, value in record.fields.items() if name not in doubtful}
-    fields = {**certain, **intent.sending}
+    fields = {**certain, **intent.stored_payload}
     transaction.execute(
         "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, fields = ?, attempted = '{}', confirmed_at = ?,"
         f" changed_at = ?, {CLEAR_CLAIM} WHERE record_key = ?",
@@ -104,7 +104,7 @@ def _confirm_claimed(transaction: Transaction, record: Record, answer: Confirmed
         record.key,
     )
     numbers = record.numbers
-    if "did_number" in intent.sending and numbers != (intent.number,):
+    if "did_number" in intent.stored_payload and numbers != (intent.number,):
         numbers = (str(intent.number),)
         transaction.execute(
             "DELETE FROM numbers WHERE record_key = ? AND number <> ?", record.key, intent.number
@@ -115,15 +115,15 @@ def _confirm_claimed(transaction: Transaction, record: Record, answer: Confirmed
 
 def _is_confirmed_by(record: Record, answer: ConfirmedRequest) -> bool:
     """Tell whether a record is just as this answer leaves it."""
-    sending = answer.intent.sending
-    same = all(record.fields.get(name) == value for name, value in sending.items())
+    payload = answer.intent.stored_payload
+    same = all(record.fields.get(name) == value for name, value in payload.items())
     return same and (record.outcome, record.confirmed_at) == (CONFIRMED, answer.at)
 
 
 def write_answer(transaction: Transaction, answer: ConfirmedRequest) -> None:
     """Keep an answer in the history."""
     intent = answer.intent
-    details = {"action": intent.action, "sent": intent.sending}
+    details = {"action": intent.action, "sent": intent.stored_payload}
     write_history(
         transaction, "answered", answer.platform, intent.number, answer.record_id, details
     )

@@ -19,7 +19,7 @@ from .backends.interface import Collision, CommitUnknown, Transaction
 from .confirmations import CLEAR_CLAIM, ConfirmedRequest, apply_answer, end_claim, write_answer
 from .corrections import write_corrections
 from .history import actor
-from .moves import why_not_in_use
+from .move_marks import not_in_use_error
 from .records import RecordReader, dump, insert, insert_number, new_key, record_state
 from .transactions import StaleRecord, Transactions
 
@@ -94,7 +94,7 @@ class Journal:
             "record_id": intent.record_id,
             "outcome": UNKNOWN if intent.record_id is None else UNCERTAIN,
             "fields": "{}",
-            "attempted": dump(intent.sending),
+            "attempted": dump(intent.stored_payload),
             "changed_at": timestamp(),
             "claim_token": token,
             "claim_until": intent.lease,
@@ -120,7 +120,7 @@ class Journal:
                 f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {now})",
                 intent.record_id,
                 UNCERTAIN,
-                dump({**known.attempted, **intent.sending}),
+                dump({**known.attempted, **intent.stored_payload}),
                 timestamp(),
                 token,
                 intent.lease,
@@ -147,7 +147,7 @@ class Journal:
 
     def _confirm(self, answer: ConfirmedRequest) -> Record:
         with self._transactions.writing(must_commit=True, allow_moved=True) as transaction:
-            error: Exception | None = why_not_in_use(transaction.meta(), self._location)
+            error: Exception | None = not_in_use_error(transaction.meta(), self._location)
             if error is not None:
                 # The registry was moved while the request was under way: the answer is kept here, and reported.
                 write_answer(transaction, answer)

@@ -14,7 +14,7 @@ from .backends.interface import RESTORE, Backend, Database, NoRegistry
 from .backends.schema import SCHEMA, Schema
 from .identity import check_id, check_schema, read_meta
 from .location import is_database
-from .moves import ARRIVING, check_in_use
+from .move_marks import ARRIVING, check_in_use
 from .registry import Registry
 
 

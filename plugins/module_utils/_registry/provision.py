@@ -18,12 +18,12 @@ from .backends.interface import RESTORE, Backend, Collision, Database
 from .backends.schema import SCHEMA, Schema
 from .identity import check_id, read_meta, schema_version
 from .migrations import create_registry, migrate
-from .moves import ARRIVING, MOVED, MOVING, why_not_in_use
+from .move_marks import ARRIVING, MOVED, MOVING, not_in_use_error
 from .open import backend_at
 from .platforms import known_platforms, refuse_second_name
 
 
-class Provisioned(t.NamedTuple):
+class ProvisionResult(t.NamedTuple):
     """What was, or would be, changed. C(changes): sentences. C(registry_id): None where the registry would be created."""
 
     changes: list[str]
@@ -41,7 +41,7 @@ def make_present(
     overwrite: bool = False,
     another_platform: bool = False,
     schema: Schema = SCHEMA,
-) -> Provisioned:
+) -> ProvisionResult:
     """Make the registry exist, have the current schema and know the platform; or tell what that would change.
 
     :param overwrite: whether one that was moved is taken into use again.
@@ -53,7 +53,7 @@ def make_present(
         _check_creatable(backend, registry_id, timeout)
         changes.append(f"create the registry {location}")
         if not apply:
-            return Provisioned([*changes, f"add the platform {platform}"], None)
+            return ProvisionResult([*changes, f"add the platform {platform}"], None)
         backend.create(lambda transaction: create_registry(transaction, schema), timeout=timeout)
     with contextlib.closing(backend.open(write=apply, timeout=timeout)) as database:
         meta = read_meta(database)
@@ -68,7 +68,7 @@ def make_present(
         )
     if backend.restrict_permissions(apply=apply):
         changes.append("set the file's mode to 0600")
-    return Provisioned(changes, meta["registry_id"])
+    return ProvisionResult(changes, meta["registry_id"])
 
 
 def _check_creatable(backend: Backend, registry_id: str | None, timeout: float) -> None:
@@ -94,7 +94,7 @@ def _update(
     """Do what a registry that exists lacks. Returns the changes."""
     changes: list[str] = []
     version, current = schema_version(database, meta), database.schema.version
-    not_in_use = why_not_in_use(meta, database.location)
+    not_in_use = not_in_use_error(meta, database.location)
     if not_in_use is not None:
         if not overwrite or ARRIVING in meta:
             raise not_in_use

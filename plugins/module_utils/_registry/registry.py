@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from .._errors import RegistryUnavailable
 from .._model import LookupResult, Record
 from .backends.interface import Database
-from .moves import moved_to
+from .move_marks import moved_to
 from .records import RecordReader, chunks
 from .transactions import Transactions
 

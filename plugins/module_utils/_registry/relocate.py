@@ -32,7 +32,7 @@ from .._model import timestamp
 from .backends.interface import Backend, Database, NoRegistry, Row, Transaction
 from .identity import check_id, check_schema, read_meta
 from .migrations import create_tables, write_meta
-from .moves import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move
+from .move_marks import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move
 from .registry import Registry
 
 # Columns by table, but for the table meta. A table comes after those that it refers to.

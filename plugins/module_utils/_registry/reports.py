@@ -66,7 +66,7 @@ class Reports:
 
     def verify(self) -> None:
         """Read the whole registry and raise C(RegistryUnavailable) if it is damaged: a lost row would look like a new DID."""
-        damage = self._database.integrity_error() or self._lost_numbers()
+        damage = self._database.why_damaged() or self._lost_numbers()
         if damage:
             raise RegistryUnavailable(
                 f"The registry {self._database.location} is damaged ({damage}). Nothing was sent: a record that cannot be read would look like"

@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Callable, Iterator, Sequence
 
 from .backends.interface import Collision, Database, Row, T, Transaction
-from .moves import check_in_use
+from .move_marks import check_in_use
 
 
 class StaleRecord(Exception):

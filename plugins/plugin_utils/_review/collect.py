@@ -80,12 +80,12 @@ class Collector:
             if _is_hidden(event) or isinstance(event.result.get("results"), list):
                 return
         if event.status != "skipped":
-            self._sort(event)
+            self._classify(event)
 
-    def _sort(self, event: Event) -> None:
+    def _classify(self, event: Event) -> None:
         job = event.result.get("ansible_job_id")
         if event.module == ASYNC_STATUS:
-            self._sort_end_of_job(event, job)
+            self._end_job(event, job)
         elif _is_hidden(event):
             self._hidden.append(event)
         elif isinstance(job, str) and not event.result.get("finished") and event.status == "ok":
@@ -93,7 +93,7 @@ class Collector:
         else:
             self._events.append(event)
 
-    def _sort_end_of_job(self, event: Event, job: t.Any) -> None:
+    def _end_job(self, event: Event, job: t.Any) -> None:
         """Take the end of a task that was started in the background. The ends of other modules' tasks are ignored."""
         if not isinstance(job, str) or not event.result.get("finished") or _is_hidden(event):
             return

@@ -13,7 +13,9 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import visible
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import (
+    escape_invisible,
+)
 
 _TICKS = re.compile(r"`+")
 
@@ -35,7 +37,7 @@ def code_span(text: str, limit: int, unlike: Collection[int] = ()) -> str:
 
     :param unlike: positions of characters to show by their codes.
     """
-    code = cut(visible(text, unlike), limit) or '""'
+    code = cut(escape_invisible(text, unlike), limit) or '""'
     fence = _fence(code, 1)
     # Markdown takes one space off at both ends, which a backtick or a space of the text's own needs.
     pad = " " if code[0] in "` " or code[-1] in "` " else ""
@@ -44,7 +46,7 @@ def code_span(text: str, limit: int, unlike: Collection[int] = ()) -> str:
 
 def code_block(text: str, indent: str, limit: int) -> str:
     """Return a text of several lines as a fenced block of Markdown, which nothing in the text can end."""
-    lines = [visible(line) for line in cut(text, limit).split("\n")]
+    lines = [escape_invisible(line) for line in cut(text, limit).split("\n")]
     fence = _fence("\n".join(lines), 3)
     return "\n".join(f"{indent}{line}".rstrip() for line in (f"{fence}text", *lines, fence))
 

@@ -20,7 +20,9 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import pieces
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import (
+    split_at_invisible,
+)
 
 from . import phrases
 from .escape import cut
@@ -41,7 +43,7 @@ _NO_SHARE = ("unlisted", "failed_tasks", "no_log_tasks", "async_tasks")
 @dataclasses.dataclass(frozen=True)
 class _Change:
     field: str
-    routes: bool
+    affects_routing: bool
     before: Markup | str | None
     after: Markup | str
 
@@ -91,10 +93,10 @@ def page(review: Review, translate: Translations) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["display_time"] = phrases.display_time
-    environment.filters["visible"] = _visible
+    environment.filters["mark_invisible"] = _mark_invisible
     environment.filters["provenance"] = phrases.provenance
     environment.filters["join_remarks"] = _join_remarks
-    environment.filters["did_name"] = lambda unlisted: _visible(
+    environment.filters["did_name"] = lambda unlisted: _mark_invisible(
         phrases.did_name(unlisted, translate), 100
     )
     template = environment.from_string((_FOLDER / "page.html.j2").read_text("utf-8"))
@@ -120,14 +122,16 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _visible(text: str | None, limit: int = _TEXT, unlike: Collection[int] = ()) -> Markup | str:
+def _mark_invisible(
+    text: str | None, limit: int = _TEXT, unlike: Collection[int] = ()
+) -> Markup | str:
     """Return a text that others wrote. Invisible characters, and those at the positions in C(unlike), stand as marked codes."""
     shortened = cut(text or "", limit)
     if shortened.isascii() and shortened.isprintable():
         return shortened
     return Markup("").join(
         Markup("<mark>{}</mark>").format(piece) if is_code else escape(piece)
-        for piece, is_code in pieces(shortened, unlike)
+        for piece, is_code in split_at_invisible(shortened, unlike)
     )
 
 
@@ -186,11 +190,11 @@ def _row(line: Line, translate: Translations) -> _Row:
     if first.kind == "update" and not first.listed_changes:
         remarks.append(translate("no_difference"))
     if phrases.source_range(line):
-        remarks.append(_visible(phrases.source_range(line)))
+        remarks.append(_mark_invisible(phrases.source_range(line)))
     return _Row(
         kind=first.kind,
         label=translate.kind(first.kind, tense(first.outcome)),
-        names=[_visible(text, 100) for text in phrases.line_names(line, translate)],
+        names=[_mark_invisible(text, 100) for text in phrases.line_names(line, translate)],
         dids=len(line.entries),
         first=_copyable(first.did_number),
         # No list of DIDs is longer than the factor.
@@ -199,7 +203,7 @@ def _row(line: Line, translate: Translations) -> _Row:
         changes=[
             _Change(
                 change.field,
-                change.routes,
+                change.affects_routing,
                 None if change.before is None else _value(before),
                 _value(after),
             )
@@ -216,7 +220,7 @@ def _row(line: Line, translate: Translations) -> _Row:
 
 
 def _value(side: phrases.Side) -> Markup | str:
-    return _visible(side.text, unlike=side.unlike) if side.text else '""'
+    return _mark_invisible(side.text, unlike=side.unlike) if side.text else '""'
 
 
 def _copyable(did_number: str | None) -> str:
@@ -228,8 +232,10 @@ def _copyable(did_number: str | None) -> str:
 def _trouble(error: Failure | None, kind: str, dids: int, translate: Translations) -> _Trouble:
     message, *more = phrases.failure_message(error, kind, translate).split("\n", 1)
     return _Trouble(
-        message=_visible(message),
-        more=Markup("\n").join(map(_visible, cut("".join(more).strip("\n"), _TEXT).split("\n"))),
+        message=_mark_invisible(message),
+        more=Markup("\n").join(
+            map(_mark_invisible, cut("".join(more).strip("\n"), _TEXT).split("\n"))
+        ),
         is_example=dids > 1 and error is not None and error.msg is not None,
     )
 
@@ -237,12 +243,12 @@ def _trouble(error: Failure | None, kind: str, dids: int, translate: Translation
 def _error_remarks(error: Failure | None, translate: Translations) -> list[Markup | str]:
     remarks: list[Markup | str] = []
     if error is not None:
-        remarks.append(_visible(error.kind))
+        remarks.append(_mark_invisible(error.kind))
         if error.http_status is not None:
             remarks.append(translate("http_status", n=error.http_status))
         if error.reason:
             remarks.append(
-                Markup("{}: {}").format(translate("platform_said"), _visible(error.reason))
+                Markup("{}: {}").format(translate("platform_said"), _mark_invisible(error.reason))
             )
     return remarks
 
@@ -252,12 +258,16 @@ def _failed_tasks(review: Review, translate: Translations) -> Iterator[_Row]:
         yield _Row(
             kind="failed_tasks",
             label=translate.form("failed_tasks", 1),
-            names=[_visible(run.task, 200)],
+            names=[_mark_invisible(run.task, 200)],
             dids=0,
             first="",
             place=0,
             since="",
-            remarks=[*_error_remarks(run.error, translate), _visible(run.host), _visible(run.play)],
+            remarks=[
+                *_error_remarks(run.error, translate),
+                _mark_invisible(run.host),
+                _mark_invisible(run.play),
+            ],
             trouble=_trouble(run.error, "failed", 1, translate),
         )
 
@@ -266,11 +276,15 @@ def _unseen_row(unseen: Unseen, translate: Translations) -> _Row:
     return _Row(
         kind=unseen.why + ("_tasks" if unseen.dids is None else ""),
         label=translate.form(unseen.why + "_tasks", 1),
-        names=[_visible(unseen.task, 200)],
+        names=[_mark_invisible(unseen.task, 200)],
         dids=unseen.dids or 0,
         first="",
         place=0,
         since="",
-        remarks=[_visible(unseen.host), _visible(unseen.play), phrases.extent(unseen, translate)],
+        remarks=[
+            _mark_invisible(unseen.host),
+            _mark_invisible(unseen.play),
+            phrases.extent(unseen, translate),
+        ],
         trouble=_Trouble(translate("why." + unseen.why), "", False),
     )

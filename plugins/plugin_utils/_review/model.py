@@ -57,9 +57,9 @@ class Change:
     after: Value
 
     @property
-    def routes(self) -> bool:
+    def affects_routing(self) -> bool:
         """Tell whether this changes where calls go."""
-        return BY_NAME[self.field].routes
+        return BY_NAME[self.field].affects_routing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Entry:
             return DECISION
         if self.kind == "create":
             return CREATE
-        return ROUTES if any(change.routes for change in self.changes) else OTHER
+        return ROUTES if any(change.affects_routing for change in self.changes) else OTHER
 
     @property
     def listed_changes(self) -> tuple[Change, ...]:
@@ -110,7 +110,7 @@ class Entry:
         if self.action not in ("create", "adopt"):
             return self.changes
         return tuple(
-            change for change in self.changes if BY_NAME[change.field].kind is not DID_NUMBER
+            change for change in self.changes if BY_NAME[change.field].type is not DID_NUMBER
         )
 
 

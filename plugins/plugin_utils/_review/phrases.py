@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
-from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import look_alikes
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import look_alikes
 
 from .model import (
     MIXED,
@@ -67,7 +67,7 @@ def display_value(change: Change, value: Value) -> str:
         return ""
     if isinstance(value, list):
         return "[" + ", ".join(map(_scalar, value)) + "]"
-    return _scalar(BY_NAME[change.field].kind.show(value))
+    return _scalar(BY_NAME[change.field].type.show(value))
 
 
 class Side(t.NamedTuple):

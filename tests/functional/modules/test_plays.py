@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.moves import Move
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.move_marks import Move
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.simulator.surroundings import surroundings
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner

@@ -20,7 +20,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import Corr
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import relocate as _relocate
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.moves import (
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.move_marks import (
     ARRIVED,
     ARRIVING,
     MOVED,

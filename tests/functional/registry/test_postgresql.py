@@ -785,7 +785,7 @@ def test_an_answer_that_is_interrupted_is_written_all_the_same(
     line.cut_at(statement, after=after)
     record = registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
     assert line.cuts == 1
-    assert (record.record_id, record.number, record.claim) == (13, "1166", None)
+    assert (record.record_id, record.did_number, record.claim) == (13, "1166", None)
     assert registry.reports.history(None) == []
 
 

@@ -673,7 +673,7 @@ def test_an_intent_is_there_before_the_answer(registry: Registry) -> None:
 def test_a_create_is_confirmed(registry: Registry) -> None:
     record = _confirmed(registry)
     assert (record.outcome, record.record_id, record.confirmed_at) == (CONFIRMED, 13, AT)
-    assert (record.attempted, record.claim, record.number) == ({}, None, "1166")
+    assert (record.attempted, record.claim, record.did_number) == ({}, None, "1166")
     assert registry.find(PLATFORM, "1166", 13) == (record, record)
 
 
@@ -865,7 +865,7 @@ def test_a_late_answer_to_a_forgotten_did_is_recorded(registry: Registry, intent
     )
     record = registry.journal.confirm(token, PLATFORM, intent, 13, AT)
     assert record == registry.find(PLATFORM, None, 13)[1]
-    assert (record.number, record.outcome) == (intent.number, CONFIRMED)
+    assert (record.did_number, record.outcome) == (intent.number, CONFIRMED)
     assert [entry.event for entry in registry.reports.history(PLATFORM)] == [
         "forgotten",
         "answered",

@@ -67,7 +67,7 @@ class Database(t.Protocol):
     def has_unexpected_schema(self) -> bool:
         """Tell whether tables, indexes or their definitions differ from the current schema's."""
 
-    def integrity_error(self) -> str | None:
+    def why_damaged(self) -> str | None:
         """Return what is wrong with the stored bytes, or None. Reads everything."""
 
     def why_not_writable(self, *, as_owner: bool = False) -> str | None:

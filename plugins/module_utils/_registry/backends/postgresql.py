@@ -297,7 +297,7 @@ class PostgresqlDatabase:
     def has_unexpected_schema(self) -> bool:
         return False  # the check is slow, so it comes before the first write
 
-    def integrity_error(self) -> str | None:
+    def why_damaged(self) -> str | None:
         return None  # the server itself verifies its files
 
     def why_not_writable(self, *, as_owner: bool = False) -> str | None:

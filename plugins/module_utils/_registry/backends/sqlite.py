@@ -172,7 +172,7 @@ class SqliteDatabase:
         with self.reading() as transaction:
             return _definitions(transaction.query(_DEFINITIONS)) != _expected(self.schema)
 
-    def integrity_error(self) -> str | None:
+    def why_damaged(self) -> str | None:
         with self.reading() as transaction:
             found = transaction.query("PRAGMA integrity_check(1)")
         return None if found == [("ok",)] else "its parts do not fit together"

@@ -306,5 +306,5 @@ def test_what_resembles_it_is_read(text: str) -> None:
     ],
 )
 def test_what_counts_as_the_same(name: str, one: Any, other: Any, same: bool) -> None:
-    kind = _fields.BY_NAME[name].kind
+    kind = _fields.BY_NAME[name].type
     assert (kind.comparison_key(one) == kind.comparison_key(other)) is same

@@ -17,10 +17,10 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.location
     locate,
     may_be_shown,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.moves import (
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.move_marks import (
     Move,
     moved_to,
-    why_not_in_use,
+    not_in_use_error,
 )
 
 SECRET = "Xk29mQz77"
@@ -117,5 +117,5 @@ def test_a_location_that_an_older_release_took_is_not_shown_either() -> None:
     url = f"postgresql://me@db/x?oauth_client_secret={SECRET}"
     meta = {"moved": Move("t", "/srv/registry.db", url, None, "2026-01-31T12:00:00Z").dump()}
     moving = {"moving": meta["moved"]}
-    for text in (moved_to(meta), *(str(why_not_in_use(each, "/x")) for each in (meta, moving))):
+    for text in (moved_to(meta), *(str(not_in_use_error(each, "/x")) for each in (meta, moving))):
         assert text and SECRET not in text

@@ -22,7 +22,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._platform.response
     interpret,
 )
 
-APPLIED, NOT_APPLIED, UNKNOWN = "applied", "not_applied", "unknown"
+APPLIED, NOT_APPLIED, MAYBE_APPLIED = "applied", "not_applied", "unknown"
 PATH = "/api/manageDID/token/key"
 CREATED = '{"error":0,"reason":"OK","new_record":77}'
 REFUSED = '{"error":1,"reason":"no"}'
@@ -62,7 +62,7 @@ def test_a_refusal_is_certain(status: int, body: str) -> None:
 @pytest.mark.parametrize("body", [REFUSED, "", "<html><h1>No</h1></html>", CREATED])
 def test_all_other_statuses_tell_nothing(body: str) -> None:
     for status in OTHERS:
-        assert outcome_of(message(status, body)).state == UNKNOWN, status
+        assert outcome_of(message(status, body)).state == MAYBE_APPLIED, status
 
 
 # What says that the request was applied, however it says it.
@@ -158,7 +158,7 @@ def test_a_refusal_that_says_that_it_was_applied_is_none(status: int, body: str 
     if status == 200 and body in (CREATED, CONTRADICTIONS["trailing comma"], "\ufeff" + CREATED):
         assert (outcome.state, outcome.record_id) == (APPLIED, 77)
         return
-    assert (outcome.state, outcome.kind) == (UNKNOWN, "unknown_outcome")
+    assert (outcome.state, outcome.kind) == (MAYBE_APPLIED, "unknown_outcome")
     headers = [f"Location: https://elsewhere.example{PATH}/77"] if status == 301 else []
     edited = outcome_of(message(status, body, *headers), record_id=77)
     assert edited.state != NOT_APPLIED
@@ -208,7 +208,7 @@ def test_a_reply_that_is_accepted(body: str) -> None:
 @pytest.mark.parametrize("body", UNCLEAR_REPLIES.values(), ids=UNCLEAR_REPLIES)
 def test_a_reply_that_is_no_success(body: str) -> None:
     outcome = outcome_of(message(200, body))
-    assert (outcome.state, outcome.kind) == (UNKNOWN, "unknown_outcome")
+    assert (outcome.state, outcome.kind) == (MAYBE_APPLIED, "unknown_outcome")
 
 
 @pytest.mark.parametrize(
@@ -250,13 +250,13 @@ def test_a_refusal_in_another_character_set() -> None:
 )
 def test_a_refusal_that_is_none(status: int, body: str) -> None:
     outcome = outcome_of(message(status, body))
-    assert (outcome.state, outcome.kind) == (UNKNOWN, "unknown_outcome")
+    assert (outcome.state, outcome.kind) == (MAYBE_APPLIED, "unknown_outcome")
 
 
 @pytest.mark.parametrize("status", [400, 422, 429])
 def test_a_refusal_that_tells_an_id_is_no_refusal(status: int) -> None:
     outcome = outcome_of(message(status, '{"error":1,"new_record":13}'))
-    assert (outcome.state, outcome.record_id) == (UNKNOWN, 13)
+    assert (outcome.state, outcome.record_id) == (MAYBE_APPLIED, 13)
 
 
 # What says nothing of that kind.
@@ -294,19 +294,19 @@ def test_a_body_that_only_refuses(status: int, body: str) -> None:
 )
 def test_a_refusal_of_a_gateway(body: str) -> None:
     assert outcome_of(message(403, body)).state == NOT_APPLIED
-    assert outcome_of(message(200, body)).state == UNKNOWN
+    assert outcome_of(message(200, body)).state == MAYBE_APPLIED
 
 
 @pytest.mark.parametrize("error", ['"duplicate"', "null", "1.5", '"none"', "[1]", "{}", '"1x"'])
 def test_an_error_in_a_success_that_does_not_count(error: str) -> None:
-    assert outcome_of(message(200, f'{{"error":{error}}}')).state == UNKNOWN
+    assert outcome_of(message(200, f'{{"error":{error}}}')).state == MAYBE_APPLIED
 
 
 def test_a_success_that_says_it_twice() -> None:
     for more in ('"data":{"new_record":78}', '"result":[{"error":1}]', '"New_Record":78'):
         body = f'{{"error":0,"new_record":77,{more}}}'
-        assert outcome_of(message(200, body)).state == UNKNOWN, more
-        assert outcome_of(message(200, body), record_id=77).state == UNKNOWN, more
+        assert outcome_of(message(200, body)).state == MAYBE_APPLIED, more
+        assert outcome_of(message(200, body), record_id=77).state == MAYBE_APPLIED, more
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_a_redirect_of_scheme_or_host_alone(location: str, words: str) -> None:
         # The host is what others wrote.
         assert "elsewhere" not in outcome.message and "evil" not in outcome.message
     moved = message(303, "", f"Location: https://elsewhere.example{PATH}")
-    assert outcome_of(moved).state == UNKNOWN
+    assert outcome_of(moved).state == MAYBE_APPLIED
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_a_redirect_of_scheme_or_host_alone(location: str, words: str) -> None:
     ],
 )
 def test_any_other_redirect_tells_nothing(location: str) -> None:
-    assert outcome_of(message(302, "", f"Location: {location}")).state == UNKNOWN
+    assert outcome_of(message(302, "", f"Location: {location}")).state == MAYBE_APPLIED
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_a_redirect_to_itself_or_to_another_path_tells_nothing(status: int, loca
     outcome = interpret(
         answer, SentRequest("http://127.0.0.1:8080", PATH, None), lambda reason: reason
     )
-    assert outcome.state == UNKNOWN
+    assert outcome.state == MAYBE_APPLIED
 
 
 CHUNKS = "HTTP/1.1 {} X\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -461,23 +461,23 @@ NOT_WHOLE = {
 
 @pytest.mark.parametrize("received", NOT_WHOLE.values(), ids=NOT_WHOLE)
 def test_a_refusal_that_was_not_read_whole_is_none(received: bytes) -> None:
-    assert outcome_of(received).state == UNKNOWN
-    assert outcome_of(received, record_id=12).state == UNKNOWN
+    assert outcome_of(received).state == MAYBE_APPLIED
+    assert outcome_of(received, record_id=12).state == MAYBE_APPLIED
 
 
 def test_compressed_content_that_says_that_it_was_applied() -> None:
     body = _compressed(CREATED)
     for header in ("Content-Encoding: gzip", "Content-Encoding: identity", "X-Cache: MISS"):
         # A gateway may drop the header and leave the content as it is.
-        assert outcome_of(message(422, body, header)).state == UNKNOWN, header
-    assert outcome_of(message(422, body[:-4], "X-Cache: MISS")).state == UNKNOWN
+        assert outcome_of(message(422, body, header)).state == MAYBE_APPLIED, header
+    assert outcome_of(message(422, body[:-4], "X-Cache: MISS")).state == MAYBE_APPLIED
     applied = outcome_of(message(200, body, "Content-Encoding: x-gzip"))
     assert (applied.state, applied.record_id) == (APPLIED, 77)
 
 
 def test_a_success_before_another_answer_is_unknown_and_its_id_is_told() -> None:
     outcome = outcome_of(message(200, CREATED) + message(502, ""))
-    assert (outcome.state, outcome.record_id) == (UNKNOWN, 77)
+    assert (outcome.state, outcome.record_id) == (MAYBE_APPLIED, 77)
 
 
 @pytest.mark.parametrize(
@@ -562,4 +562,4 @@ def test_the_longest_answers_are_interpreted_soon() -> None:
     ):
         assert outcome_of(message(422, body)).state == NOT_APPLIED, body[:6]
     head = b"HTTP/1.1 422 X\r\n" + b"A: b\r\n" * 100_000
-    assert outcome_of(head).state == UNKNOWN
+    assert outcome_of(head).state == MAYBE_APPLIED

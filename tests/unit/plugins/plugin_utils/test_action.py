@@ -23,8 +23,8 @@ from ansible.plugins.connection.ssh import Connection as SshConnection
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
 from ansible_collections.nextbilling.did.plugins.plugin_utils._action import (
-    SWITCH,
-    VARIABLE,
+    ENVIRONMENT_VARIABLE,
+    HOST_VARIABLE,
     DidAction,
     Unsuitable,
     WorkerTask,
@@ -137,30 +137,34 @@ def test_outside_the_main_thread() -> None:
 
 @pytest.mark.parametrize("value", ["{{ false }}", "{{ 'no' }}", "no", "False", 0, False])
 def test_the_switch_is_off(value: Any) -> None:
-    is_unsuitable(action(), f"{VARIABLE} or {SWITCH} is false", **{VARIABLE: templated(value)})
+    is_unsuitable(
+        action(),
+        f"{HOST_VARIABLE} or {ENVIRONMENT_VARIABLE} is false",
+        **{HOST_VARIABLE: templated(value)},
+    )
 
 
 @pytest.mark.parametrize("value", ["{{ true }}", "yes", 1, True])
 def test_the_switch_is_on(value: Any) -> None:
-    assert isinstance(action().prepare({VARIABLE: templated(value)}), WorkerTask)
+    assert isinstance(action().prepare({HOST_VARIABLE: templated(value)}), WorkerTask)
 
 
 def test_the_switch_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("", "true", "1"):
-        monkeypatch.setenv(SWITCH, value)
+        monkeypatch.setenv(ENVIRONMENT_VARIABLE, value)
         action().prepare({})
-    monkeypatch.setenv(SWITCH, "no")
-    is_unsuitable(action(), f"{SWITCH} is false")
-    is_unsuitable(action(), f"{SWITCH} is false", **{VARIABLE: True})
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "no")
+    is_unsuitable(action(), f"{ENVIRONMENT_VARIABLE} is false")
+    is_unsuitable(action(), f"{ENVIRONMENT_VARIABLE} is false", **{HOST_VARIABLE: True})
 
 
 @pytest.mark.parametrize(("variable", "environment"), [("perhaps", "true"), (True, "perhaps")])
 def test_the_switch_is_neither_on_nor_off(
     monkeypatch: pytest.MonkeyPatch, variable: Any, environment: str
 ) -> None:
-    monkeypatch.setenv(SWITCH, environment)
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, environment)
     with pytest.raises(AnsibleActionFail, match="must be true or false"):
-        action().prepare({VARIABLE: variable})
+        action().prepare({HOST_VARIABLE: variable})
 
 
 # The Python that is named

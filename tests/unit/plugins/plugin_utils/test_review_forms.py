@@ -87,7 +87,7 @@ def test_what_needs_a_decision_comes_first_and_what_moves_calls_before_the_rest(
 
 def test_the_fields_that_move_calls_are_those_of_the_page() -> None:
     moving = "customer_id did_type did_type_id device_id host port ip_address1 port1 ip_address2 port2 status host_additional"
-    assert {field.name for field in FIELDS if field.routes} == set(moving.split())
+    assert {field.name for field in FIELDS if field.affects_routing} == set(moving.split())
 
 
 def test_contiguous_numbers_with_the_same_change_share_a_line() -> None:

@@ -23,7 +23,7 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0").union(
 _COMPARED = 2_000
 
 
-def pieces(text: str, unlike: Collection[int] = ()) -> Iterator[tuple[str, bool]]:
+def split_at_invisible(text: str, unlike: Collection[int] = ()) -> Iterator[tuple[str, bool]]:
     """Split a text into what may be shown as it is, and (marked with true) the codes of invisible characters.
 
     :param unlike: places of further characters to show by their codes, as C(look_alikes) returns them.
@@ -49,10 +49,11 @@ def _code(character: str) -> str:
     return _NAMED.get(character) or (f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}")
 
 
-def visible(text: str, unlike: Collection[int] = ()) -> str:
+def escape_invisible(text: str, unlike: Collection[int] = ()) -> str:
     """Return a text in which nothing is invisible. Its backslashes are doubled, so that it cannot imitate a code."""
     return "".join(
-        piece if is_code else piece.replace("\\", "\\\\") for piece, is_code in pieces(text, unlike)
+        piece if is_code else piece.replace("\\", "\\\\")
+        for piece, is_code in split_at_invisible(text, unlike)
     )
 
 

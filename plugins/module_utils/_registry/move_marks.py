@@ -32,12 +32,12 @@ class Move(t.NamedTuple):
     @property
     def shown_source(self) -> str:
         """Return the source as it may be shown: an older release accepted locations that hold secrets."""
-        return _shown(self.source)
+        return _public_location(self.source)
 
     @property
     def shown_target(self) -> str:
         """Return the target as it may be shown."""
-        return _shown(self.target)
+        return _public_location(self.target)
 
     def dump(self) -> str:
         """Return the move as it is stored."""
@@ -45,7 +45,7 @@ class Move(t.NamedTuple):
         return json.dumps(dict(zip(names, self)), separators=(",", ":"))
 
 
-def _shown(location: str) -> str:
+def _public_location(location: str) -> str:
     return location if may_be_shown(location) else "a database whose URL may hold a secret"
 
 
@@ -62,13 +62,13 @@ def moved_to(meta: Mapping[str, str]) -> str | None:
 
 
 def check_in_use(meta: Mapping[str, str], location: str) -> None:
-    """Raise what C(why_not_in_use) returns."""
-    error = why_not_in_use(meta, location)
+    """Raise what C(not_in_use_error) returns."""
+    error = not_in_use_error(meta, location)
     if error is not None:
         raise error
 
 
-def why_not_in_use(meta: Mapping[str, str], location: str) -> RegistryMismatch | None:
+def not_in_use_error(meta: Mapping[str, str], location: str) -> RegistryMismatch | None:
     """Return the error of a registry that must not be used, as it moves, has moved or has not arrived; or None."""
     moved = read_move(meta, MOVED)
     if moved is not None:

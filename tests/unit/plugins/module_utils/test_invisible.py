@@ -11,17 +11,17 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from ansible_collections.nextbilling.did.plugins.module_utils._planning.visible import (
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import (
+    escape_invisible,
     look_alikes,
-    pieces,
-    visible,
+    split_at_invisible,
 )
 
 
 def pair(one: str, other: str) -> tuple[str, str]:
     """Return two texts as they are shown side by side."""
     unlike_one, unlike_other = look_alikes(one, other)
-    return visible(one, unlike_one), visible(other, unlike_other)
+    return escape_invisible(one, unlike_one), escape_invisible(other, unlike_other)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,6 @@ def test_different_texts_never_look_the_same(one: str, other: str) -> None:
 
 @hypothesis.given(TEXT)
 def test_nothing_is_lost(text: str) -> None:
-    assert "".join(piece for piece, is_code in pieces(text) if not is_code) == "".join(
-        character for character in text if visible(character) in (character, "\\\\")
+    assert "".join(piece for piece, is_code in split_at_invisible(text) if not is_code) == "".join(
+        character for character in text if escape_invisible(character) in (character, "\\\\")
     )
