@@ -141,7 +141,7 @@ class Progress:
             execution.first_uncertain = execution.last_failure
         if answer.kind == "throttled" and execution.in_flight > 1:
             # Refused because of the other requests: that does not count as a retry.
-            self._limit.lower()
+            self._limit.note_refusal(execution.limit)
             self._schedule.pause(min(answer.retry_after or 0.0, self._pacing.longest_retry_after))
             self.defer(execution, 0.0)
             return

@@ -27,7 +27,7 @@ class Stop:
     """Whether a run is to stop, and waits that end when it is.
 
     :param is_abandoned: returns whether nobody waits for the result any more.
-    :param deliver: whether the first signal is delivered again once the work is done. A module needs that not: it ends with its result.
+    :param deliver: whether the first signal is delivered again once the work is done. A module does not need this: it ends with its result.
     """
 
     def __init__(self, is_abandoned: Callable[[], bool], *, deliver: bool) -> None:

@@ -33,7 +33,11 @@ class LateAnswer(Exception):
 
 
 class Journal:
-    """Writes intents and their claims, answers and corrections. What is written is durable when the method returns."""
+    """Writes intents and their claims, answers and corrections.
+
+    Outside C(atomic), what a method writes is durable when it returns; inside, when the block ends. The table C(history) is another
+    thing: a line for each correction, and for an answer that came too late.
+    """
 
     def __init__(self, transactions: Transactions, records: RecordReader) -> None:
         self._transactions = transactions

@@ -218,7 +218,7 @@ def test_a_file_is_kept_with_lines_for_places(
 def test_a_record_of_which_nothing_is_declared(runner: Runner) -> None:
     result = runner.both_dids(dids=[*lines(1), {"record_id": 9}])
     assert result["error"]["kind"] == "invalid_parameter", result
-    assert "dids[1]: record 9: the task declares no field" in result["msg"]
+    assert "dids[1]: record 9: there is no field to send" in result["msg"]
     assert runner.requests() == [] and runner.rows("SELECT * FROM records") == []
 
 

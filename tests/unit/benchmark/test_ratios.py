@@ -16,7 +16,7 @@ from ansible_collections.nextbilling.did.tests.benchmark.cases import (
     Sample,
 )
 from ansible_collections.nextbilling.did.tests.benchmark.matrix import (
-    DEMANDED,
+    TARGETS,
     REFUSED,
     create_ratios,
     is_demanded,
@@ -32,7 +32,7 @@ DEMANDED_CASES = [
     REFUSED,
     *(
         Case(CREATE, client, latency, concurrency, 1000)
-        for latency, concurrency in DEMANDED
+        for latency, concurrency in TARGETS
         for client in (BARE, DIDS)
     ),
 ]

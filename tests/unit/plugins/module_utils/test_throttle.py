@@ -71,13 +71,13 @@ def test_without_a_refusal_the_limit_stays_as_given() -> None:
 
 def test_a_refusal_lowers_the_limit_to_one() -> None:
     limit = ConcurrencyLimit(8)
-    limit.lower()
+    limit.note_refusal(limit.current)
     assert (limit.current, limit.lowest, limit.refusals) == (1, 1, 1)
 
 
 def test_successes_raise_the_limit_by_one_and_never_above_what_was_given() -> None:
     limit = ConcurrencyLimit(3)
-    limit.lower()
+    limit.note_refusal(limit.current)
     seen = []
     for _each in range(200):
         limit.note_success(limit.current)
@@ -89,7 +89,7 @@ def test_successes_raise_the_limit_by_one_and_never_above_what_was_given() -> No
 def test_after_each_refusal_a_rise_takes_twice_as_many_successes() -> None:
     limit = ConcurrencyLimit(2)
     for refusals, needed in ((1, 40), (2, 80), (3, 160)):
-        limit.lower()
+        limit.note_refusal(limit.current)
         assert (limit.current, limit.refusals) == (1, refusals)
         succeed(limit, needed - 1)
         assert limit.current == 1
@@ -97,11 +97,22 @@ def test_after_each_refusal_a_rise_takes_twice_as_many_successes() -> None:
         assert limit.current == 2
 
 
+def test_requests_that_are_refused_together_count_once() -> None:
+    limit = ConcurrencyLimit(8)
+    for _each in range(8):
+        limit.note_refusal(8)
+    assert (limit.current, limit.refusals) == (1, 8)
+    succeed(limit, 39)
+    assert limit.current == 1
+    succeed(limit, 1)
+    assert limit.current == 2
+
+
 def test_a_refusal_between_successes_starts_the_count_anew() -> None:
     limit = ConcurrencyLimit(2)
-    limit.lower()
+    limit.note_refusal(limit.current)
     succeed(limit, 39)
-    limit.lower()
+    limit.note_refusal(limit.current)
     succeed(limit, 79)
     assert limit.current == 1
     succeed(limit, 1)
@@ -110,20 +121,20 @@ def test_a_refusal_between_successes_starts_the_count_anew() -> None:
 
 def test_a_refusal_after_a_rise_returns_to_the_last_limit_that_worked() -> None:
     limit = ConcurrencyLimit(8)
-    limit.lower()
+    limit.note_refusal(limit.current)
     succeed(limit, 40 + 40 + 40)
     assert limit.current == 4
-    limit.lower()
+    limit.note_refusal(limit.current)
     assert (limit.current, limit.lowest) == (3, 1)
     # It was refused at the limit that had worked: nothing but one at a time is known to work.
-    limit.lower()
+    limit.note_refusal(limit.current)
     assert limit.current == 1
 
 
 def test_the_lowest_limit_is_that_of_the_whole_run() -> None:
     limit = ConcurrencyLimit(8)
     assert limit.lowest == 8
-    limit.lower()
+    limit.note_refusal(limit.current)
     succeed(limit, 200)
     assert limit.current > limit.lowest == 1
 
@@ -131,7 +142,7 @@ def test_the_lowest_limit_is_that_of_the_whole_run() -> None:
 @pytest.mark.parametrize("sent_under", [1, 3, 8])
 def test_a_success_under_another_limit_says_nothing(sent_under: int) -> None:
     limit = ConcurrencyLimit(8)
-    limit.lower()
+    limit.note_refusal(limit.current)
     succeed(limit, 40)
     assert limit.current == 2
     for _each in range(1000):
