@@ -20,6 +20,7 @@ import pytest
 from ansible import template
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.connection.ssh import Connection as SshConnection
+from ansible.plugins.loader import become_loader
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
 from ansible_collections.nextbilling.did.plugins.plugin_utils._action import (
@@ -76,7 +77,7 @@ def _remote(action: Action) -> None:
 
 
 def _become(action: Action) -> None:
-    action._connection.become = object()
+    action._connection.become = become_loader.get("ansible.builtin.su")
 
 
 def _async(action: Action) -> None:
@@ -216,7 +217,7 @@ def test_a_database_needs_psycopg(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_relative_paths(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, str], reason: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], reason: str
 ) -> None:
     subject = action(**arguments)
     subject.prepare({})  # this process is in the playbook's folder
@@ -234,7 +235,7 @@ def test_relative_paths(
     ],
 )
 def test_absolute_paths(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
 ) -> None:
     subject = action(**arguments)
     subject._loader.set_basedir(os.getcwd())
