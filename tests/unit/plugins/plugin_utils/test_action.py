@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from ansible import template
 from ansible.errors import AnsibleActionFail
+from ansible.plugins.become.su import BecomeModule as Su
 from ansible.plugins.connection.ssh import Connection as SshConnection
-from ansible.plugins.loader import become_loader
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
 from ansible_collections.nextbilling.did.plugins.plugin_utils._action import (
@@ -77,7 +77,7 @@ def _remote(action: Action) -> None:
 
 
 def _become(action: Action) -> None:
-    action._connection.become = become_loader.get("ansible.builtin.su")
+    action._connection.become = Su()
 
 
 def _async(action: Action) -> None:
