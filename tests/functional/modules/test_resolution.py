@@ -573,8 +573,8 @@ def test_a_signal_ends_a_statement_that_waits_for_another_run(runner: Runner) ->
     try:
         with ThreadPoolExecutor(1) as threads:
             stopped = threads.submit(stop)
-            said = {"state": "recorded", "dids": [{"did_number": "1166", "record_id": 13}]}
-            result = runner.did_registry(**said, registry_timeout=60)
+            dids = [{"did_number": "1166", "record_id": 13}]
+            result = runner.did_registry(state="recorded", dids=dids, registry_timeout=60)
             stopped.result()
     finally:
         signal.signal(signal.SIGTERM, before)

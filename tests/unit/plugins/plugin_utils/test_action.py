@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from ansible import template
 from ansible.errors import AnsibleActionFail
+from ansible.plugins.become.su import BecomeModule as Su
 from ansible.plugins.connection.ssh import Connection as SshConnection
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
@@ -76,7 +77,7 @@ def _remote(action: Action) -> None:
 
 
 def _become(action: Action) -> None:
-    action._connection.become = object()
+    action._connection.become = Su()
 
 
 def _async(action: Action) -> None:
@@ -220,7 +221,7 @@ def test_a_database_needs_psycopg(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_relative_paths(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, str], reason: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], reason: str
 ) -> None:
     subject = action(**arguments)
     subject.prepare({})  # this process is in the playbook's folder
@@ -238,7 +239,7 @@ def test_relative_paths(
     ],
 )
 def test_absolute_paths(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
 ) -> None:
     subject = action(**arguments)
     subject._loader.set_basedir(os.getcwd())
