@@ -9,17 +9,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import multiprocessing
 import os
 import re
 import shutil
+import signal
 import sys
 import threading
+import time
 import typing as t
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from datetime import date, datetime
 
 from ansible import constants as C
@@ -104,6 +105,7 @@ class DidAction(NormalAction):
         """Run the task."""
         variables = task_vars or {}
         # In a loop, the main process may have ended since the last item.
+        _parent_watch.switch_off()
         _leave_if_orphaned()
         try:
             self._check_surroundings(variables)
@@ -114,14 +116,15 @@ class DidAction(NormalAction):
             display.vvv(
                 f"{self._task.action} runs as a module: {reason}", host=self._host(variables)
             )
-            with _watched_parent():
-                return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
+            _parent_watch.switch_on()
+            return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
         result: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
         if invalid is None:
             outcome = perform(task, self.work)
         else:
             outcome = {"msg": invalid, "error": InvalidParameter(invalid).details()}
         _leave_if_orphaned()
+        _parent_watch.switch_on()
         result.update(self._shown(task, outcome, variables))
         return result
 
@@ -268,17 +271,33 @@ def _leave_if_orphaned() -> None:
         os._exit(1)
 
 
-@contextlib.contextmanager
-def _watched_parent() -> Iterator[None]:
-    """End this process if Ansible's main process ends meanwhile. A module then has nobody who reads its output, and stops."""
-    done = threading.Event()
+class _ParentWatch:
+    """Ends this process if Ansible's main process has ended, while the task sends nothing itself.
 
-    def watch() -> None:
-        while not done.wait(_WATCH_INTERVAL):
-            _leave_if_orphaned()
+    Nobody would read its result then, and one that is larger than a pipe would block for ever. A module has nobody who reads its output
+    any more, and stops.
+    """
 
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        done.set()
+    def __init__(self) -> None:
+        self._is_on = False
+        self._thread: threading.Thread | None = None
+
+    def switch_on(self) -> None:
+        self._is_on = True
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, daemon=True)
+            self._thread.start()
+
+    def switch_off(self) -> None:
+        self._is_on = False
+
+    def _watch(self) -> None:
+        # The system may give a signal to any thread, but Python handles it in the main thread, which would go on to wait for the module.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        while True:
+            time.sleep(_WATCH_INTERVAL)
+            if self._is_on:
+                _leave_if_orphaned()
+
+
+_parent_watch = _ParentWatch()
