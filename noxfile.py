@@ -31,6 +31,17 @@ PYTEST = ("python", "-m", "pytest", "-n", "auto", "--dist", "worksteal")
 # The tests that take long, and what else "make proof" runs of them.
 LONG = (PROOF, "tests/docs/test_scenes.py", "tests/packaging/test_first_steps.py")
 
+# Each supported ansible-core, with the Pythons that it runs on.
+CONTROLLERS = {
+    "2.18": ("3.11", "3.12", "3.13"),
+    "2.19": ("3.11", "3.12", "3.13"),
+    "2.20": ("3.12", "3.13", "3.14"),
+    "2.21": ("3.12", "3.13", "3.14"),
+    "2.22": ("3.13", "3.14"),
+}
+# Those of which release candidates are taken, too.
+CANDIDATES = ("2.22",)
+
 # pip splits this variable at spaces, so the path goes in as a URL.
 os.environ["PIP_CONSTRAINT"] = " ".join(
     filter(None, [os.environ.get("PIP_CONSTRAINT"), (REPOSITORY / "constraints.txt").as_uri()])
@@ -115,6 +126,29 @@ def install_for_tests(session: nox.Session, ansible_core: str, *more: str) -> di
     return {"PIP_FIND_LINKS": wheels.as_uri(), "PIP_NO_INDEX": "1"}
 
 
+def requirement(core: str) -> str:
+    """Return what pip installs as an ansible-core of the matrix."""
+    return f"ansible-core~={core}.0{'rc1' if core in CANDIDATES else ''}"
+
+
+def install_cores(session: nox.Session) -> Path:
+    """Make a virtual environment for each supported ansible-core whose Python is at hand; return the folder that they are in."""
+    cores = Path(session.virtualenv.location).resolve() / "cores"
+    for core, pythons in CONTROLLERS.items():
+        found = (shutil.which(f"python{each}", path=path_without_shims()) for each in pythons)
+        python = next(filter(None, found), None)
+        if python is None:
+            session.log(f"ansible-core {core} is left out: none of its Pythons is at hand")
+            continue
+        session.run_install(python, "-m", "venv", str(cores / core), external=True)
+        session.run_install(
+            *(str(cores / core / "bin" / "python"), "-m", "pip", "install", "--quiet"),
+            *(requirement(core), "requests", "psycopg[binary]"),
+            external=True,
+        )
+    return cores
+
+
 @nox.session
 def imports(session: nox.Session) -> None:
     """Check that imports go down only: the layers are in pyproject.toml."""
@@ -155,8 +189,10 @@ def proof(session: nox.Session) -> None:
     The promises: no DID is created twice, no damaged number is read as another one, and the others.
     """
     wheels = install_for_tests(session, "ansible-core", "pytest-xdist")
+    cores = install_cores(session)
     tree = Tree(session)
     tree.environment |= {**wheels, "PROOF_STEPS": "12000", "PROOF_SWITCHES": "pairs"}
+    tree.environment["PROOF_CORES"] = str(cores)
     tree.run(*PYTEST, "--long", *(session.posargs or LONG))
 
 
@@ -244,13 +280,6 @@ def docs(session: nox.Session) -> None:
     session.log(f"The site begins at {site / 'html' / 'index.html'}")
 
 
-# Each supported ansible-core, with the Pythons that it runs on.
-CONTROLLERS = {
-    "2.18": ("3.11", "3.12", "3.13"),
-    "2.19": ("3.11", "3.12", "3.13"),
-    "2.20": ("3.12", "3.13", "3.14"),
-    "2.21": ("3.12", "3.13", "3.14"),
-}
 CELLS = [(core, python) for core, pythons in CONTROLLERS.items() for python in pythons]
 # The Pythons that modules run on. No ansible-core knows one there that is newer than those it runs on itself.
 TARGETS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
@@ -322,7 +351,7 @@ def matrix_cell(session: nox.Session, core: str) -> None:
     python, steps = str(session.python), session.posargs
     row = ROWS.setdefault((core, python), Row(core, python))
     row.ends = {step: ["not run"] for step in steps}
-    wheels = install_for_tests(session, f"ansible-core=={core}.*", "pytest-xdist")
+    wheels = install_for_tests(session, requirement(core), "pytest-xdist")
     if (core, python) == CELLS[0]:
         session.install("-r", OLDEST)
     if not (found := version(session, "ansible.release", "__version__")):

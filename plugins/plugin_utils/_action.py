@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import multiprocessing
@@ -49,6 +50,10 @@ _RELATIVE_FILE = re.compile(
     r"[?&](?:passfile|servicefile|ssl(?:cert|crl|crldir|key|rootcert))=(?!/|%2F|system(?:&|$))",
     re.IGNORECASE,
 )
+
+# From ansible-core 2.22 on, it masks secrets wherever it shows a result.
+_MASKING = "ansible.module_utils.secrets"
+masking: t.Any = importlib.import_module(_MASKING) if importlib.util.find_spec(_MASKING) else None
 
 display = Display()
 
@@ -144,13 +149,16 @@ class DidAction(NormalAction):
             outcome["invocation"] = task.masked_invocation()
         if task.warnings:
             outcome["warnings"] = task.warnings
-        kept = {
-            name: value
-            for name, value in outcome.items()
-            if value is None or isinstance(value, bool)
-        }
-        masked = {**remove_values(outcome, task.no_log_values), **kept}
-        return t.cast("Result", json.loads(json.dumps(masked)))
+        if masking is None:
+            kept = {
+                name: value
+                for name, value in outcome.items()
+                if value is None or isinstance(value, bool)
+            }
+            outcome = {**remove_values(outcome, task.no_log_values), **kept}
+        else:
+            masking.register_secrets(task.no_log_values)
+        return t.cast("Result", json.loads(json.dumps(outcome)))
 
     # What forbids to run in this process
 

@@ -38,6 +38,8 @@ COLLECTIONS = Path(client.__file__).parents[5]
 DIDS = [{"did_number": str(number), "port": 5060} for number in range(5511001000, 5511001008)]
 # Of each request, in milliseconds.
 LATENCY = 700
+# The same, where more than a signal comes between.
+LONG_LATENCY = 3000
 # Of a task, in seconds. Its requests take longer. A module is started first.
 TIMEOUTS = {stops.IN_PROCESS: 2, stops.MODULE: 6}
 # Starts a program in a session of its own, which standard input, a terminal, belongs to.
@@ -90,7 +92,9 @@ class Playbook:
         }
         defaults = {"group/nextbilling.did.all": login}
         play = {"hosts": "localhost", "gather_facts": False, "module_defaults": defaults}
-        # ansible-runner has its playbooks in a folder of this name.
+        # Where ansible-runner has its settings and playbooks.
+        (folder / "env").mkdir()
+        (folder / "env" / "settings").write_text("pexpect_timeout: 1", "utf-8")
         folder = folder / "project"
         folder.mkdir()
         (folder / "play.yml").write_text(json.dumps([{**play, "tasks": [task]}]), "utf-8")
@@ -155,6 +159,10 @@ class Playbook:
             os.close(self._terminal)
             self._terminal = -1
 
+    def wait(self) -> None:
+        """Wait for the end of what was started."""
+        self._process.wait(PATIENCE)
+
     def left(self) -> list[int]:
         """Return the processes of this run that are there."""
         self._process.poll()
@@ -198,6 +206,13 @@ def task_of(case: Case) -> dict[str, Any]:
     return {"nextbilling.did.dids": {"dids": DIDS, "concurrency": case.concurrency}, **timeout}
 
 
+def latency_of(case: Case) -> int:
+    """Return how long each request of a case takes, in milliseconds."""
+    if case.how == "timeout":
+        return TIMEOUTS[case.way] * 1000 + 500
+    return LONG_LATENCY if case.how == "runner" else LATENCY
+
+
 def known_outcomes(runner: Runner) -> dict[str, tuple[str, int | None]]:
     """Return the outcome and the id of each DID that the registry knows."""
     return {
@@ -228,12 +243,15 @@ def settle(runner: Runner) -> None:
 def test_what_ends_ansible_ends_the_run_cleanly(
     runner: Runner, play: Callable[..., Playbook], case: Case
 ) -> None:
-    latency = TIMEOUTS[case.way] * 1000 + 500 if case.how == "timeout" else LATENCY
-    runner.simulator.switch(latency_ms=latency)
+    runner.simulator.switch(latency_ms=latency_of(case))
     playbook = play(task_of(case), case)
     until(lambda: len(runner.requests()) >= case.concurrency or not playbook.left())
     seen = len(runner.requests())
     playbook.end_by(case.how)
+    if case.how == "runner":
+        # It looks for the signal once a second, and then kills ansible-playbook.
+        playbook.wait()
+        seen = len(runner.requests())
     # Not longer than the time limit that a request has by default.
     until(lambda: not playbook.left())
     sent, printed = len(runner.requests()), playbook.output.read_text("utf-8")
@@ -276,7 +294,7 @@ def test_a_result_that_nobody_reads_keeps_no_process(
     numbers = range(5511002000, 5511002600)
     known = [{"did_number": str(number), "description": "x" * 200} for number in numbers]
     assert len(json.dumps(runner.dids(dids=known, concurrency=4))) > 200_000
-    runner.simulator.switch(latency_ms=LATENCY)
+    runner.simulator.switch(latency_ms=LONG_LATENCY)
     seen = len(runner.requests())
     case = Case("kill", core, stops.IN_PROCESS, stops.SQLITE, stops.DIDS_1, stops.LEADER)
     playbook = play({"nextbilling.did.dids": {"dids": [*known, DIDS[0]]}}, case)
@@ -288,7 +306,7 @@ def test_a_result_that_nobody_reads_keeps_no_process(
         until(lambda: "pipe" in waits_for.read_text("utf-8"))
     playbook.end_by("kill")
     until(lambda: not playbook.left())
-    assert known_outcomes(runner)[DIDS[0]["did_number"]][0] == "confirmed"
+    assert known_outcomes(runner)[str(DIDS[0]["did_number"])][0] == "confirmed"
 
 
 def test_only_the_main_thread_of_a_worker_gets_signals(
