@@ -33,6 +33,17 @@ OF_MODULES = ("tests/functional/modules", "tests/unit/plugins/modules")
 # The tests of "make proof".
 LONG = (PROOF, "tests/docs/test_scenes.py", "tests/packaging/test_first_steps.py")
 
+# Each supported ansible-core, with the Pythons that it runs on.
+CONTROLLERS = {
+    "2.18": ("3.11", "3.12", "3.13"),
+    "2.19": ("3.11", "3.12", "3.13"),
+    "2.20": ("3.12", "3.13", "3.14"),
+    "2.21": ("3.12", "3.13", "3.14"),
+    "2.22": ("3.13", "3.14"),
+}
+# Those of which release candidates are taken, too.
+CANDIDATES = ("2.22",)
+
 # pip splits this variable at spaces, so the path goes in as a URL.
 os.environ["PIP_CONSTRAINT"] = " ".join(
     filter(None, [os.environ.get("PIP_CONSTRAINT"), (REPOSITORY / "constraints.txt").as_uri()])
@@ -117,6 +128,29 @@ def install_for_tests(session: nox.Session, ansible_core: str, *more: str) -> di
     return {"PIP_FIND_LINKS": wheels.as_uri(), "PIP_NO_INDEX": "1"}
 
 
+def requirement(core: str) -> str:
+    """Return what pip installs as an ansible-core of the matrix."""
+    return f"ansible-core~={core}.0{'rc1' if core in CANDIDATES else ''}"
+
+
+def install_cores(session: nox.Session) -> Path:
+    """Make a virtual environment for each supported ansible-core whose Python is at hand; return the folder that they are in."""
+    cores = Path(session.virtualenv.location).resolve() / "cores"
+    for core, pythons in CONTROLLERS.items():
+        found = (shutil.which(f"python{each}", path=path_without_shims()) for each in pythons)
+        python = next(filter(None, found), None)
+        if python is None:
+            session.log(f"ansible-core {core} is left out: none of its Pythons is at hand")
+            continue
+        session.run_install(python, "-m", "venv", str(cores / core), external=True)
+        session.run_install(
+            *(str(cores / core / "bin" / "python"), "-m", "pip", "install", "--quiet"),
+            *(requirement(core), "requests", "psycopg[binary]"),
+            external=True,
+        )
+    return cores
+
+
 @nox.session
 def imports(session: nox.Session) -> None:
     """Check that a module imports only from lower layers. The layers are in pyproject.toml."""
@@ -154,8 +188,10 @@ def test_all(session: nox.Session) -> None:
 def proof(session: nox.Session) -> None:
     """Run the long tests, which attack the promises and run every example of the documentation; arguments go to pytest."""
     wheels = install_for_tests(session, "ansible-core", "pytest-xdist")
+    cores = install_cores(session)
     tree = Tree(session)
     tree.environment |= {**wheels, "PROOF_STEPS": "12000", "PROOF_SWITCHES": "pairs"}
+    tree.environment["PROOF_CORES"] = str(cores)
     tree.run(*PYTEST, "--long", *(session.posargs or LONG))
     if not session.posargs:
         tree.run(*PYTEST, "--ways", "process", *OF_MODULES)
@@ -256,13 +292,6 @@ def docs(session: nox.Session) -> None:
     session.log(f"The site begins at {site / 'html' / 'index.html'}")
 
 
-# Each supported ansible-core, with the Pythons that it runs on.
-CONTROLLERS = {
-    "2.18": ("3.11", "3.12", "3.13"),
-    "2.19": ("3.11", "3.12", "3.13"),
-    "2.20": ("3.12", "3.13", "3.14"),
-    "2.21": ("3.12", "3.13", "3.14"),
-}
 CELLS = [(core, python) for core, pythons in CONTROLLERS.items() for python in pythons]
 # The Pythons that modules run on. An ansible-core supports none there that is newer than the newest that it runs on itself.
 TARGETS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
@@ -334,7 +363,7 @@ def matrix_cell(session: nox.Session, core: str) -> None:
     python, steps = str(session.python), session.posargs
     row = ROWS.setdefault((core, python), Row(core, python))
     row.ends = {step: ["not run"] for step in steps}
-    wheels = install_for_tests(session, f"ansible-core=={core}.*", "pytest-xdist")
+    wheels = install_for_tests(session, requirement(core), "pytest-xdist")
     if (core, python) == CELLS[0]:
         session.install("-r", OLDEST)
     if not (found := version(session, "ansible.release", "__version__")):

@@ -9,18 +9,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import importlib
 import importlib.util
 import json
 import multiprocessing
 import os
 import re
 import shutil
+import signal
 import sys
 import threading
+import time
 import typing as t
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from datetime import date, datetime
 
 from ansible import constants as C
@@ -50,6 +52,10 @@ _RELATIVE_FILE = re.compile(
     r"[?&](?:passfile|servicefile|ssl(?:cert|crl|crldir|key|rootcert))=(?!/|%2F|system(?:&|$))",
     re.IGNORECASE,
 )
+
+# From ansible-core 2.22 on, it masks secrets wherever it shows a result.
+_MASKING = "ansible.module_utils.secrets"
+masking: t.Any = importlib.import_module(_MASKING) if importlib.util.find_spec(_MASKING) else None
 
 display = Display()
 
@@ -131,6 +137,7 @@ class DidAction(NormalAction):
         """Run the task."""
         variables = task_vars or {}
         # In a loop, the main process may have ended since the last item.
+        _parent_watch.switch_off()
         _leave_if_orphaned()
         try:
             task = self.prepare(variables)
@@ -142,6 +149,7 @@ class DidAction(NormalAction):
         else:
             outcome = {"msg": task.invalid, "error": InvalidParameter(task.invalid).details()}
         _leave_if_orphaned()
+        _parent_watch.switch_on()
         if task.stop.reason() is None:
             self._show_totals(outcome, task.params.get("progress"), variables)
         result.update(self._to_module_result(task, outcome, variables))
@@ -152,9 +160,8 @@ class DidAction(NormalAction):
     ) -> dict[str, t.Any]:
         reason = f"runs as a module: {reason}"
         display.v(f"{self._task.action} {reason}", host=self._host(variables))
-        with _exit_with_parent():
-            result: dict[str, t.Any] = super().run(tmp, variables)
-        _leave_if_orphaned()
+        _parent_watch.switch_on()
+        result: dict[str, t.Any] = super().run(tmp, variables)
         self._show_totals(result, self._task.args.get("progress"), variables, reason)
         return result
 
@@ -210,13 +217,16 @@ class DidAction(NormalAction):
             outcome["invocation"] = task.masked_invocation()
         if task.warnings:
             outcome["warnings"] = task.warnings
-        kept = {
-            name: value
-            for name, value in outcome.items()
-            if value is None or isinstance(value, bool)
-        }
-        masked = {**remove_values(outcome, task.no_log_values), **kept}
-        return t.cast("Result", json.loads(json.dumps(masked)))
+        if masking is None:
+            kept = {
+                name: value
+                for name, value in outcome.items()
+                if value is None or isinstance(value, bool)
+            }
+            outcome = {**remove_values(outcome, task.no_log_values), **kept}
+        else:
+            masking.register_secrets(task.no_log_values)
+        return t.cast("Result", json.loads(json.dumps(outcome)))
 
     # What forbids to run in this process
 
@@ -346,17 +356,33 @@ def _leave_if_orphaned() -> None:
         os._exit(1)
 
 
-@contextlib.contextmanager
-def _exit_with_parent() -> Iterator[None]:
-    """End this process if Ansible's main process ends meanwhile. A module then has nobody who reads its output, and stops."""
-    done = threading.Event()
+class _ParentWatch:
+    """Ends this process if Ansible's main process has ended, while the task sends nothing itself.
 
-    def watch() -> None:
-        while not done.wait(_WATCH_INTERVAL):
-            _leave_if_orphaned()
+    Nobody would read its result then, and one that is larger than a pipe would block for ever. A module has nobody who reads its output
+    any more, and stops.
+    """
 
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        done.set()
+    def __init__(self) -> None:
+        self._is_on = False
+        self._thread: threading.Thread | None = None
+
+    def switch_on(self) -> None:
+        self._is_on = True
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, daemon=True)
+            self._thread.start()
+
+    def switch_off(self) -> None:
+        self._is_on = False
+
+    def _watch(self) -> None:
+        # The system may give a signal to any thread, but Python handles it in the main thread, which would go on to wait for the module.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        while True:
+            time.sleep(_WATCH_INTERVAL)
+            if self._is_on:
+                _leave_if_orphaned()
+
+
+_parent_watch = _ParentWatch()
