@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 import typing as t
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from datetime import date, datetime
 
 from ansible import constants as C
@@ -51,6 +51,12 @@ _WATCH_INTERVAL = 0.5
 _RELATIVE_FILE = re.compile(
     r"[?&](?:passfile|servicefile|ssl(?:cert|crl|crldir|key|rootcert))=(?!/|%2F|system(?:&|$))",
     re.IGNORECASE,
+)
+# The environment variables of requests and libpq that name files.
+_FILE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_LIBPQ_FILE_VARIABLES = (
+    *("PGPASSFILE", "PGSERVICEFILE", "PGSSLCERT", "PGSSLCRL", "PGSSLCRLDIR", "PGSSLKEY"),
+    "PGSSLROOTCERT",
 )
 
 # From ansible-core 2.22 on, it masks secrets wherever it shows a result.
@@ -291,6 +297,10 @@ class DidAction(NormalAction):
             self._check_folder("ca_path is a relative path")
         if any(_RELATIVE_FILE.search(location) for location in databases):
             self._check_folder("the registry's URL has a relative path")
+        for name in (*_FILE_VARIABLES, *(_LIBPQ_FILE_VARIABLES if databases else ())):
+            path = os.environ.get(name)
+            if path and not os.path.isabs(path) and path != "system":
+                self._check_folder(f"{name} is a relative path")
 
     def _check_folder(self, reason: str) -> None:
         """Raise C(Unsuitable) if this process is not in the playbook's folder, in which a module runs."""

@@ -16,10 +16,10 @@ from ansible_collections.nextbilling.did.tests.benchmark.cases import (
     Sample,
 )
 from ansible_collections.nextbilling.did.tests.benchmark.matrix import (
-    TARGETS,
     REFUSED,
+    TARGETS,
     create_ratios,
-    is_demanded,
+    has_target,
 )
 from ansible_collections.nextbilling.did.tests.benchmark.ratios import Ratio
 from ansible_collections.nextbilling.did.tests.benchmark.tasks import LOOPS, MODULE, PINGING
@@ -78,9 +78,9 @@ def test_a_loop_is_compared_with_the_bare_client_by_the_rate_of_requests() -> No
 
 @pytest.mark.parametrize("case", DEMANDED_CASES, ids=str)
 def test_what_a_ratio_needs_is_measured(case: Case) -> None:
-    assert is_demanded(case)
+    assert has_target(case)
 
 
 @pytest.mark.parametrize("change", [{"client": URI}, {"latency": 50}, {"size": 1000}], ids=str)
 def test_what_no_ratio_needs_may_be_left_out(change: dict[str, object]) -> None:
-    assert not is_demanded(LOOP._replace(**change))  # type: ignore[arg-type]  # fields of a case
+    assert not has_target(LOOP._replace(**change))  # type: ignore[arg-type]  # fields of a case

@@ -231,6 +231,25 @@ def test_relative_paths(
 
 
 @pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("REQUESTS_CA_BUNDLE", {}),
+        ("PGSSLROOTCERT", {"registry": "postgresql://db/x"}),
+    ],
+)
+def test_relative_paths_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, arguments: dict[str, Any]
+) -> None:
+    subject = action(**arguments)
+    subject._loader.set_basedir(os.getcwd())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, "/etc/ca.pem")
+    subject.prepare({})
+    monkeypatch.setenv(name, "ca.pem")
+    is_unsuitable(subject, f"{name} is a relative path")
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         {"ca_path": "/etc/ca.pem"},
