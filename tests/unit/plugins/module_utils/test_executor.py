@@ -41,10 +41,12 @@ from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome 
     NotPermitted,
     Outcome,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import LateAnswer
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fingerprints
 
 REFUSED = Outcome(NOT_APPLIED, "no", kind="refused", http_status=422)
+THROTTLED = Outcome(NOT_APPLIED, "too many", kind="throttled", http_status=429, retryable=True)
 UNREACHABLE = Outcome(NOT_APPLIED, "nobody there", kind="unreachable", retryable=True)
 LOST = Outcome("unknown", "no answer", kind="unknown_outcome", retryable=True)
 BROKEN = RegistryUnavailable("the disk is full")
@@ -76,6 +78,11 @@ def created(number: str) -> Job:
     return _planned(Job(Desired({"did_number": number})), (None, None))
 
 
+def adopted(number: str) -> Job:
+    """Return a DID that the registry does not know, and of which the task says that it is record 12."""
+    return _planned(Job(Desired({"did_number": number, "port": 2}, 12)), (None, None))
+
+
 def _planned(job: Job, found: LookupResult) -> Job:
     World().planner.decide(job, found)
     assert job.sends
@@ -93,12 +100,13 @@ class World:
     claims: list[Any] = field(default_factory=list)
     found: list[Any] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
-    failing: dict[str, DidError] = field(default_factory=dict)
+    failing: dict[str, Exception] = field(default_factory=dict)
     valid: bool = True
     settings: Settings = SETTINGS
     log: list[str] = field(default_factory=list)
     leases: list[float] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
+    closed: int = 0
 
     location = "/state/registry.db"
     registry_id = "id"
@@ -207,6 +215,7 @@ class World:
 
     def close(self) -> None:
         """Close the connection."""
+        self.closed += 1
 
     @property
     def sent(self) -> list[str]:
@@ -304,6 +313,13 @@ def test_the_reviewed_plan_is_carried_out_after_a_lost_race() -> None:
     assert job.error is None and world.sent == ["POST"]
 
 
+def test_an_adoption_that_may_have_been_applied_goes_on_as_an_update() -> None:
+    world, job = World(answers=[LOST], found=[record("1", 12)]), adopted("1")
+    world.settings = world.settings._replace(bound=True)
+    world.run(job)
+    assert job.error is None and world.sent == ["POST", "POST"]
+
+
 def test_another_run_that_keeps_its_claim() -> None:
     world, job = World(claims=[None], found=[claimed("1")]), created("1")
     world.settings = world.settings._replace(registry_timeout=0.0)
@@ -367,6 +383,15 @@ def test_an_id_that_cannot_be_recorded_is_in_the_error() -> None:
     assert not_attempted(jobs[1]) and world.sent == ["PUT"]
 
 
+def test_an_answer_that_contradicts_the_registry_is_an_error_and_ends_no_run() -> None:
+    late = LateAnswer(record("1", 13))
+    world, jobs = World(failing={"confirm 1": late}), [created("1"), created("2")]
+    assert world.run(*jobs).stopped is None
+    error = error_of(jobs[0])
+    assert (error.kind, error.record_id, error.changed) == ("conflict", 77, True)
+    assert jobs[1].record
+
+
 def test_what_one_commit_cannot_hold_is_committed_one_by_one() -> None:
     world, jobs = World(failing={"commit": BROKEN}), [created("1"), created("2")]
     result = world.run(*jobs)
@@ -394,7 +419,7 @@ def test_a_claim_that_cannot_be_checked_keeps_its_request_from_being_sent() -> N
 
 
 def test_a_claim_that_can_neither_be_checked_nor_undone_leaves_an_intent() -> None:
-    failing: dict[str, DidError] = {"check 1": BROKEN, "rollback 1": BROKEN}
+    failing: dict[str, Exception] = {"check 1": BROKEN, "rollback 1": BROKEN}
     world, job = World(failing=failing), created("1")
     world.run(job)
     assert "could not be sent" in error_of(job).message
@@ -499,7 +524,66 @@ def test_an_edit_of_unknown_outcome_stays_one_when_it_cannot_be_sent_again(
     assert error.kind == "unknown_outcome" and "could not send it again" in error.message
 
 
+def test_what_was_certainly_not_applied_is_not_spoken_of_afterwards() -> None:
+    world, job = World(answers=[UNREACHABLE], claims=["1", None, None, None]), created("1")
+    world.run(job)
+    assert error_of(job).kind == "registry_busy" and world.sent == ["PUT"]
+
+
+def test_what_may_have_been_applied_is_the_error_whatever_failed_since() -> None:
+    world, job = World(answers=[LOST, UNREACHABLE], found=[record("1", 12)]), updated("1")
+    world.settings = world.settings._replace(retries=1)
+    world.run(job)
+    assert world.sent == ["POST", "POST"] and error_of(job).kind == "unknown_outcome"
+
+
+# Several at once
+
+
+def several(world: World, concurrency: int = 2) -> World:
+    """Return a world in which several requests may be in flight."""
+    world.settings = world.settings._replace(concurrency=concurrency, retries=1)
+    return world
+
+
+def test_several_requests_at_once() -> None:
+    world, jobs = several(World(), 3), [created(str(number)) for number in range(7)]
+    assert world.run(*jobs) == RunResult(None, None, 0, 3)
+    assert [job.record for job in jobs] == [record(str(number), 77) for number in range(7)]
+    assert len(world.sent) == 7 and world.closed == 3
+
+
+def test_a_refusal_beside_other_requests_is_no_retry() -> None:
+    world, jobs = several(World(answers=[THROTTLED] * 6)), [created("1"), created("2")]
+    result = world.run(*jobs)
+    # Each of them once beside the other one, and then twice alone.
+    assert [error_of(job).kind for job in jobs] == ["throttled", "throttled"]
+    assert len(world.sent) == 6
+    assert (result.refusals, result.least_concurrency) == (2, 1)
+
+
+def test_a_refusal_of_the_only_request_lowers_nothing() -> None:
+    world, job = several(World(answers=[THROTTLED] * 9)), created("1")
+    result = world.run(job)
+    assert error_of(job).kind == "throttled" and len(world.sent) == 2
+    assert (result.refusals, result.least_concurrency) == (0, 2)
+
+
+def test_another_failure_beside_other_requests_lowers_nothing() -> None:
+    world, jobs = several(World(answers=[UNREACHABLE] * 2)), [created("1"), created("2")]
+    result = world.run(*jobs)
+    assert all(job.record for job in jobs) and len(world.sent) == 4
+    assert (result.refusals, result.least_concurrency) == (0, 2)
+
+
 # What ends a run
+
+
+def test_an_interrupt_before_the_first_byte_undoes_the_claim_and_closes_the_connection() -> None:
+    world = World(answers=[KeyboardInterrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        world.run(created("1"), created("2"))
+    assert world.log[:4] == ["claim 1", "check 1", "PUT", "rollback 1"] and world.closed == 1
 
 
 @pytest.mark.parametrize("max_failures", [0, 1, 2])
