@@ -20,6 +20,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._engine.planner im
 from ansible_collections.nextbilling.did.plugins.module_utils._engine.throttle import Pacing
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
     DidError,
+    Interrupted,
     RegistryMismatch,
     RegistryUnavailable,
 )
@@ -161,6 +162,10 @@ class World:
         """Look up a DID."""
         found = self._next(f"find {number}", self.found, None)
         return (found, None)
+
+    def find_many(self, platform: str, wanted: Sequence[tuple[Any, Any]]) -> list[LookupResult]:
+        """Look up DIDs."""
+        return [self.find(platform, *each) for each in wanted]
 
     @contextlib.contextmanager
     def atomic(self) -> Iterator[None]:
@@ -344,6 +349,21 @@ def test_pauses_are_short_again_once_another_run_has_ended() -> None:
     world.run(job)
     assert job.record and len(world.slept) == 3
     assert world.slept[2] <= 0.1
+
+
+def test_a_run_that_is_told_to_stop_waits_no_longer_to_plan() -> None:
+    world = World(found=[claimed("1")])
+    slept: list[float] = []
+    planner = Planner(
+        cast(Registry, world),
+        world.settings,
+        Fingerprints("key", "id"),
+        sleep=slept.append,
+        stopping=lambda: "SIGTERM",
+    )
+    with pytest.raises(Interrupted, match="SIGTERM") as caught:
+        planner.plan([Desired({"did_number": "1"})])
+    assert "Nothing was sent" in caught.value.message and len(slept) == 1
 
 
 # The registry fails
