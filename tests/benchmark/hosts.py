@@ -54,7 +54,7 @@ def _seconds(world: World, work: str, hosts: int) -> float:
     )
     if len(world.simulator.requests()) != (_DIDS if work == CREATE else 0):
         raise BenchmarkError(f"{hosts} hosts, {work}: not as many requests were sent as had to be")
-    return max(result["seconds"] for result in played.results)
+    return float(max(result["seconds"] for result in played.results))
 
 
 def host_ratios(pairs: dict[str, list[Pair]]) -> list[Ratio]:

@@ -32,6 +32,7 @@ from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.pairs import pairs
 from ansible_collections.nextbilling.did.tests.support.processes import end_leases
 from ansible_collections.nextbilling.did.tests.support.programs import QUIET, program
+from ansible_collections.nextbilling.did.tests.support.stores import SQLITE
 from ansible_collections.nextbilling.did.tests.support.waiting import TIMEOUT, until
 
 COLLECTIONS = Path(client.__file__).parents[5]
@@ -296,7 +297,7 @@ def test_a_result_that_nobody_reads_keeps_no_process(
     assert len(json.dumps(runner.dids(dids=known, concurrency=4))) > 200_000
     runner.simulator.switch(latency_ms=LONG_LATENCY)
     seen = len(runner.requests())
-    case = Case("kill", core, stops.IN_PROCESS, stops.SQLITE, stops.DIDS_1, stops.LEADER)
+    case = Case("kill", core, stops.IN_PROCESS, SQLITE, stops.DIDS_1, stops.LEADER)
     playbook = play({"nextbilling.did.dids": {"dids": [*known, DIDS[0]]}}, case)
     until(lambda: len(runner.requests()) > seen)
     if is_blocked:
@@ -313,7 +314,7 @@ def test_only_the_main_thread_of_a_worker_gets_signals(
     runner: Runner, play: Callable[..., Playbook]
 ) -> None:
     runner.simulator.switch(latency_ms=LATENCY)
-    case = Case("kill", CORE, stops.MODULE, stops.SQLITE, stops.DIDS_1, stops.LEADER)
+    case = Case("kill", CORE, stops.MODULE, SQLITE, stops.DIDS_1, stops.LEADER)
     playbook = play(task_of(case), case)
     until(runner.requests)
     (worker,) = map(int, children(playbook.main()))

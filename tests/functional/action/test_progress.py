@@ -110,7 +110,8 @@ class Lines:
         self.task = WorkerTask(
             spec, {**login(runner), **options}, self.stop, lines, self.shown.append
         )
-        assert self.task.validate("it") is None
+        self.task.validate("it")
+        assert self.task.invalid is None
 
     def _clock(self) -> float:
         self.seconds += 1

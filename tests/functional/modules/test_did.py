@@ -28,7 +28,7 @@ import pytest
 import trustme
 import yaml
 
-from ansible_collections.nextbilling.did.plugins.module_utils._module import session
+from ansible_collections.nextbilling.did.plugins.module_utils._module import stop
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.tests.support.modules import (
     VENDOR_CREATE,
@@ -341,7 +341,7 @@ def test_a_pause_is_as_long_as_the_platform_asks_for(
 ) -> None:
     """In seconds, or until a date; within limits, and for a while where nobody can read it."""
     waits: list[float] = []
-    monkeypatch.setattr(session.Stop, "wait", lambda _stop, seconds: waits.append(seconds))
+    monkeypatch.setattr(stop.Stop, "wait", lambda _stop, seconds: waits.append(seconds))
     if isinstance(retry_after, timedelta):
         retry_after = formatdate(time.time() + retry_after.total_seconds(), usegmt=True)
     runner.simulator.fault("throttle", retry_after=retry_after)

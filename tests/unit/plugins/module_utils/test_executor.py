@@ -84,7 +84,7 @@ def adopted(number: str) -> Job:
 
 
 def _planned(job: Job, found: LookupResult) -> Job:
-    World().planner.decide(job, found)
+    World().planner.plan_job(job, found)
     assert job.sends
     return job
 
@@ -119,7 +119,7 @@ class World:
     def run(
         self,
         *jobs: Job,
-        stopping: Callable[[], str | None] = lambda: None,
+        stop_reason: Callable[[], str | None] = lambda: None,
         pacing: Pacing = AT_ONCE,
     ) -> RunResult:
         """Carry out jobs."""
@@ -129,7 +129,7 @@ class World:
             make_client,
             jobs,
             sleep=self.slept.append,
-            stopping=stopping,
+            stop_reason=stop_reason,
             pacing=pacing,
         )
         return executor.run()
@@ -161,6 +161,10 @@ class World:
         """Look up a DID."""
         found = self._next(f"find {number}", self.found, None)
         return (found, None)
+
+    def find_many(self, platform: str, wanted: Sequence[tuple[Any, Any]]) -> list[LookupResult]:
+        """Look up DIDs."""
+        return [self.find(platform, *each) for each in wanted]
 
     @contextlib.contextmanager
     def atomic(self) -> Iterator[None]:
@@ -291,7 +295,7 @@ def test_a_create_of_unknown_outcome_that_another_run_left_stops_this_one() -> N
 @pytest.mark.parametrize("bound", [False, True])
 def test_another_plan_than_the_reviewed_one_is_not_carried_out(bound: bool) -> None:
     world, job = World(claims=[None], found=[None]), updated("1")
-    world.settings = world.settings._replace(bound=bound)
+    world.settings = world.settings._replace(plan_is_binding=bound)
     world.run(job)
     if bound:
         assert error_of(job).kind == "plan_changed" and world.sent == []
@@ -301,21 +305,21 @@ def test_another_plan_than_the_reviewed_one_is_not_carried_out(bound: bool) -> N
 
 def test_the_same_plan_for_another_record_is_not_the_reviewed_one() -> None:
     world, job = World(claims=[None], found=[record("1", 13)]), updated("1")
-    world.settings = world.settings._replace(bound=True)
+    world.settings = world.settings._replace(plan_is_binding=True)
     world.run(job)
     assert error_of(job).kind == "plan_changed" and world.sent == []
 
 
 def test_the_reviewed_plan_is_carried_out_after_a_lost_race() -> None:
     world, job = World(claims=[None], found=[record("1", 12)]), updated("1")
-    world.settings = world.settings._replace(bound=True)
+    world.settings = world.settings._replace(plan_is_binding=True)
     world.run(job)
     assert job.error is None and world.sent == ["POST"]
 
 
 def test_an_adoption_that_may_have_been_applied_goes_on_as_an_update() -> None:
     world, job = World(answers=[LOST], found=[record("1", 12)]), adopted("1")
-    world.settings = world.settings._replace(bound=True)
+    world.settings = world.settings._replace(plan_is_binding=True)
     world.run(job)
     assert job.error is None and world.sent == ["POST", "POST"]
 
@@ -438,7 +442,7 @@ def test_nothing_is_sent_under_a_claim_that_is_over() -> None:
 
 def test_a_run_that_is_told_to_stop_claims_nothing_more() -> None:
     world, jobs = World(), [created("1"), created("2")]
-    assert world.run(*jobs, stopping=lambda: "SIGTERM").stopped == "SIGTERM"
+    assert world.run(*jobs, stop_reason=lambda: "SIGTERM").stopped == "SIGTERM"
     assert world.log == [] and not_attempted(*jobs)
 
 
@@ -454,27 +458,27 @@ def after(calls: int) -> Callable[[], str | None]:
 
 def test_a_run_that_is_told_to_stop_after_a_claim_undoes_it() -> None:
     world, job = World(), created("1")
-    assert world.run(job, stopping=after(1)).stopped == "SIGTERM"
+    assert world.run(job, stop_reason=after(1)).stopped == "SIGTERM"
     assert world.log == ["claim 1", "rollback 1"] and not_attempted(job)
 
 
 def test_a_claim_that_cannot_be_undone_is_an_error() -> None:
     world, job = World(failing={"rollback 1": BROKEN}), created("1")
-    world.run(job, stopping=after(1))
+    world.run(job, stop_reason=after(1))
     assert error_of(job).kind == "registry_unavailable" and world.sent == []
     assert "state: forgotten" in error_of(job).message
 
 
 def test_an_answer_is_recorded_although_the_run_is_told_to_stop() -> None:
     world, jobs = World(), [created("1"), created("2")]
-    assert world.run(*jobs, stopping=after(2)).stopped == "SIGTERM"
+    assert world.run(*jobs, stop_reason=after(2)).stopped == "SIGTERM"
     assert jobs[0].record and not_attempted(jobs[1])
     assert world.sent == ["PUT"] and "confirm 1" in world.log
 
 
 def test_what_was_to_be_tried_again_has_failed_when_the_run_is_told_to_stop() -> None:
     world, job = World(answers=[UNREACHABLE]), created("1")
-    world.run(job, stopping=after(3))
+    world.run(job, stop_reason=after(3))
     assert error_of(job).kind == "unreachable" and world.sent == ["PUT"]
 
 
