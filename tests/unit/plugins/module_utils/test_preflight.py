@@ -42,7 +42,7 @@ def test_a_body_may_have_so_many_bytes(character: str) -> None:
 
 
 def test_a_request_without_a_field_is_refused() -> None:
-    with pytest.raises(InvalidParameter, match="nothing to send") as caught:
+    with pytest.raises(InvalidParameter, match="no field to send") as caught:
         encode_payload(plan())
     assert caught.value.record_id == 12
 
