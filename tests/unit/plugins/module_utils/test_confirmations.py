@@ -34,6 +34,12 @@ ANSWER = ConfirmedRequest(
 CONFIRMED_BY_IT = Record("key", 2, 12, CONFIRMED, ("1166",), SENT, {}, AT, None)
 
 
+def confirmed_but(**differences: Any) -> Record:
+    """Return the record that the answer leaves, but for these differences."""
+    # pylint: disable-next=no-member  # a named tuple has _replace
+    return CONFIRMED_BY_IT._replace(**differences)
+
+
 class Rows:
     """The records of a registry, and what is written to it. C(writes): the first two words of each statement."""
 
@@ -78,7 +84,7 @@ def test_an_answer_that_is_recorded_already_writes_nothing() -> None:
     ],
 )
 def test_what_is_recorded_in_another_way_is_kept_in_the_history(other: dict[str, Any]) -> None:
-    known = CONFIRMED_BY_IT._replace(**other)
+    known = confirmed_but(**other)
     rows = Rows(known)
     assert rows.apply() == (known, True)
     assert rows.writes == ["INSERT history", "UPDATE records"]
@@ -94,7 +100,7 @@ def test_the_record_that_has_the_claim_is_confirmed() -> None:
 
 
 def test_the_claim_of_another_run_is_not_ended_by_this_answer() -> None:
-    claimed = CONFIRMED_BY_IT._replace(claim=Claim("theirs", CREATE, "x", 9), confirmed_at=None)
+    claimed = confirmed_but(claim=Claim("theirs", CREATE, "x", 9), confirmed_at=None)
     rows = Rows(claimed)
     record, agrees = rows.apply()
     assert (record, agrees) == (claimed, True)
