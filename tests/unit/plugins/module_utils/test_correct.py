@@ -65,7 +65,9 @@ class Rows:
         """Return what attempts have made."""
         return {a: ("platform", a.removeprefix("attempt ")) for a in attempts}
 
-    def apply_corrections(self, _platform: str, corrections: Sequence[Correction], *_more: Any) -> bool:
+    def apply_corrections(
+        self, _platform: str, corrections: Sequence[Correction], *_more: Any
+    ) -> bool:
         """Write corrections."""
         self.refusals -= 1
         if self.refusals < 0:
