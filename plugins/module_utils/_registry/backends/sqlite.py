@@ -142,7 +142,7 @@ class SqliteDatabase:
         if self._reader is None:
             return None
         self._check_same_file()
-        # A query sees no more than another one does that is still open on the same connection.
+        # SQLite gives all open queries of one connection the same snapshot, so one query runs at a time.
         with self._reader_lock, _translated(self.location):
             return self._reader.execute(sql, values).fetchall()
 
