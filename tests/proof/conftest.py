@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,14 @@ __all__ = [
     "tarball",
     "way",
 ]
+
+
+@pytest.fixture(autouse=True)
+def hangup() -> Iterator[None]:
+    """Has SIGHUP end what a test starts, also where the tests run under C(nohup), whose children would inherit that it is ignored."""
+    previous = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, previous)
 
 
 @pytest.fixture
