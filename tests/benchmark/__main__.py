@@ -30,7 +30,7 @@ from .processes import BenchmarkError
 from .tasks import measure_tasks, task_ratios
 from .world import World
 
-_ROUNDS = 5
+_ROUNDS = 3
 # Without --full, the whole takes about a quarter of an hour.
 _QUICK = Effort(repetitions=3, limit=20.0, loop=10)
 _FULL = Effort(repetitions=3, limit=600.0, loop=100)
