@@ -13,6 +13,7 @@ be repeated for each host of a task.
 
 from __future__ import annotations
 
+# All of these are unused here: to have imported them is what this file is for.
 from ..module_utils._engine import (  # noqa: F401  # pylint: disable=unused-import
     executor,
     preflight,

@@ -10,12 +10,11 @@ every two values meet. ``python stops.py FILE`` writes the table.
 from __future__ import annotations
 
 import itertools
-import sys
-from pathlib import Path
 from typing import NamedTuple
 
 from ansible_collections.nextbilling.did.tests.support.pairs import extend
 from ansible_collections.nextbilling.did.tests.support.stores import POSTGRESQL, SQLITE
+from ansible_collections.nextbilling.did.tests.support.tables import write_table
 
 CORES = ("2.18", "2.19", "2.20", "2.21", "2.22")
 IN_PROCESS, MODULE = "in process", "module"
@@ -92,16 +91,5 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-BEGIN, END = ".. begin of the table\n", ".. end of the table\n"
-
-
-def put_table(text: str) -> str:
-    """Return a document with the table in its place."""
-    head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
-    return f"{head}{BEGIN}\n{table()}\n{END}{tail}"
-
-
 if __name__ == "__main__":
-    document = Path(sys.argv[1])
-    document.write_text(put_table(document.read_text(encoding="utf-8")), encoding="utf-8")
+    write_table(table())

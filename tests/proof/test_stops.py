@@ -33,6 +33,7 @@ from ansible_collections.nextbilling.did.tests.support.pairs import pairs
 from ansible_collections.nextbilling.did.tests.support.processes import end_leases
 from ansible_collections.nextbilling.did.tests.support.programs import QUIET, program
 from ansible_collections.nextbilling.did.tests.support.stores import SQLITE
+from ansible_collections.nextbilling.did.tests.support.tables import put_table
 from ansible_collections.nextbilling.did.tests.support.waiting import TIMEOUT, until
 
 COLLECTIONS = Path(client.__file__).parents[5]
@@ -284,7 +285,7 @@ def test_every_two_values_meet_in_a_case() -> None:
 
 def test_the_documentation_has_the_table() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
-    assert stops.put_table(text) == text, f"run: python {stops.__file__} {DOCUMENT}"
+    assert put_table(text, stops.table()) == text, f"run: python {stops.__file__} {DOCUMENT}"
 
 
 @pytest.mark.parametrize("core", stops.CORES)
