@@ -26,10 +26,23 @@ PACKAGE = "ansible_collections.nextbilling.did"
 # The folders of tests that pytest runs.
 TIERS = ["tests/unit", "tests/functional", "tests/docs", "tests/packaging"]
 PROOF = "tests/proof"
-# A worker without work takes some of another's: a test lasts from a millisecond to half a minute.
+# An idle worker takes tests from another one: a test takes between a millisecond and half a minute.
 PYTEST = ("python", "-m", "pytest", "-n", "auto", "--dist", "worksteal")
-# The tests that take long, and what else "make proof" runs of them.
+# The tests that "make proof" runs in Ansible's own process, and "make test-all" as modules.
+OF_MODULES = ("tests/functional/modules", "tests/unit/plugins/modules")
+# The tests of "make proof".
 LONG = (PROOF, "tests/docs/test_scenes.py", "tests/packaging/test_first_steps.py")
+
+# Each supported ansible-core, with the Pythons that it runs on.
+CONTROLLERS = {
+    "2.18": ("3.11", "3.12", "3.13"),
+    "2.19": ("3.11", "3.12", "3.13"),
+    "2.20": ("3.12", "3.13", "3.14"),
+    "2.21": ("3.12", "3.13", "3.14"),
+    "2.22": ("3.13", "3.14"),
+}
+# Those of which release candidates are taken, too.
+CANDIDATES = ("2.22",)
 
 # pip splits this variable at spaces, so the path goes in as a URL.
 os.environ["PIP_CONSTRAINT"] = " ".join(
@@ -63,7 +76,7 @@ class Tree:
             self.session.run(*command, env=self.environment, include_outer_env=False, stderr=None)
 
     def _environment(self) -> dict[str, str]:
-        """Return what a command may see: no configuration, credentials, registry or proxies of the user's."""
+        """Return the environment of a command, without configuration, credentials, registry or proxies of the user."""
         kept = ("CI", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TERM", "TMPDIR")
         return {name: os.environ[name] for name in kept if name in os.environ} | {
             "ANSIBLE_COLLECTIONS_PATH": str(self.root),
@@ -73,7 +86,7 @@ class Tree:
         }
 
     def _git(self, where: Path, *arguments: str) -> str:
-        # A git hook that calls make exports GIT_DIR, which would mean the wrong repository here.
+        # A git hook that calls make exports GIT_DIR, which names another repository.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         return subprocess.check_output(["git", *arguments], cwd=where, env=environment, text=True)
 
@@ -83,7 +96,7 @@ class Tree:
         return {name for name in listed.split("\0") if name and os.path.lexists(where / name)}
 
     def _synchronise(self) -> None:
-        """Bring the copy up to date. It is a repository of its own, or ansible-test would see only ignored files."""
+        """Bring the copy up to date. It is a separate repository, because ansible-test would treat its files as ignored."""
         self.collection.mkdir(parents=True, exist_ok=True)
         self._git(self.collection, "init", "--quiet")
         wanted = self._files(REPOSITORY)
@@ -96,7 +109,7 @@ class Tree:
 
 
 def path_without_shims() -> str:
-    """Return PATH with pyenv's Pythons in place of its shims: those exist for Pythons which they then refuse to start."""
+    """Return PATH with pyenv's Pythons instead of its shims, which also exist for Pythons that they refuse to start."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     entries = [entry for entry in os.get_exec_path() if Path(entry).name != "shims"]
     return os.pathsep.join([*entries, *map(str, sorted(pyenv.glob("versions/*/bin")))])
@@ -106,7 +119,7 @@ def install_for_tests(session: nox.Session, ansible_core: str, *more: str) -> di
     """Install what tests and integration targets need; return the settings with which pip needs no network in a test."""
     session.install(ansible_core, "pip", *more)
     session.install("-r", "tests/unit/requirements.txt", "-r", "tests/integration/requirements.txt")
-    # For the virtual environment of a user's own that a test makes.
+    # For the virtual environments that tests create.
     wheels = Path(session.virtualenv.location).resolve() / "wheels"
     session.run_install(
         *("python", "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(wheels)),
@@ -115,18 +128,41 @@ def install_for_tests(session: nox.Session, ansible_core: str, *more: str) -> di
     return {"PIP_FIND_LINKS": wheels.as_uri(), "PIP_NO_INDEX": "1"}
 
 
+def requirement(core: str) -> str:
+    """Return what pip installs as an ansible-core of the matrix."""
+    return f"ansible-core~={core}.0{'rc1' if core in CANDIDATES else ''}"
+
+
+def install_cores(session: nox.Session) -> Path:
+    """Make a virtual environment for each supported ansible-core whose Python is at hand; return the folder that they are in."""
+    cores = Path(session.virtualenv.location).resolve() / "cores"
+    for core, pythons in CONTROLLERS.items():
+        found = (shutil.which(f"python{each}", path=path_without_shims()) for each in pythons)
+        python = next(filter(None, found), None)
+        if python is None:
+            session.log(f"ansible-core {core} is left out: none of its Pythons is at hand")
+            continue
+        session.run_install(python, "-m", "venv", str(cores / core), external=True)
+        session.run_install(
+            *(str(cores / core / "bin" / "python"), "-m", "pip", "install", "--quiet"),
+            *(requirement(core), "requests", "psycopg[binary]"),
+            external=True,
+        )
+    return cores
+
+
 @nox.session
 def imports(session: nox.Session) -> None:
-    """Check that imports go down only: the layers are in pyproject.toml."""
+    """Check that a module imports only from lower layers. The layers are in pyproject.toml."""
     session.install("import-linter", "ansible-core")
     Tree(session).run("lint-imports", "pyproject.toml", *session.posargs)
 
 
 @nox.session(default=False)
 def test(session: nox.Session) -> None:
-    """Run what a change needs at once: unit tests, functional tests on SQLite, and the role, which neither of them runs.
+    """Run the unit tests, the functional tests on SQLite, and the integration target of the role.
 
-    With arguments, which go to pytest, it runs the tests that these choose.
+    With arguments, which go to pytest, it runs only the tests that they select.
     """
     wheels = install_for_tests(session, "ansible-core", "pytest-xdist")
     tree = Tree(session)
@@ -140,7 +176,7 @@ def test(session: nox.Session) -> None:
 
 @nox.session(name="test-all", default=False)
 def test_all(session: nox.Session) -> None:
-    """Run all tests but those that take long, and all integration targets; arguments go to pytest."""
+    """Run all tests except the long ones, and all integration targets; arguments go to pytest."""
     wheels = install_for_tests(session, "ansible-core", "pytest-xdist")
     tree = Tree(session)
     tree.environment |= wheels
@@ -150,28 +186,36 @@ def test_all(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def proof(session: nox.Session) -> None:
-    """Try at length to break the promises, and run every example of the documentation; arguments go to pytest.
-
-    The promises: no DID is created twice, no damaged number is read as another one, and the others.
-    """
+    """Run the long tests, which attack the promises and run every example of the documentation; arguments go to pytest."""
     wheels = install_for_tests(session, "ansible-core", "pytest-xdist")
+    cores = install_cores(session)
     tree = Tree(session)
     tree.environment |= {**wheels, "PROOF_STEPS": "12000", "PROOF_SWITCHES": "pairs"}
+    tree.environment["PROOF_CORES"] = str(cores)
     tree.run(*PYTEST, "--long", *(session.posargs or LONG))
+    if not session.posargs:
+        tree.run(*PYTEST, "--ways", "process", *OF_MODULES)
+        # Without that, they run in Ansible's own process.
+        variables = tree.collection / "tests" / "integration" / "integration_config.yml"
+        variables.write_text("nextbilling_did_in_process: false\n", encoding="utf-8")
+        try:
+            tree.run("ansible-test", "integration")
+        finally:
+            variables.unlink()
 
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
-    """Run all tests and the integration targets, and tell which branches of plugins/ none of them took.
+    """Run all tests and the integration targets, and list the branches of plugins/ that no test ran.
 
-    Fails where tests/coverage/uncovered.yml does not say why. With arguments, which go to pytest, it only tells.
+    Fails for a branch without a reason in tests/coverage/uncovered.yml. With arguments, which go to pytest, it only reports.
     """
     wheels = install_for_tests(session, "ansible-core", "pytest-xdist", "coverage==7.6.1")
     tree = Tree(session)
     tree.environment |= wheels
     data = Path(session.virtualenv.location).resolve() / "data"
     shutil.rmtree(data, ignore_errors=True)
-    # Each Python that a test starts begins with this: modules, playbooks, and those that are killed.
+    # Every Python process of a test runs this first, including those that are killed.
     start = "import coverage; coverage.process_startup()\n"
     for packages in Path(session.virtualenv.location).glob("lib/python*/site-packages"):
         (packages / "coverage_of_processes.pth").write_text(start, encoding="utf-8")
@@ -195,7 +239,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def sanity(session: nox.Session) -> None:
-    """Run ansible-test's sanity tests, on every supported Python that is at hand; arguments go to ansible-test."""
+    """Run ansible-test's sanity tests, on every supported Python that is installed; arguments go to ansible-test."""
     session.install("ansible-core")
     # ansible-test keeps its own virtual environments in the user's home.
     tree = Tree(session, own_home=False)
@@ -207,7 +251,11 @@ def sanity(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Show the collection at work against the simulator."""
     session.install("ansible-core", "-r", "tests/integration/requirements.txt")
-    Tree(session).run("python", "tests/demo/demo.py", *session.posargs)
+    tree = Tree(session)
+    # It stays there, to be looked at.
+    review = Path(session.virtualenv.location).resolve() / "review"
+    tree.environment["NEXTBILLING_REVIEW_DIR"] = str(review)
+    tree.run("python", "tests/demo/demo.py", *session.posargs)
 
 
 @nox.session(default=False)
@@ -219,7 +267,7 @@ def simulator(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
-    """Measure the modules beside other ways to do the same; arguments go to the benchmark."""
+    """Measure the modules, compared with other ways to do the same; arguments go to the benchmark."""
     session.install("ansible-core", "-r", "tests/integration/requirements.txt")
     Tree(session).run("python", "-m", f"{PACKAGE}.tests.benchmark", *session.posargs)
 
@@ -244,17 +292,10 @@ def docs(session: nox.Session) -> None:
     session.log(f"The site begins at {site / 'html' / 'index.html'}")
 
 
-# Each supported ansible-core, with the Pythons that it runs on.
-CONTROLLERS = {
-    "2.18": ("3.11", "3.12", "3.13"),
-    "2.19": ("3.11", "3.12", "3.13"),
-    "2.20": ("3.12", "3.13", "3.14"),
-    "2.21": ("3.12", "3.13", "3.14"),
-}
 CELLS = [(core, python) for core, pythons in CONTROLLERS.items() for python in pythons]
-# The Pythons that modules run on. No ansible-core knows one there that is newer than those it runs on itself.
+# The Pythons that modules run on. An ansible-core supports none there that is newer than the newest that it runs on itself.
 TARGETS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
-# The steps in each cell of the matrix, and what its table calls them.
+# The steps in each cell of the matrix, and their names in the table.
 STEPS = {
     "tests": "tests",
     "proof": "proof",
@@ -262,26 +303,26 @@ STEPS = {
     "targets": "modules on other Pythons",
     "sanity": "sanity",
 }
-# The oldest Pythons, the one that Ansible and the one that modules run on, meet the oldest libraries.
+# The oldest libraries, used with the oldest Python of Ansible and with the oldest Python of modules.
 OLDEST = "tests/oldest.txt"
 
 
 @dataclass
 class Row:
-    """A row of the matrix's table: versions, and for each step that was asked for how its commands ended."""
+    """A row of the matrix's table: the versions, and for each requested step the results of its commands."""
 
     core: str
     python: str
     ends: dict[str, list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        ends = (self.ends.get(step, ["–"]) or ["not at hand"] for step in STEPS)
+        ends = (self.ends.get(step, ["–"]) or ["not installed"] for step in STEPS)
         return f"| {self.core} | {self.python} | {' | '.join(map(', '.join, ends))} |"
 
 
-# What the sessions of one run hand on to each other: the table, and the Pythons for modules with their versions.
+# The data that the sessions of one run share: the table, and the Pythons for modules with their versions.
 ROWS: dict[tuple[str, str], Row] = {}
-TARGETS_AT_HAND: dict[str, tuple[str, Path]] = {}
+TARGET_PYTHONS: dict[str, tuple[str, Path]] = {}
 
 
 @nox.session(default=False, venv_backend="none")
@@ -307,22 +348,22 @@ def matrix(session: nox.Session) -> None:
 
 @nox.session(default=False, python=TARGETS)
 def matrix_target(session: nox.Session) -> None:
-    """Make a Python for modules to run on, with the libraries that the integration targets need there."""
+    """Create a Python environment for modules, with the libraries that the integration targets need there."""
     session.install("requests", "PyYAML")
     if session.python == TARGETS[0]:
         session.install("-r", OLDEST)
     found = version(session, "platform", "python_version()")
-    TARGETS_AT_HAND[str(session.python)] = (found, Path(session.bin, "python"))
+    TARGET_PYTHONS[str(session.python)] = (found, Path(session.bin, "python"))
 
 
 @nox.session(default=False)
 @nox.parametrize("core,python", CELLS)
 def matrix_cell(session: nox.Session, core: str) -> None:
-    """Run the steps that are the arguments on one ansible-core and one Python."""
+    """Run the steps named by the arguments on one ansible-core and one Python."""
     python, steps = str(session.python), session.posargs
     row = ROWS.setdefault((core, python), Row(core, python))
     row.ends = {step: ["not run"] for step in steps}
-    wheels = install_for_tests(session, f"ansible-core=={core}.*", "pytest-xdist")
+    wheels = install_for_tests(session, requirement(core), "pytest-xdist")
     if (core, python) == CELLS[0]:
         session.install("-r", OLDEST)
     if not (found := version(session, "ansible.release", "__version__")):
@@ -346,28 +387,28 @@ def matrix_cell(session: nox.Session, core: str) -> None:
 
 
 def commands(core: str, python: str) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield the commands of a cell: the step, for modules on other Pythons which one that is, and the command."""
-    # The tests wait for most of their time, so two processes are done in half of it.
+    """Yield the commands of a cell: the step, the version of another Python for modules, and the command."""
+    # The tests spend most of their time waiting, so two processes need half the time.
     pytest = ["python", "-m", "pytest", "-n", "2", "--dist", "worksteal"]
     yield "tests", "", [*pytest, *TIERS]
     yield "proof", "", [*pytest, PROOF]
     yield "integration", "", ["ansible-test", "integration"]
     for each in TARGETS[: TARGETS.index(CONTROLLERS[core][-1]) + 1]:
-        if each in TARGETS_AT_HAND and each != python:
-            found, path = TARGETS_AT_HAND[each]
+        if each in TARGET_PYTHONS and each != python:
+            found, path = TARGET_PYTHONS[each]
             where = f"controller:python={each}@{path}"
             yield "targets", found, ["ansible-test", "integration", "--target", where]
     yield "sanity", "", ["ansible-test", "sanity"]
 
 
 def version(session: nox.Session, module: str, name: str) -> str:
-    """Ask a session's Python for a version. Where nox only installs, nothing answers."""
+    """Return a version from a session's Python, or an empty text if nox only installs."""
     found = session.run("python", "-c", f"import {module}; print({module}.{name})", silent=True)
     return str(found or "").strip()
 
 
 @nox.session(default=False, venv_backend="none")
 def matrix_table(session: nox.Session) -> None:
-    """Print how the matrix ended, in Markdown."""
+    """Print the results of the matrix in Markdown."""
     heads = ["ansible-core", "Python", *STEPS.values()]
     print(f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}", *ROWS.values(), sep="\n")

@@ -25,6 +25,7 @@ nitpicky = True
 # Labels of Ansible's own documentation that antsibull-docs and the guides refer to. The site is built without a look at other sites.
 _ANSIBLE = "https://docs.ansible.com/ansible/latest"
 _ELSEWHERE = {
+    "action_plugins": f"{_ANSIBLE}/plugins/action.html",
     "ansible_configuration_settings": f"{_ANSIBLE}/reference_appendices/config.html",
     "callback_plugins": f"{_ANSIBLE}/plugins/callback.html",
     "common_return_values": f"{_ANSIBLE}/reference_appendices/common_return_values.html",

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
 
+from ansible_collections.nextbilling.did.tests.support.modules import MODULE, PROCESS
 from ansible_collections.nextbilling.did.tests.support.stores import POOLER, POSTGRESQL, SQLITE
 
 # How long an example takes says nothing on a busy machine.
@@ -22,18 +23,22 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("no deadline")
 
+WAYS = (MODULE, PROCESS)
 STORES = (SQLITE, POSTGRESQL, POOLER)
 # The fixtures that start a program, and the kind of registry that they belong to.
 PROGRAMS = {"server": POSTGRESQL, "pooler": POOLER}
 
 
-def _stores(text: str) -> list[str]:
-    chosen = text.split(",")
-    if unknown := set(chosen).difference(STORES):
-        raise argparse.ArgumentTypeError(
-            f"{', '.join(sorted(unknown))}: not among {', '.join(STORES)}"
-        )
-    return chosen
+def _some_of(*known: str) -> Callable[[str], list[str]]:
+    def choose(text: str) -> list[str]:
+        chosen = text.split(",")
+        if unknown := set(chosen).difference(known):
+            raise argparse.ArgumentTypeError(
+                f"{', '.join(sorted(unknown))}: not among {', '.join(known)}"
+            )
+        return chosen
+
+    return choose
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,9 +46,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests that take long, too")
     parser.addoption(
         "--stores",
-        type=_stores,
+        type=_some_of(*STORES),
         default=list(STORES),
         help=f"run only tests that need no other kind of registry than these: {','.join(STORES)} (the default)",
+    )
+    parser.addoption(
+        "--ways",
+        type=_some_of(*WAYS),
+        default=[MODULE],
+        help=f"run the tasks of a test that no mark says it of in these ways: {MODULE} (the default), {','.join(WAYS)}",
     )
 
 
@@ -51,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers."""
     for line in (
         "stores(*kinds): the kinds of registry that the test runs on; SQLite if there is no such marker",
+        "ways(*ways): how the tasks of the test run: as a module, in process, or both; as --ways says if there is no such marker",
         "store(name): the test needs this kind of registry, where neither a fixture nor a parameter says so",
         "long: the test runs only with --long",
         "kills: the test kills a server, so it gets a pair of servers of its own",
@@ -59,13 +71,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test on each kind of registry that its nearest marker names."""
+    """Run a test on each kind of registry, and its tasks in each way, that its nearest markers name."""
     definition = metafunc.definition
     given = any("empty_store" in mark.args[0] for mark in definition.iter_markers("parametrize"))
     if "empty_store" in metafunc.fixturenames and not given:
         marker = definition.get_closest_marker("stores")
         kinds = marker.args if marker else (SQLITE,)
         metafunc.parametrize("empty_store", kinds, indirect=True)
+    if "way" in metafunc.fixturenames:
+        marker = definition.get_closest_marker("ways")
+        ways = marker.args if marker else metafunc.config.getoption("--ways")
+        if list(ways) != [MODULE]:
+            metafunc.parametrize("way", ways, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -10,17 +10,10 @@ from ansible_collections.nextbilling.did.plugins.module_utils._module.did import
     did_spec,
 )
 from ansible_collections.nextbilling.did.plugins.plugin_utils._action import DidAction
-
-try:
-    # Loaded once, before Ansible forks its workers.
-    import requests  # noqa: F401  # pylint: disable=unused-import
-
-    _MISSING: tuple[str, ...] = ()
-except ImportError:
-    _MISSING = ("requests",)
+from ansible_collections.nextbilling.did.plugins.plugin_utils._preload import MISSING
 
 
 class ActionModule(DidAction):
     module_spec = staticmethod(did_spec)
     work = staticmethod(converge_did)
-    missing = _MISSING
+    missing = MISSING

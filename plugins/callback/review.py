@@ -16,7 +16,7 @@ description:
   - The review begins with what needs a decision (DIDs that were applied but not recorded, DIDs of unknown outcome, failures, DIDs that were not
     attempted). New DIDs, changes of call destinations and other changes follow. Identical changes on contiguous numbers share a line.
   - Values before a change are what the registry last applied, not what the platform holds now.
-  - "It prints one line at the end, such as C(DIDs: 3 create, 2 update, 1 unknown, 494 unchanged → review/review.html)."
+  - "It prints one line at the end to standard error, such as C(DIDs: 3 create, 2 update, 1 unknown, 494 unchanged → review/review.html)."
   - The files contain no secret. If a file cannot be written, the callback warns and does not fail the run. A run without any such task writes nothing.
 author:
   - nextbilling.did contributors (@nextbilling-did)
@@ -138,7 +138,8 @@ class CallbackModule(CallbackBase):
                 f"The review of DIDs could not be written to {_short(folder)}: {error.strerror or error}."
                 " Files of an earlier review may still be there"
             )
-        self._display.display(closing_line(review, translate, page))
+        # Standard output may be data, as with ansible.posix.json.
+        self._display.display(closing_line(review, translate, page), stderr=True)
 
     def _add(self, result: t.Any, status: str, item: bool = False) -> None:
         # ansible-core 2.18 has these under private names alone.

@@ -13,13 +13,14 @@ attributes:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
     support: full
     details:
-      - With the C(local) connection, the work is done in Ansible's own process, with the controller's Python and its libraries. A task then takes a
-        twentieth of the time.
+      - With the C(local) connection, the work is done in Ansible's own process, with the controller's Python and its libraries. A task then costs
+        about as much as one of M(ansible.builtin.debug).
       - The task runs as an ordinary module if it has another connection, C(become), C(async) or C(environment), if
-        C(ansible_python_interpreter) names another Python, if that Python lacks a library, on macOS, and with an ansible-core that is newer than
-        those tested. With C(-vvv), the reason is shown.
-      - The variable C(nextbilling_did_in_process=false), or the environment variable C(NEXTBILLING_DID_IN_PROCESS=false), has it always run as a
+        C(ansible_python_interpreter) names another Python than the controller's, if the controller's Python lacks a library, on macOS, and with an
+        ansible-core that is newer than those tested. With C(-v), the reason is shown.
+      - The variable C(nextbilling_did_in_process=false), or the environment variable C(NEXTBILLING_DID_IN_PROCESS=false), makes it always run as a
         module.
+      - The guide on where a task runs lists all reasons and differences.
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
   diff_mode:

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Has each source compiled once that is imported after this one.
+"""Makes Python compile each source once that is imported after this one.
 
 Ansible ships a module and what it imports as sources in a ZIP file, and nothing keeps what was compiled of them. Python's
 zipimport compiles each of them twice: when it is asked for the file's name, and when it loads it. The second time was a third of

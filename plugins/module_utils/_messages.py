@@ -142,7 +142,7 @@ def claim_held(wanted: LookupKey, claim: Claim) -> RegistryBusy:
         f"{wanted.label}: another run ({claim.holder}) holds it for its own {claim.action}, for at most {claim.seconds_left:.0f} more"
         " seconds. This run has waited for it as long as registry_timeout allows. Nothing was written and nothing was sent. Run again when"
         " that run has ended",
-        did_number=wanted.number,
+        did_number=wanted.did_number,
         record_id=wanted.record_id,
     )
 

@@ -134,13 +134,16 @@ class ForgottenHistory(t.NamedTuple):
 
 
 class LookupKey(t.Protocol):
-    """A DID to look up: by its identity, by its record id, or by both. C(label): how messages call it."""
+    """A DID to look up: by its identity, by its record id, or by both. C(label): how messages call it. C(did_number): as declared."""
 
     @property
     def label(self) -> str: ...
 
     @property
     def number(self) -> str | None: ...
+
+    @property
+    def did_number(self) -> str | None: ...
 
     @property
     def record_id(self) -> int | None: ...

@@ -5,7 +5,11 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Secrets: the marks in their place, fingerprints of them, and the texts of others that may be shown."""
+"""Marks that stand in place of secrets, fingerprints, and the check that a text of the platform holds no part of a secret.
+
+Secrets are masked where they would be shown: fields by C(_fields.mask_secrets), changes in C(_planning/decide), options by
+C(_module/task.mask_value), the path of a request by C(_platform/connection.masked_path), reviews in C(plugin_utils/_review/collect).
+"""
 
 from __future__ import annotations
 

@@ -101,6 +101,13 @@ options:
     description:
       - The password for O(copy_from), like O(registry_password) for O(registry).
     type: str
+  progress:
+    description:
+      - Whether to write lines about the progress to standard error while a long list is recorded or forgotten. See
+        O(nextbilling.did.dids#module:progress).
+    type: bool
+    default: true
+    version_added: 2.0.0
 notes:
   - Run the module with O(state=present) once, not in every playbook. Otherwise it would replace a lost registry with an empty one. With O(registry_id) it
     never creates a registry.

@@ -103,6 +103,18 @@ options:
         changed.
     type: bool
     default: false
+  progress:
+    description:
+      - Whether to write lines for people to standard error. The result is the same.
+      - While a long run is under way, a line says how many of the DIDs to send are done, how many per second, how much time is left, and how many failed.
+        The first line comes after 5 seconds, and further ones at most every 10 seconds. A task that runs as a module writes none, see the
+        attribute C(action).
+      - At the end of each run, in check mode too, a line gives the totals of RV(summary). It also says why a task ran as a module. A run that a signal
+        has stopped writes no such line.
+      - With C(no_log), no line contains a count.
+    type: bool
+    default: true
+    version_added: 2.0.0
 notes:
   - The module must run where the registry is, usually on C(localhost).
   - If O(dids) comes from a template, C(from_json) and C(from_yaml) preserve quoted numbers.

@@ -9,15 +9,18 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import importlib
 import importlib.util
 import json
 import multiprocessing
 import os
 import re
 import shutil
+import signal
 import sys
 import threading
+import time
 import typing as t
 from collections.abc import Callable, Iterator, Mapping, Set
 from datetime import date, datetime
@@ -38,6 +41,7 @@ from ..module_utils._module.results import perform
 from ..module_utils._module.stop import Stop
 from ..module_utils._module.task import Result, Spec, Task, nested_options
 from ..module_utils._registry.location import is_database
+from ._progress import ProgressLines, totals_text
 
 ENVIRONMENT_VARIABLE, HOST_VARIABLE = "NEXTBILLING_DID_IN_PROCESS", "nextbilling_did_in_process"
 _NEWEST_CORE = (2, 22)
@@ -48,6 +52,16 @@ _RELATIVE_FILE = re.compile(
     r"[?&](?:passfile|servicefile|ssl(?:cert|crl|crldir|key|rootcert))=(?!/|%2F|system(?:&|$))",
     re.IGNORECASE,
 )
+# The environment variables of requests and libpq that name files.
+_FILE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_LIBPQ_FILE_VARIABLES = (
+    *("PGPASSFILE", "PGSERVICEFILE", "PGSSLCERT", "PGSSLCRL", "PGSSLCRLDIR", "PGSSLKEY"),
+    "PGSSLROOTCERT",
+)
+
+# From ansible-core 2.22 on, it masks secrets wherever it shows a result.
+_MASKING = "ansible.module_utils.secrets"
+masking: t.Any = importlib.import_module(_MASKING) if importlib.util.find_spec(_MASKING) else None
 
 display = Display()
 
@@ -57,9 +71,21 @@ class Unsuitable(Exception):
 
 
 class WorkerTask(Task):
-    """A task in Ansible's worker process. C(warnings): what is to be warned of."""
+    """A task in Ansible's worker process.
 
-    def __init__(self, argument_spec: Spec, arguments: dict[str, t.Any], stop: Stop) -> None:
+    C(warnings): what is to be warned of. C(invalid): what is wrong with the arguments, or None.
+
+    :param show: shows a line to people. If nobody reads it, it may block for ever.
+    """
+
+    def __init__(
+        self,
+        argument_spec: Spec,
+        arguments: dict[str, t.Any],
+        stop: Stop,
+        lines: ProgressLines,
+        show: Callable[[str], None],
+    ) -> None:
         self.argument_spec = argument_spec
         self.params = arguments
         self.nested = nested_options(argument_spec, arguments)
@@ -67,13 +93,22 @@ class WorkerTask(Task):
         self.check_mode = self.diff = False
         self.stop = stop
         self.warnings: list[str] = []
+        self._lines = lines
+        self._show = show
+        self.invalid: str | None = None
 
     def warn(self, warning: str) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
 
-    def validate(self, name: str) -> str | None:
-        """Validate the arguments, and return what is wrong with them or None. C(name): the task's action."""
+    def progress(self, done: int, total: int, failed: int) -> None:
+        line = self._lines.next_line(done, total, failed) if self.params.get("progress") else None
+        # After a signal, the main process may not read it any more.
+        if line is not None and self.stop.reason() is None:
+            self._show(line)
+
+    def validate(self, name: str) -> None:
+        """Validate the arguments, and note what is wrong with them. C(name): the task's action."""
         validation = ArgumentSpecValidator(self.argument_spec).validate(self.params)
         self.params.update(validation.validated_parameters)
         self.no_log_values = {
@@ -82,11 +117,11 @@ class WorkerTask(Task):
             if spec.get("no_log") and self.params.get(option)
         }
         if not validation.error_messages:
-            return None
+            return
         message = str(validation.error_messages[0])
         if isinstance(validation.errors[0], UnsupportedError):
             message = f"Unsupported parameters for ({name}) module: {message}"
-        return self.without_values(message)
+        self.invalid = self.without_values(message)
 
 
 class DidAction(NormalAction):
@@ -97,6 +132,10 @@ class DidAction(NormalAction):
     work: Callable[[Task], Result]
     # Libraries that the work needs and that the controller's Python does not have.
     missing: tuple[str, ...] = ()
+    # Whether a task ends with a line that gives the totals of its result.
+    has_totals = False
+    platform: str = sys.platform
+    core: str = __version__
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
@@ -104,30 +143,71 @@ class DidAction(NormalAction):
         """Run the task."""
         variables = task_vars or {}
         # In a loop, the main process may have ended since the last item.
+        _parent_watch.switch_off()
         _leave_if_orphaned()
         try:
-            self._check_surroundings(variables)
-            task = self._make_task()
-            invalid = task.validate(self._task.action)
-            self._check_arguments(task)
+            task = self.prepare(variables)
         except Unsuitable as reason:
-            display.vvv(
-                f"{self._task.action} runs as a module: {reason}", host=self._host(variables)
-            )
-            with _exit_with_parent():
-                return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
+            return self._run_module(tmp, variables, str(reason))
         result: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
-        if invalid is None:
+        if task.invalid is None:
             outcome = perform(task, self.work)
         else:
-            outcome = {"msg": invalid, "error": InvalidParameter(invalid).details()}
+            outcome = {"msg": task.invalid, "error": InvalidParameter(task.invalid).details()}
         _leave_if_orphaned()
+        _parent_watch.switch_on()
+        if task.stop.reason() is None:
+            self._show_totals(outcome, task.params.get("progress"), variables)
         result.update(self._to_module_result(task, outcome, variables))
         return result
 
-    def _make_task(self) -> WorkerTask:
+    def _run_module(
+        self, tmp: str | None, variables: dict[str, t.Any], reason: str
+    ) -> dict[str, t.Any]:
+        reason = f"runs as a module: {reason}"
+        display.v(f"{self._task.action} {reason}", host=self._host(variables))
+        _parent_watch.switch_on()
+        result: dict[str, t.Any] = super().run(tmp, variables)
+        self._show_totals(result, self._task.args.get("progress"), variables, reason)
+        return result
+
+    def _show_totals(
+        self, result: Result, progress: object, variables: dict[str, t.Any], *remarks: str
+    ) -> None:
+        """Show the totals of a task that has some. C(progress): the value of the option, not validated."""
+        summary = result.get("summary") if self.has_totals else None
+        if summary is None or not (progress is None or boolean(str(progress), strict=False)):
+            return
+        if self._task.check_mode:
+            remarks = ("check mode", *remarks)
+        counts = None if self._task.no_log else summary
+        self._show(variables, totals_text(counts, remarks))
+
+    def _show(self, variables: dict[str, t.Any], line: str) -> None:
+        """Show a line to people. Standard output may be data, as with ansible.posix.json."""
+        host = self._host(variables)
+        place = "" if host in (None, "localhost") else f"[{host}] "
+        display.display(f"{place}{self._task.action}: {line}", stderr=True)
+
+    def prepare(self, variables: dict[str, t.Any]) -> WorkerTask:
+        """Return the task that can be done in this process. Raise C(Unsuitable) if it must run as a module."""
+        reason = next(self._reasons(variables), None)
+        if reason is not None:
+            raise Unsuitable(reason)
+        task = self._make_task(variables)
+        task.validate(self._task.action)
+        self._check_arguments(task)
+        return task
+
+    def _make_task(self, variables: dict[str, t.Any]) -> WorkerTask:
         arguments = {str(name): plain(value) for name, value in self._task.args.items()}
-        task = WorkerTask(self.module_spec(), arguments, Stop(_is_orphaned, deliver=True))
+        task = WorkerTask(
+            self.module_spec(),
+            arguments,
+            Stop(_is_orphaned, deliver=True),
+            ProgressLines(counts=not self._task.no_log),
+            functools.partial(self._show, variables),
+        )
         task.check_mode, task.diff = bool(self._task.check_mode), bool(self._task.diff)
         return task
 
@@ -143,40 +223,41 @@ class DidAction(NormalAction):
             outcome["invocation"] = task.masked_invocation()
         if task.warnings:
             outcome["warnings"] = task.warnings
-        kept = {
-            name: value
-            for name, value in outcome.items()
-            if value is None or isinstance(value, bool)
-        }
-        masked = {**remove_values(outcome, task.no_log_values), **kept}
-        return t.cast("Result", json.loads(json.dumps(masked)))
+        if masking is None:
+            kept = {
+                name: value
+                for name, value in outcome.items()
+                if value is None or isinstance(value, bool)
+            }
+            outcome = {**remove_values(outcome, task.no_log_values), **kept}
+        else:
+            masking.register_secrets(task.no_log_values)
+        return t.cast("Result", json.loads(json.dumps(outcome)))
 
     # What forbids to run in this process
 
-    def _check_surroundings(self, variables: dict[str, t.Any]) -> None:
-        """Raise C(Unsuitable) if the task must run as a module, whatever its arguments are."""
+    def _reasons(self, variables: dict[str, t.Any]) -> Iterator[str]:
+        """Yield why the task must run as a module, whatever its arguments are."""
         if not self._is_switched_on(variables):
-            raise Unsuitable(f"{HOST_VARIABLE} or {ENVIRONMENT_VARIABLE} is false")
+            yield f"{HOST_VARIABLE} or {ENVIRONMENT_VARIABLE} is false"
         if type(self._connection).__module__ != "ansible.plugins.connection.local":
-            raise Unsuitable("its connection is not local")
+            yield "its connection is not local"
         if self._connection.become:
-            raise Unsuitable("it has become")
+            yield "it has become"
         if self._task.async_val:
-            raise Unsuitable("it has async")
+            yield "it has async"
         if any(self._templar.template(each) for each in self._task.environment or [] if each):
-            raise Unsuitable("it has environment")
-        if sys.platform == "darwin":
-            raise Unsuitable("requests may crash in forked processes of macOS")
+            yield "it has environment"
+        if self.platform == "darwin":
+            yield "requests may crash in forked processes of macOS"
         if threading.current_thread() is not threading.main_thread():
-            raise Unsuitable("it is not in the main thread, which alone can handle signals")
-        core = tuple(int(part) for part in __version__.split(".")[:2])
-        if core > _NEWEST_CORE:
-            raise Unsuitable(f"ansible-core {__version__} is newer than those tested")
+            yield "it is not in the main thread, which alone can handle signals"
+        if tuple(int(part) for part in self.core.split(".")[:2]) > _NEWEST_CORE:
+            yield f"ansible-core {self.core} is newer than those tested"
         if self.missing:
-            raise Unsuitable(
-                f"the controller's Python does not have {', '.join(self.missing)} ({sys.executable})"
-            )
-        self._check_interpreter(variables)
+            yield _lacks(", ".join(self.missing))
+        if self._has_other_interpreter(variables):
+            yield f"another Python is named for the host than {sys.executable}"
 
     def _is_switched_on(self, variables: dict[str, t.Any]) -> bool:
         value = self._templar.template(variables.get(HOST_VARIABLE, True))
@@ -187,8 +268,8 @@ class DidAction(NormalAction):
                 f"{HOST_VARIABLE} and {ENVIRONMENT_VARIABLE} must be true or false"
             ) from None
 
-    def _check_interpreter(self, variables: dict[str, t.Any]) -> None:
-        """Raise C(Unsuitable) if another Python is named for modules on the host."""
+    def _has_other_interpreter(self, variables: dict[str, t.Any]) -> bool:
+        """Tell whether another Python is named for modules on the host than that of this process."""
         host = variables
         if self._task.delegate_to:
             host = variables.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
@@ -196,13 +277,12 @@ class DidAction(NormalAction):
             C.config.get_config_value("INTERPRETER_PYTHON", variables=host)
         )
         if named is None or str(named).startswith("auto"):
-            return
+            return False
         path = shutil.which(os.path.expanduser(str(named))) or ""
         # A link in another folder is another environment, with other libraries.
-        if os.path.dirname(path) != os.path.dirname(sys.executable) or not os.path.samefile(
+        return os.path.dirname(path) != os.path.dirname(sys.executable) or not os.path.samefile(
             path, sys.executable
-        ):
-            raise Unsuitable(f"another Python is named for the host than {sys.executable}")
+        )
 
     def _check_arguments(self, task: WorkerTask) -> None:
         """Raise C(Unsuitable) if an argument needs what this process does not have."""
@@ -211,19 +291,29 @@ class DidAction(NormalAction):
         ]
         databases = [location for location in locations if is_database(location)]
         if databases and importlib.util.find_spec("psycopg") is None:
-            raise Unsuitable(f"the controller's Python does not have psycopg ({sys.executable})")
-        if os.getcwd() == os.path.abspath(self._loader.get_basedir()):
-            return
-        # A module runs in the playbook's folder.
+            raise Unsuitable(_lacks("psycopg"))
         ca_path = task.option("ca_path")
         if ca_path and not os.path.isabs(ca_path):
-            raise Unsuitable("ca_path is a relative path")
+            self._check_folder("ca_path is a relative path")
         if any(_RELATIVE_FILE.search(location) for location in databases):
-            raise Unsuitable("the registry's URL has a relative path")
+            self._check_folder("the registry's URL has a relative path")
+        for name in (*_FILE_VARIABLES, *(_LIBPQ_FILE_VARIABLES if databases else ())):
+            path = os.environ.get(name)
+            if path and not os.path.isabs(path) and path != "system":
+                self._check_folder(f"{name} is a relative path")
+
+    def _check_folder(self, reason: str) -> None:
+        """Raise C(Unsuitable) if this process is not in the playbook's folder, in which a module runs."""
+        if os.getcwd() != os.path.abspath(self._loader.get_basedir()):
+            raise Unsuitable(reason)
 
     def _host(self, variables: Mapping[str, t.Any]) -> str | None:
         name = variables.get("inventory_hostname")
         return None if name is None else str(name)
+
+
+def _lacks(libraries: str) -> str:
+    return f"the controller's Python does not have {libraries} ({sys.executable})"
 
 
 def plain(value: t.Any) -> t.Any:
@@ -252,7 +342,11 @@ def plain(value: t.Any) -> t.Any:
 def _key(name: object) -> str:
     """Return the key of a dictionary as JSON has it."""
     name = plain(name)
-    return name if isinstance(name, str) else json.dumps(name)
+    if isinstance(name, str):
+        return name
+    if isinstance(name, list):
+        raise Unsuitable("an argument has a key that JSON does not have")
+    return json.dumps(name)
 
 
 def _is_vaulted(value: object) -> bool:
@@ -272,17 +366,33 @@ def _leave_if_orphaned() -> None:
         os._exit(1)
 
 
-@contextlib.contextmanager
-def _exit_with_parent() -> Iterator[None]:
-    """End this process if Ansible's main process ends meanwhile. A module then has nobody who reads its output, and stops."""
-    done = threading.Event()
+class _ParentWatch:
+    """Ends this process if Ansible's main process has ended, while the task sends nothing itself.
 
-    def watch() -> None:
-        while not done.wait(_WATCH_INTERVAL):
-            _leave_if_orphaned()
+    Nobody would read its result then, and one that is larger than a pipe would block for ever. A module has nobody who reads its output
+    any more, and stops.
+    """
 
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        done.set()
+    def __init__(self) -> None:
+        self._is_on = False
+        self._thread: threading.Thread | None = None
+
+    def switch_on(self) -> None:
+        self._is_on = True
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, daemon=True)
+            self._thread.start()
+
+    def switch_off(self) -> None:
+        self._is_on = False
+
+    def _watch(self) -> None:
+        # The system may give a signal to any thread, but Python handles it in the main thread, which would go on to wait for the module.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        while True:
+            time.sleep(_WATCH_INTERVAL)
+            if self._is_on:
+                _leave_if_orphaned()
+
+
+_parent_watch = _ParentWatch()

@@ -61,7 +61,7 @@ def _inline(world: World, with_passwords: bool) -> Sample:
 
 
 def list_ratios(lists: Lists) -> list[Ratio]:
-    """Return what the project demands of long lists with nothing to do."""
+    """Return the ratios of long lists with nothing to do."""
     ping, small, large, with_passwords, without_passwords = map(_seconds, lists)
     net_small = [own - start for own, start in zip(small, ping)]
     net_large = [own - start for own, start in zip(large, ping)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ratios of measurements that were made side by side, and what is demanded of them."""
+"""Ratios of measurements that alternate in one run, and their targets."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Ratio(NamedTuple):
         return statistics.median(self.values)
 
     @property
-    def kept(self) -> bool | None:
-        """Whether the median is as demanded, or None where nothing is demanded."""
+    def is_met(self) -> bool | None:
+        """Whether the median meets the target, or None if there is none."""
         return (
             None if self.target is None else bool(_HOLDS[self.relation](self.median, self.target))
         )

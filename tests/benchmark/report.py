@@ -16,7 +16,7 @@ from .cases import BARE, CREATE, NOTHING, Case
 from .lists import LARGE, SMALL, Lists
 from .matrix import CIRCUMSTANCES, SIZES, Figures, Matrix, summary
 from .ratios import Ratio
-from .tasks import KINDS, Seconds
+from .tasks import LOOPS, Seconds
 from .world import DID, DIDS, URI, World
 
 CLIENTS = (BARE, DIDS, DID, URI)
@@ -118,13 +118,14 @@ def _ratio(value: float) -> str:
 
 
 def task_table(runs: list[Seconds]) -> Iterator[str]:
-    """Show what an item of a loop costs that finds nothing to do."""
-    rows = [("module", "loops", "an item", "quartiles")]
-    for kind in KINDS:
-        seconds = [second for run in runs for second in run[kind]]
+    """Show what an item of a loop costs."""
+    rows = [("loop", "DIDs", "loops", "an item", "quartiles")]
+    for loop in LOOPS:
+        seconds = [second for run in runs for second in run[loop]]
         low, middle, high = (f"{value * 1000:.0f}" for value in statistics.quantiles(seconds))
-        rows.append((kind, str(len(seconds)), f"{middle} ms", f"{low} to {high}"))
-    yield "Loops in turns, nothing to do (uri sends the edit all the same)"
+        count = str(len(seconds))
+        rows.append((loop.name, str(loop.size), count, f"{middle} ms", f"{low} to {high}"))
+    yield "Loops in turns, nothing to do but where it says creating (uri sends the edit all the same)"
     yield from _table(rows)
 
 
@@ -147,7 +148,7 @@ def list_table(lists: Lists) -> Iterator[str]:
 
 def ratio_table(ratios: Sequence[Ratio]) -> Iterator[str]:
     """Show the ratios, each with its target beside it."""
-    rows = [("what the project demands", "median", "spread", "target", "kept")]
+    rows = [("ratio", "median", "spread", "target", "met")]
     for ratio in ratios:
         low, high = (_value(value, ratio.unit) for value in (min(ratio.values), max(ratio.values)))
         target = (
@@ -155,14 +156,14 @@ def ratio_table(ratios: Sequence[Ratio]) -> Iterator[str]:
             if ratio.target is None
             else f"{ratio.relation} {_value(ratio.target, ratio.unit)}{ratio.unit}"
         )
-        kept = {None: "", True: "yes", False: "no"}[ratio.kept]
+        met = {None: "", True: "yes", False: "no"}[ratio.is_met]
         rows.append(
             (
                 ratio.name,
                 f"{_value(ratio.median, ratio.unit)}{ratio.unit}",
                 f"{low} to {high}",
                 target,
-                kept,
+                met,
             )
         )
     yield from _table(rows)

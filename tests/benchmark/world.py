@@ -36,7 +36,7 @@ _PATIENCE = 600
 
 
 class Played(NamedTuple):
-    """A run of ansible-playbook: what the stopwatch says of each task (see callback_plugins), seconds, bytes of memory."""
+    """A run of ansible-playbook: what the stopwatch says of each task and host (see callback_plugins), seconds, bytes of memory."""
 
     results: list[dict[str, Any]]
     seconds: float
@@ -69,20 +69,27 @@ class World:
         registry: Path | None = None,
         variables: Mapping[str, Any] | None = None,
         expected: float = 0.0,
+        hosts: int = 0,
     ) -> Played:
-        """Run tasks on this machine. ``expected``: how many seconds that may take. Raises BenchmarkError if one fails."""
+        """Run tasks on this machine, or for so many hosts at once. Raises BenchmarkError if one fails.
+
+        ``expected``: how many seconds that may take.
+        """
         play = {
-            "hosts": "localhost",
+            "hosts": "all" if hosts else "localhost",
             "gather_facts": False,
             "vars": variables or {},
             "tasks": tasks,
         }
         playbook = self._folder / "playbook.json"
         playbook.write_text(json.dumps([play]), encoding="utf-8")
-        done = self._run(["ansible-playbook", str(playbook)], registry, expected)
+        names = "".join(f"host{number}," for number in range(hosts))
+        options = ["--inventory", names, "--forks", str(hosts)] if hosts else []
+        command = ["ansible-playbook", *options, str(playbook)]
+        done = self._run(command, registry, expected)
         results = [json.loads(line) for line in done.output.splitlines() if line.startswith("{")]
         failures = [result["failure"] for result in results if result["failure"] is not None]
-        if done.code != 0 or len(results) != len(tasks):
+        if done.code != 0 or len(results) != len(tasks) * max(1, hosts):
             reason = (failures or done.errors.strip().splitlines() or ["no reason was given"])[-1]
             raise BenchmarkError(f"ansible-playbook ended with {done.code}: {reason}")
         return Played(results, done.seconds, done.memory)
@@ -123,6 +130,12 @@ class World:
         if not blank.exists():
             self.play([{REGISTRY: {}}], registry=blank)
         shutil.copyfile(blank, path)
+        return path
+
+    def copied_registry(self, size: int) -> Path:
+        """Return a registry that holds so many DIDs, to be written. The one returned before is gone then."""
+        path = self._registries / "copy.db"
+        shutil.copyfile(self.full_registry(size), path)
         return path
 
     def full_registry(self, size: int) -> Path:

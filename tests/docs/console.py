@@ -41,6 +41,7 @@ NOT_RUN = {
     r"curl .*\$CI_API_V4_URL/": "Speaks to GitLab.",
     r"gh pr comment ": "Speaks to GitHub.",
     r"kill -9$": "Not to be typed: it says how a run may end.",
+    r"ansible-core …": "Not to be typed: it is the reason of a task.",
 }
 
 

@@ -72,9 +72,12 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
 )
 
 _BENCHMARK, _AWX = f"{GUIDES}benchmark.rst", f"{GUIDES}execution_environments.rst"
+_MANY, _WAYS = f"{GUIDES}many_dids.rst", f"{GUIDES}where_a_task_runs.rst"
 # Blocks that are not run, by document and language.
 NOT_RUN = {
     (_BENCHMARK, "text"): "Printed in a quarter of an hour; its columns are compared.",
+    (_MANY, "text"): "It would take minutes; unit tests have the same lines.",
+    (_WAYS, "text"): "Printed by a run of hundreds of DIDs; the tests of progress read such lines.",
     (_AWX, "text"): "A folder; the files of the scene are in it.",
     (_AWX, "ini"): "Tests of the package run jobs with it, as with the configurations for AWX.",
 }
@@ -83,6 +86,16 @@ SMALL = """\
 did_number;description;customer_id;did_type;did_type_id
 1130001000;Support;13;queue;7
 1130001001;Sales;13;queue;8
+"""
+_DIDS_PLAY = """\
+---
+- name: DIDs
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: All DIDs of a spreadsheet
+      nextbilling.did.dids:
+        src: "{{ playbook_dir }}/dids.csv"
 """
 # The same registry as after the steps of the migration's guide.
 TWO_RECORDS = (
@@ -257,6 +270,17 @@ SCENES = (
         prints=('"update": 1', '"1130001001"'),
     ),
     Scene(f"{GUIDES}migration.rst", ("Adopt a single DID",)),
+    Scene(
+        _WAYS,
+        files={"dids.csv": SMALL, "dids.yml": _DIDS_PLAY},
+        says=(
+            ("ansible-playbook dids.yml -v", "nextbilling.did.dids: 2 create"),
+            (
+                "ansible-playbook dids.yml -e nextbilling_did_in_process=false",
+                "2 unchanged (runs as a module: nextbilling_did_in_process or",
+            ),
+        ),
+    ),
     Scene(f"{GUIDES}migration.rst", ("If a wrong id was recorded",), records=TWO_RECORDS),
     _REVIEWS._replace(
         sections=("Reviews in CI", _REVIEWED, "GitHub Actions"),

@@ -47,11 +47,11 @@ def closing_counts(counts: str) -> str:
     numbers = {}
     for count in counts.split(", "):
         number, _blank, word = count.partition(" ")
-        numbers[word] = int(number)
+        numbers[word] = int(number.replace(",", ""))
     words = Translations("en")
     names = [(words.kind(key, MIXED, number), number) for key in CLOSING_ORDER for number in (1, 2)]
     order = dict.fromkeys(name for name, _number in names)
-    return ", ".join(f"{numbers[name]} {name}" for name in order if name in numbers)
+    return ", ".join(f"{numbers[name]:,} {name}" for name in order if name in numbers)
 
 
 def statuses(printed: str) -> Iterator[list[str]]:

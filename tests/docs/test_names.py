@@ -18,6 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.nextbilling.did.plugins.module_utils import _errors, _fields
 from ansible_collections.nextbilling.did.plugins.module_utils._input import ranges as _ranges
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import location as _location
+from ansible_collections.nextbilling.did.plugins.plugin_utils import _action
 from ansible_collections.nextbilling.did.tests.docs.examples import (
     COLLECTION,
     DOCUMENTS,
@@ -28,6 +29,7 @@ from ansible_collections.nextbilling.did.tests.docs.test_examples import SPECS
 
 # What is not the collection's.
 OTHERS = {
+    *("ansible_python_interpreter", "ansible_playbook_python", "interpreter_python"),  # Ansible's
     *("loop_control", "log_path", "module_defaults", "no_log", "playbook_dir"),  # Ansible's
     *("pg_dump", "search_path", "remote_write", "synchronous_commit"),  # PostgreSQL's
     *(*_location.PARAMETERS, "oauth_client_secret", "scram_client_key"),  # its library's
@@ -77,6 +79,7 @@ def known() -> set[str]:
     )
     found.update(f"provision_{option}" for option in SPECS["dids"]())
     found.update(entry.name for entry in _fields.DID_TYPES)
+    found.add(_action.HOST_VARIABLE)
     for module in _modules():
         results = yaml.safe_load(module.RETURN)
         # Of an error, one module says what it consists of; the others refer to it.

@@ -18,6 +18,7 @@ from ansible_collections.nextbilling.did.tests.support.fixtures import (
     store,
     tls_runner,
     tls_simulator,
+    way,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "store",
     "tls_runner",
     "tls_simulator",
+    "way",
 ]

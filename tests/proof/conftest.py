@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ansible_collections.nextbilling.did.tests.support.fixtures import (
     simulator,
     store,
     tarball,
+    way,
 )
 from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.processes import Process
@@ -40,7 +42,16 @@ __all__ = [
     "start",
     "store",
     "tarball",
+    "way",
 ]
+
+
+@pytest.fixture(autouse=True)
+def hangup() -> Iterator[None]:
+    """Has SIGHUP end what a test starts, also where the tests run under C(nohup), whose children would inherit that it is ignored."""
+    previous = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, previous)
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ table is made from the same source: ``python matrix.py FILE`` writes it.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+from ansible_collections.nextbilling.did.tests.support.tables import write_table
 
 # What the client gets to see of an exchange.
 SUCCESS = "the documented answer"
@@ -226,16 +226,5 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-BEGIN, END = ".. begin of the table\n", ".. end of the table\n"
-
-
-def put_table(text: str) -> str:
-    """Return a document with the table in its place."""
-    head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
-    return f"{head}{BEGIN}\n{table()}\n{END}{tail}"
-
-
 if __name__ == "__main__":
-    document = Path(sys.argv[1])
-    document.write_text(put_table(document.read_text(encoding="utf-8")), encoding="utf-8")
+    write_table(table())

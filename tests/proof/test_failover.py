@@ -21,8 +21,11 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.open import open_registry
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
-from ansible_collections.nextbilling.did.tests.support.pairs import Pair, running_pair
 from ansible_collections.nextbilling.did.tests.support.processes import Process
+from ansible_collections.nextbilling.did.tests.support.replication import (
+    ReplicatedPair,
+    running_pair,
+)
 from ansible_collections.nextbilling.did.tests.support.stores import Proxy
 from ansible_collections.nextbilling.did.tests.support.waiting import until
 
@@ -31,17 +34,17 @@ TASK: dict[str, Any] = {"did_number": "1166", "port": 5060}
 
 
 @pytest.fixture(scope="module")
-def lasting_pair() -> Iterator[Pair]:
+def lasting_pair() -> Iterator[ReplicatedPair]:
     """A pair for the tests that kill no primary."""
     with running_pair() as pair:
         yield pair
 
 
 @pytest.fixture
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+def pair(request: pytest.FixtureRequest) -> Iterator[ReplicatedPair]:
     """A primary and a standby that follows it, asynchronously."""
     if request.node.get_closest_marker("kills") is None:
-        lasting: Pair = request.getfixturevalue("lasting_pair")
+        lasting: ReplicatedPair = request.getfixturevalue("lasting_pair")
         lasting.reset()
         yield lasting
         return
@@ -51,7 +54,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 
 
 @pytest.fixture
-def runner(pair: Pair, simulator: Simulator) -> Runner:
+def runner(pair: ReplicatedPair, simulator: Simulator) -> Runner:
     """A runner whose registry is there."""
     runner = Runner(simulator, pair.store())
     assert runner.did_registry()["changed"]
@@ -66,7 +69,7 @@ def _in_background(work: Callable[[], Result]) -> tuple[threading.Thread, list[R
     return thread, results
 
 
-def _wait_cancelled(pair: Pair) -> None:
+def _wait_cancelled(pair: ReplicatedPair) -> None:
     """Have somebody cancel the wait for a standby."""
     (process,) = until(lambda: pair.store().rows(WAITING))
     pair.primary.run(f"SELECT pg_cancel_backend({process[0]})")
@@ -77,7 +80,7 @@ def _wait_cancelled(pair: Pair) -> None:
 
 @pytest.mark.parametrize("level", ["off", "local", "remote_write"])
 def test_a_commit_waits_for_the_standby_whatever_the_role_has(
-    pair: Pair, runner: Runner, level: str
+    pair: ReplicatedPair, runner: Runner, level: str
 ) -> None:
     """A weaker setting of the role or of the database would acknowledge an intent that a failover loses."""
     pair.synchronous()
@@ -91,7 +94,7 @@ def test_a_commit_waits_for_the_standby_whatever_the_role_has(
     assert results[0]["action"] == "create", results
 
 
-def test_a_wait_that_somebody_cancels(pair: Pair, runner: Runner) -> None:
+def test_a_wait_that_somebody_cancels(pair: ReplicatedPair, runner: Runner) -> None:
     """The intent is on the primary alone: nothing is sent under it, so a failover loses nothing."""
     pair.synchronous()
     pair.hold()
@@ -104,7 +107,7 @@ def test_a_wait_that_somebody_cancels(pair: Pair, runner: Runner) -> None:
     assert runner.rows("SELECT * FROM records") == []
 
 
-def test_a_standby_that_is_gone(pair: Pair, runner: Runner) -> None:
+def test_a_standby_that_is_gone(pair: ReplicatedPair, runner: Runner) -> None:
     """The run ends after its timeout, with the cause, and nothing is sent. Another run is told the same, not of a lock."""
     pair.synchronous()
     pair.standby.stop()
@@ -126,7 +129,7 @@ def test_a_standby_that_is_gone(pair: Pair, runner: Runner) -> None:
 
 @pytest.mark.parametrize("number", [2, 15], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_ends_the_wait_for_a_standby(
-    pair: Pair, runner: Runner, tmp_path: Path, number: int
+    pair: ReplicatedPair, runner: Runner, tmp_path: Path, number: int
 ) -> None:
     pair.synchronous()
     pair.standby.stop()
@@ -145,7 +148,7 @@ def test_a_signal_ends_the_wait_for_a_standby(
 WANTED = [{"did_number": str(number), "port": 5060} for number in range(1000, 1060)]
 
 
-def _lose_the_newest(pair: Pair, runner: Runner, answers: int) -> None:
+def _lose_the_newest(pair: ReplicatedPair, runner: Runner, answers: int) -> None:
     """Have the standby miss so many answers and more, then take the primary's place."""
     pair.hold()
     held = len(runner.simulator.created())
@@ -156,7 +159,7 @@ def _lose_the_newest(pair: Pair, runner: Runner, answers: int) -> None:
 @pytest.mark.kills
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_answers_that_a_failover_loses_are_recorded_again(
-    pair: Pair, runner: Runner, concurrency: int
+    pair: ReplicatedPair, runner: Runner, concurrency: int
 ) -> None:
     """The promise holds for an asynchronous standby too, while the run lasts that was told the answers."""
     runner.simulator.switch(latency_ms=20)
@@ -184,7 +187,7 @@ def test_answers_that_a_failover_loses_are_recorded_again(
 # Servers that stand beside each other
 
 
-def test_an_asynchronous_standby_is_warned_of(pair: Pair, runner: Runner) -> None:
+def test_an_asynchronous_standby_is_warned_of(pair: ReplicatedPair, runner: Runner) -> None:
     for result in (runner.did_info(), runner.did_registry()):
         assert "synchronous_standby_names" in str(result.get("warnings")), result
     pair.synchronous()
@@ -192,7 +195,7 @@ def test_an_asynchronous_standby_is_warned_of(pair: Pair, runner: Runner) -> Non
         assert "warnings" not in result, result
 
 
-def test_two_servers_of_one_cluster_are_one_registry(pair: Pair, runner: Runner) -> None:
+def test_two_servers_of_one_cluster_are_one_registry(pair: ReplicatedPair, runner: Runner) -> None:
     first, second = (
         PostgresqlBackend(server.url("registry"), None) for server in (pair.primary, pair.standby)
     )
@@ -200,7 +203,7 @@ def test_two_servers_of_one_cluster_are_one_registry(pair: Pair, runner: Runner)
     assert first.identity(timeout=5) == second.identity(timeout=5)
 
 
-def test_a_standby_is_told_as_such(pair: Pair, runner: Runner) -> None:
+def test_a_standby_is_told_as_such(pair: ReplicatedPair, runner: Runner) -> None:
     only = pair.standby.url("registry")
     written = runner.did(**TASK, registry=only, registry_timeout=0.5)
     assert "is a standby" in written["msg"], written
@@ -213,7 +216,7 @@ def test_a_standby_is_told_as_such(pair: Pair, runner: Runner) -> None:
 
 
 @pytest.mark.kills
-def test_a_run_that_comes_back_to_the_old_primary(pair: Pair, runner: Runner) -> None:
+def test_a_run_that_comes_back_to_the_old_primary(pair: ReplicatedPair, runner: Runner) -> None:
     """Both servers can be written. A run that has seen the new one does nothing with the old one."""
     line = Proxy(pair.primary.port)
     first, second = f"127.0.0.1:{line.port}", f"127.0.0.1:{pair.standby.port}"

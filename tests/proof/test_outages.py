@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._module.stop import Stop
+from ansible_collections.nextbilling.did.plugins.module_utils._module import stop
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
     PostgresqlDatabase,
 )
@@ -166,7 +166,7 @@ def test_gone_before_a_repetition(
     def wait(*_arguments: Any) -> None:
         line.cut_at(statement, down=True)
 
-    monkeypatch.setattr(Stop, "wait", wait)
+    monkeypatch.setattr(stop.Stop, "wait", wait)
     result = far.did(**TASK, retries=1)
     assert line.cuts == 1
     assert len(far.requests()) == before + 1
@@ -197,7 +197,7 @@ def test_gone_while_one_of_many_waits(
     def wait(*_arguments: Any) -> None:
         line.cut(down=True)
 
-    monkeypatch.setattr(Stop, "wait", wait)
+    monkeypatch.setattr(stop.Stop, "wait", wait)
     result = far.dids(dids=wanted, retries=1)
     assert [did["outcome"] for did in result["dids"]] == ["failed", *["not_attempted"] * 4]
     assert result["error"]["kind"] == "registry_unavailable"

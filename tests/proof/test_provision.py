@@ -85,11 +85,13 @@ def test_the_installed_playbook_runs_from_any_folder(
     code, printed = playbook("--check", "--diff", provision_src="DIDs São Paulo.csv")
     assert code == 0, printed
     assert "changed=1" in printed and '+description: "Recepção"' in printed
+    assert "\nnextbilling.did.dids: 1 create (check mode)\n" in printed
     assert runner.requests() == [] and runner.traces() == before
 
     code, printed = playbook("-vvv", provision_src="DIDs São Paulo.csv")
     assert code == 0, printed
     assert "changed=1" in printed and str(installed) in printed and str(COLLECTION) not in printed
+    assert "\nnextbilling.did.dids: 1 create\n" in printed
     assert [entry["did_number"] for entry in runner.simulator.created()] == ["1130001000"]
 
     # From ~, which is the user's home and not the folder of the call; and by an absolute path.
@@ -151,6 +153,7 @@ def test_every_variable_reaches_the_module(
         "max_failures": 0,
         "plan_checksum": "0" * 64,
         "report_unlisted": True,
+        "progress": False,
     }
     spec = dids_spec()
     assert options.keys() == spec.keys() - {"src"}

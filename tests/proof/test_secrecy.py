@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.support.modules import MODULE, PROCESS
 from ansible_collections.nextbilling.did.tests.support.programs import program
 
 TOKEN = "tkn-5b0e61f0-4f83-9990"
@@ -104,6 +106,14 @@ def _playbook(simulator: Simulator, registry: Path) -> list[dict[str, Any]]:
         shown,
         _task(902, port=70000),
         _task(902, pasword="{{ did_password }}"),
+        _task(902, password={"x": "{{ did_password }}"}),
+        _task(902, password=["{{ did_password }}", {"y": ["{{ did_password }}"]}]),
+        _task(902, api_key={"x": "{{ login_key }}"}, port="x"),
+        _task(902, registry_password=["{{ did_password }}"], retries="{{ did_password }}"),
+        _task(902, host_additional=[{"password": "{{ did_password }}"}]),
+        _task(902, force="{{ did_password }}"),
+        _task(902, state="{{ did_password }}"),
+        _task(902, copy_from_password="{{ did_password }}", port={"x": "{{ did_password }}"}),
         _task(902, did_type=1),
         _task(902, api_url="http://127.0.0.1:9", platform=simulator.url[7:]),
         _task(902, api_url="https://127.0.0.1:9", platform="unknown"),
@@ -153,7 +163,8 @@ def _lists() -> list[dict[str, Any]]:
     return [{"ignore_errors": True, "diff": True, **task} for task in tasks]
 
 
-def test_secrets_appear_nowhere(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", [MODULE, PROCESS])
+def test_secrets_appear_nowhere(tmp_path: Path, way: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
     book = tmp_path / "play" / "book.yml"
@@ -173,12 +184,15 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
         (book.parent / "secrets.yml").write_text(yaml.safe_dump(secrets))
         environment = {
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            # Of a module, Ansible then prints the arguments as they are.
+            "ANSIBLE_DEBUG": str(way == PROCESS),
             "ANSIBLE_DISPLAY_TRACEBACK": "always",
             # Since ansible-core 2.21 a result shows the parameters only where this asks for it. They may hold no secret either.
             "ANSIBLE_INJECT_INVOCATION": "true",
             "ANSIBLE_LOG_PATH": str(home / "log"),
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "HOME": str(home),
+            "NEXTBILLING_DID_IN_PROCESS": str(way == PROCESS),
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "TMPDIR": str(home),
@@ -198,6 +212,7 @@ def test_secrets_appear_nowhere(tmp_path: Path) -> None:
     stored = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     assert any(path.name == "registry.db" for path in stored) and (home / "log") in stored
     assert b"withheld" in printed
+    assert (b"runs as a module" in printed) == (way == MODULE)
     for echoed in map(str.encode, _spellings()):
         for place, emitted in [("printed", printed), *stored.items()]:
             assert echoed not in emitted, (place, _around(emitted, echoed))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
-from ansible_collections.nextbilling.did.tests.support.modules import Runner
+from ansible_collections.nextbilling.did.tests.support.modules import MODULE, Runner
 from ansible_collections.nextbilling.did.tests.support.stores import (
     POSTGRESQL,
     SQLITE,
@@ -92,9 +92,15 @@ def store(empty_store: Callable[[], Store]) -> Store:
 
 
 @pytest.fixture
-def bare(simulator: Simulator, store: Store) -> Runner:
+def way(request: pytest.FixtureRequest) -> str:
+    """How the tasks of a test run."""
+    return str(getattr(request, "param", MODULE))
+
+
+@pytest.fixture
+def bare(simulator: Simulator, store: Store, way: str) -> Runner:
     """A runner whose registry does not exist yet."""
-    return Runner(simulator, store)
+    return Runner(simulator, store, way=way)
 
 
 @pytest.fixture
@@ -106,10 +112,10 @@ def runner(bare: Runner) -> Runner:
 
 
 @pytest.fixture
-def tls_runner(tls_simulator: Simulator, tmp_path: Path) -> Runner:
+def tls_runner(tls_simulator: Simulator, tmp_path: Path, way: str) -> Runner:
     """A runner against HTTPS, with a registry that knows the platform."""
     store = FileStore(tmp_path / "state of tls" / "registry.db")
-    runner = Runner(tls_simulator, store, {"ca_path": tls_simulator.ca_path})
+    runner = Runner(tls_simulator, store, {"ca_path": tls_simulator.ca_path}, way)
     assert runner.did_registry()["changed"]
     return runner
 

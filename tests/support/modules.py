@@ -1,28 +1,44 @@
 # Copyright (c) 2026 nextbilling.did contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the collection's modules in this process, as Ansible runs them, with one platform and one registry."""
+"""Run tasks as Ansible runs them, as modules or by their action plugins, with one platform and one registry."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
+import pytest
+from ansible import module_utils
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings as ansible_warnings
 from ansible.module_utils.common.parameters import PASS_VARS
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.plugins.action import ActionBase
+from ansible.plugins.connection.local import Connection
+from ansible.template import Templar
 
-from ansible_collections.nextbilling.did.plugins.modules import did, did_info, did_registry, dids
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.stores import FileStore, Store
 
 Result = dict[str, Any]
+Action = TypeVar("Action", bound=ActionBase)
+
+PLUGINS = "ansible_collections.nextbilling.did.plugins"
+MODULE, PROCESS = "module", "process"
+# How the tasks of a test run; the mark of a function overrides that of its file. Without one, a task runs as a module, or as --ways says.
+in_both_ways = pytest.mark.ways(MODULE, PROCESS)
+as_a_module = pytest.mark.ways(MODULE)
 
 # The fields of the vendor's page's sample for a create.
 VENDOR_CREATE: dict[str, Any] = {
@@ -54,6 +70,10 @@ def run_module(main: Callable[[], None], parameters: dict[str, Any]) -> Result:
         stack.enter_context(mock.patch.object(basic, "_ANSIBLE_ARGS", arguments))
         if hasattr(basic, "_ANSIBLE_PROFILE"):
             stack.enter_context(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy"))
+        internal = getattr(module_utils, "_internal", None)
+        if internal is not None:
+            # Since ansible-core 2.19 modules warn by the controller's display where its code is imported.
+            stack.enter_context(mock.patch.object(internal, "is_controller", False))
         stack.enter_context(contextlib.redirect_stdout(printed))
         stack.enter_context(contextlib.suppress(SystemExit))
         main()
@@ -61,29 +81,50 @@ def run_module(main: Callable[[], None], parameters: dict[str, Any]) -> Result:
     return result
 
 
+def make_action(plugin: type[Action], name: str, parameters: dict[str, Any]) -> Action:
+    """Return an action plugin as Ansible's worker process has it for a task on the host itself."""
+    task = Task()
+    task.action = f"nextbilling.did.{name}"
+    task.args = parameters
+    context, loader = PlayContext(), DataLoader()
+    return plugin(task, Connection(context), context, loader, Templar(loader=loader), None)
+
+
+def run_action(name: str, parameters: dict[str, Any], *, check: bool) -> Result:
+    """Run a module's action plugin, with a diff; return its result."""
+    plugin = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule
+    action = make_action(plugin, name, parameters)
+    action._task.check_mode, action._task.diff = check, True
+    # As in run_module.
+    with mock.patch.dict(os.environ, {"ANSIBLE_INJECT_INVOCATION": "true"}):
+        result: Result = action.run(task_vars={})
+    return result
+
+
 @dataclass
 class Runner:
-    """Runs tasks with one platform and one registry."""
+    """Runs tasks with one platform and one registry. C(way): C(MODULE) or C(PROCESS)."""
 
     simulator: Simulator
     store: Store
     options: dict[str, Any] = field(default_factory=dict)
+    way: str = MODULE
 
     def did(self, *, check: bool = False, **parameters: Any) -> Result:
         """Run the module did. A parameter that is Ellipsis is left out."""
-        return self._run(did.main, check, parameters)
+        return self._run("did", check, parameters)
 
     def dids(self, *, check: bool = False, **parameters: Any) -> Result:
         """Run the module dids."""
-        return self._run(dids.main, check, parameters)
+        return self._run("dids", check, parameters)
 
     def did_registry(self, *, check: bool = False, **parameters: Any) -> Result:
         """Run the module did_registry."""
-        return self._run(did_registry.main, check, parameters)
+        return self._run("did_registry", check, parameters)
 
     def did_info(self, *, check: bool = False, **parameters: Any) -> Result:
         """Run the module did_info."""
-        return self._run(did_info.main, check, parameters)
+        return self._run("did_info", check, parameters)
 
     def attempt(self, number: str) -> str:
         """Which create of a number is open, as did_info shows it."""
@@ -96,7 +137,7 @@ class Runner:
         dids = [{"did_number": number, "attempt": self.attempt(number)} for number in numbers]
         return self.did_registry(state="forgotten", dids=dids)
 
-    def _run(self, main: Callable[[], None], check: bool, parameters: dict[str, Any]) -> Result:
+    def _run(self, name: str, check: bool, parameters: dict[str, Any]) -> Result:
         everything = {
             "api_url": self.simulator.url,
             "api_token": self.simulator.token,
@@ -105,10 +146,13 @@ class Runner:
             "retries": 0,
             **self.options,
             **parameters,
-            "_ansible_check_mode": check,
-            "_ansible_diff": True,
         }
-        return run_module(main, {k: v for k, v in everything.items() if v is not ...})
+        given = {option: value for option, value in everything.items() if value is not ...}
+        if self.way == PROCESS:
+            return run_action(name, given, check=check)
+        module = importlib.import_module(f"{PLUGINS}.modules.{name}")
+        given |= {"_ansible_check_mode": check, "_ansible_diff": True}
+        return run_module(module.main, given)
 
     def requests(self, method: str | None = None) -> list[dict[str, Any]]:
         """What the platform saw."""

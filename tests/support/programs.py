@@ -45,17 +45,36 @@ def output_of(
 
     C(limit): the seconds after which it is killed, which raises C(subprocess.TimeoutExpired).
     """
-    done = subprocess.run(
+    done = _run(arguments, folder, environment, typed, subprocess.STDOUT, limit)
+    return done.returncode, done.stdout
+
+
+def streams_of(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> tuple[int, str, str]:
+    """Run a program; return its exit code, what it prints to stdout, and what it prints to stderr."""
+    done = _run(arguments, folder, environment, "", subprocess.PIPE, LIMIT)
+    return done.returncode, done.stdout, done.stderr
+
+
+def _run(
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    typed: str,
+    stderr: int,
+    limit: float,
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         arguments,
         cwd=folder,
         env=environment,
         input=typed,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         encoding="utf-8",
         timeout=limit,
         check=False,
         # Nor the terminal of the one who runs the tests.
         start_new_session=True,
     )
-    return done.returncode, done.stdout

@@ -41,12 +41,14 @@ def correct(
     timeout: float,
     apply: bool,
     sleep: Callable[[float], None] = time.sleep,
+    report: Callable[[int, int, int], None] = lambda done, total, failed: None,
     max_races: int = 100,
 ) -> list[Correction]:
     """Take a list of statements into the registry. Returns the corrections that were, or would be, made.
 
     :param timeout: seconds to wait, before something is recorded, for runs that hold one of the DIDs. To forget a DID never waits:
         what its run does meanwhile is not what the person has looked at.
+    :param report: is told often how many corrections are written, how many there are, and how many of those written have failed.
     :param max_races: how often to decide anew because another run has changed a record since the look-up.
     :raises Conflict: some of them contradict the registry; all of these are named, and nothing is written.
     :raises RegistryBusy: another run holds one of the DIDs, or keeps changing them; nothing is written.
@@ -63,7 +65,7 @@ def correct(
         if (
             not apply
             or not corrections
-            or registry.journal.apply_corrections(platform, corrections)
+            or registry.journal.apply_corrections(platform, corrections, report)
         ):
             return corrections
     raise RegistryBusy("Other runs keep changing these DIDs. Nothing was written. Run again later")

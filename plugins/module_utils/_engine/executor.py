@@ -51,6 +51,8 @@ if t.TYPE_CHECKING:  # pragma: no cover
 _LEASE_MARGIN = 30.0
 # From so many requests on, it pays to prepare the registry for them.
 _BULK = 20
+# The longest wait between two reports, in seconds.
+_REPORT_INTERVAL = 1.0
 
 ExecutionResult = tuple[Execution, "SendResult"]
 
@@ -61,6 +63,7 @@ class Executor:
     :param make_client: returns a client for one thread.
     :param sleep: waits for so many seconds, or until the run is told to stop.
     :param stop_reason: returns why the run has been told to stop, or None.
+    :param report: is told often how far the run is: how many requests are done, how many there are, how many of those done have failed.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Executor:
         *,
         sleep: Callable[[float], None] = time.sleep,
         stop_reason: Callable[[], str | None] = lambda: None,
+        report: Callable[[int, int, int], None] = lambda done, total, failed: None,
         pacing: Pacing | None = None,
     ) -> None:
         self._planner = planner
@@ -79,19 +83,20 @@ class Executor:
         self._make_client = make_client
         self._sleep = sleep
         self._stop_reason = stop_reason
+        self._report = report
         self._pacing = pacing or Pacing()
         self._limit = ConcurrencyLimit(planner.settings.concurrency)
         self._schedule = Schedule(Execution(job) for job in jobs if job.sends)
+        self._total = len(self._schedule)
         self._progress = Progress(planner, self._schedule, self._limit, self._pacing)
         # By the token of the claim.
         self._in_flight: dict[str, Execution] = {}
 
     def run(self) -> RunResult:
         """Carry out all plans, or as many as can be before something stops the run. What became of each DID is in its job."""
-        count = len(self._schedule)
-        if count >= _BULK:
+        if self._total >= _BULK:
             self._registry.begin_bulk()
-        threads = min(self._settings.concurrency, count)
+        threads = min(self._settings.concurrency, self._total)
         journal = self._registry.journal
         sender = (
             ThreadedSender(self._make_client, journal, threads)
@@ -125,13 +130,26 @@ class Executor:
             elif not self._in_flight and not failed:
                 if not self._schedule:
                     return
-                self._sleep(t.cast("float", self._schedule.seconds_until_ready()))
+                self._wait(t.cast("float", self._schedule.seconds_until_ready()))
                 self._schedule.end_wait()
+            self._report_progress()
             full = len(self._in_flight) >= self._limit.current
-            timeout = None if full else self._schedule.seconds_until_ready()
+            ready = None if full else self._schedule.seconds_until_ready()
+            timeout = _REPORT_INTERVAL if ready is None else min(ready, _REPORT_INTERVAL)
             answers = [
                 (self._in_flight.pop(token), answer) for token, answer in sender.answers(timeout)
             ]
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for so many seconds, or until the run is told to stop."""
+        while seconds > 0 and not self._stop_reason():
+            self._sleep(min(seconds, _REPORT_INTERVAL))
+            seconds -= _REPORT_INTERVAL
+            self._report_progress()
+
+    def _report_progress(self) -> None:
+        done = self._total - len(self._schedule) - len(self._in_flight)
+        self._report(done, self._total, self._progress.failures)
 
     def _request(self, execution: Execution) -> Request:
         execution.limit = self._limit.current

@@ -13,7 +13,7 @@ import time
 import typing as t
 from collections.abc import Callable, Sequence
 
-from .._errors import DidError, Interrupted, UnknownOutcome
+from .._errors import DidError, UnknownOutcome
 from .._model import Claim, Desired, Job, LookupResult, Policy
 from .._planning.decide import decide
 from .._platform.connection import Connection
@@ -46,8 +46,7 @@ class Settings(t.NamedTuple):
 class Planner:
     """Plans what to do for DIDs. Only reads.
 
-    :param sleep: waits for so many seconds, or until the run is told to stop.
-    :param stop_reason: returns why the run has been told to stop, or None.
+    :param sleep: waits for so many seconds. What it raises ends the planning.
     """
 
     def __init__(
@@ -57,13 +56,11 @@ class Planner:
         fingerprints: Fingerprints,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        stop_reason: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.registry = registry
         self.settings = settings
         self.fingerprints = fingerprints
         self._sleep = sleep
-        self._stop_reason = stop_reason
 
     def plan(self, wanted: Sequence[Desired]) -> list[Job]:
         """Plan from what the registry knows once no other run holds any of the DIDs.
@@ -76,7 +73,7 @@ class Planner:
             self.settings.platform,
             wanted,
             until=time.monotonic() + self.settings.registry_timeout,
-            sleep=self._wait,
+            sleep=self._sleep,
         )
         for job, each in zip(jobs, found):
             if isinstance(each, Claim):
@@ -117,11 +114,3 @@ class Planner:
 
         location = moved_to or self.registry.location
         return Target(self.settings.platform, location, self.registry.registry_id)
-
-    def _wait(self, seconds: float) -> None:
-        self._sleep(seconds)
-        reason = self._stop_reason()
-        if reason is not None:
-            raise Interrupted(
-                f"{reason} while the run waited for other runs that hold DIDs. Nothing was sent. Run again"
-            )

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What must hold before anything is sent, and what a person should know of it. In check mode too."""
+"""Checks and warnings before the first request, in check mode too."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from collections.abc import Iterable, Sequence
 from .._errors import DidError, InvalidParameter, Unreachable
 from .._fields import identity
 from .._model import CREATE, Job, Plan
+from .._numbers import MOST_DIGITS
 from .._registry.registry import Registry
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 # Bytes. The vendor's error page: 413 for a body over 128 kB.
 _BODY_LIMIT = 128_000
-# ITU-T E.164, 6.2.1
-_MAX_DIGITS = 15
 _SHOWN_DIGITS = 60
 
 
@@ -34,7 +33,9 @@ def encode_payload(plan: Plan) -> bytes:
     desired = plan.desired
     if not plan.payload:
         raise InvalidParameter(
-            f"{desired.label}: the task declares no field, so there is nothing to send. Declare at least one field",
+            f"{desired.label}: there is no field to send. Declare at least one (with update_password: on_create, an edit does not send the"
+            " password)",
+            did_number=desired.did_number,
             record_id=plan.record_id,
         )
     body = _ENCODER.encode(plan.payload).encode("utf-8")
@@ -43,6 +44,7 @@ def encode_payload(plan: Plan) -> bytes:
             f"{desired.label}: the request's body would be {len(body)} bytes; the platform takes {_BODY_LIMIT} (128 kB). Shorten"
             " annotations, description or host_additional",
             did_number=desired.did_number,
+            record_id=plan.record_id,
         )
     return body
 
@@ -100,11 +102,11 @@ def _notes(plans: Sequence[Plan]) -> list[str]:
 
 def length_warnings(numbers: Iterable[str | None]) -> list[str]:
     """Return a warning of numbers that have more digits than telephone numbers have, or none."""
-    long = [number for number in numbers if number and len(identity(number)) > _MAX_DIGITS]
+    long = [number for number in numbers if number and len(identity(number)) > MOST_DIGITS]
     if not long:
         return []
     return [
-        f"did_number: {_sample([number[:_SHOWN_DIGITS] for number in long])}: more than {_MAX_DIGITS} digits, which no telephone number"
+        f"did_number: {_sample([number[:_SHOWN_DIGITS] for number in long])}: more than {MOST_DIGITS} digits, which no telephone number"
         " has. Such a number is taken as it is. Check whether it is several numbers, or a number and an extension, written as one"
     ]
 

@@ -14,7 +14,7 @@ import typing as t
 from .. import _messages
 from .._errors import DidError, defect
 from .._model import CREATE, Intent, Job, Plan, Record
-from .._platform.outcome import APPLIED, NOT_APPLIED, MAYBE_APPLIED, Outcome
+from .._platform.outcome import APPLIED, MAYBE_APPLIED, NOT_APPLIED, Outcome
 from .._registry.claims import FIRST_PAUSE
 from .._registry.journal import LateAnswer
 from .planner import Planner
@@ -61,7 +61,10 @@ class Execution:
 
 
 class Progress:
-    """Ends executions or defers them. C(stopped): why the run must stop, or None. C(moved_to): where the registry was moved, or None."""
+    """Ends executions or defers them.
+
+    C(stopped): why the run must stop, or None. C(moved_to): where the registry was moved, or None. C(failures): jobs that ended by an error.
+    """
 
     def __init__(
         self,
@@ -72,11 +75,11 @@ class Progress:
     ) -> None:
         self.stopped: str | None = None
         self.moved_to: str | None = None
+        self.failures = 0
         self._planner = planner
         self._schedule = schedule
         self._limit = limit
         self._pacing = pacing
-        self._failures = 0
         # DIDs in a row that got no clear answer.
         self._unanswered = 0
 
@@ -138,7 +141,7 @@ class Progress:
             execution.first_uncertain = execution.last_failure
         if answer.kind == "throttled" and execution.in_flight > 1:
             # Refused because of the other requests: that does not count as a retry.
-            self._limit.lower()
+            self._limit.note_refusal(execution.limit)
             self._schedule.pause(min(answer.retry_after or 0.0, self._pacing.longest_retry_after))
             self.defer(execution, 0.0)
             return
@@ -165,9 +168,9 @@ class Progress:
     def fail(self, execution: Execution, error: DidError) -> None:
         """End a job by an error."""
         execution.job.error = error
-        self._failures += 1
+        self.failures += 1
         limit = self._planner.settings.max_failures
-        if limit is not None and self._failures > limit:
+        if limit is not None and self.failures > limit:
             self.stop(f"more DIDs failed than max_failures ({limit}) allows")
 
     def fail_unsent(self, execution: Execution, error: DidError, why: str | None = None) -> None:

@@ -47,8 +47,8 @@ class Pacing(t.NamedTuple):
 class ConcurrencyLimit:
     """How many requests may be in flight at once. The vendor's error page: 429 for several requests at the same time.
 
-    A refusal of one among several lowers the limit to the last one that worked, at first 1. Successes raise it by one; after each
-    refusal that takes twice as many of them.
+    A refusal lowers the limit to the last one that worked, at first 1. Twenty successes raise it by one, and each refusal doubles that
+    number. Of requests that were sent under one limit, only the first refusal counts: they are refused together.
     """
 
     def __init__(self, highest: int) -> None:
@@ -58,9 +58,11 @@ class ConcurrencyLimit:
         self._successes = 0
         self._needed = _SUCCESSES
 
-    def lower(self) -> None:
-        """Note a refusal of one among several requests."""
+    def note_refusal(self, limit: int) -> None:
+        """Note a refusal of one among several requests, and the limit under which it was sent."""
         self.refusals += 1
+        if limit != self.current:
+            return
         self.current = self._proven if self._proven < self.current else 1
         self._proven = min(self._proven, self.current)
         self.lowest = min(self.lowest, self.current)

@@ -141,7 +141,7 @@ def validate(
     items: list[Item] = []
     wires, problems = _validate_defaults(defaults or {})
     if not entries:
-        problems.append(f"{name}: is empty, which is more likely a mistake than a wish")
+        problems.append(f"{name}: is empty: give at least one DID")
     names = _RANGE_NAMES if ranges else _STATEMENT_NAMES
     for entry in entries:
         valid, invalid = _validate_entry(entry, wires, names)

@@ -16,7 +16,7 @@ from .._errors import DidError, Interrupted
 from .._model import Desired, Job, Plan, RunResult
 from . import arguments
 from .results import did_result, registry_result
-from .session import open_session, add_warnings
+from .session import add_warnings, open_session
 from .task import Result, Spec, Task
 
 

@@ -47,6 +47,7 @@ def did_registry_spec() -> Spec:
         "another_platform": {"type": "bool", "default": False},
         "copy_from": {"type": "str"},
         "copy_from_password": {"type": "str", "no_log": True},
+        "progress": {"type": "bool", "default": True},
     }
 
 
@@ -114,6 +115,7 @@ def _copy(task: Task, location: str, problems: list[str]) -> Result:
         timeout=task.params["registry_timeout"],
         overwrite=task.params["overwrite"],
         apply=not task.check_mode,
+        sleep=task.stop.wait_for_runs,
     )
     if moved.warning is not None:
         task.warn(moved.warning)
@@ -160,6 +162,8 @@ def _correct(task: Task, registry: Registry, platform: str, items: Sequence[Item
         overwrite=task.params["overwrite"],
         timeout=task.params["registry_timeout"],
         apply=not task.check_mode,
+        report=task.progress,
+        sleep=task.stop.wait_for_runs,
     )
     result: Result = {
         "changed": bool(corrections),

@@ -19,7 +19,7 @@ from .._planning.checksum import checksum
 from . import arguments
 from .list_results import list_failure, list_result
 from .results import registry_result
-from .session import Session, open_session, add_warnings
+from .session import Session, add_warnings, open_session
 from .task import Result, Spec, Task
 
 _CONCURRENCY_LIMIT = 64
@@ -39,6 +39,7 @@ def dids_spec() -> Spec:
         "max_failures": {"type": "int"},
         "plan_checksum": {"type": "str"},
         "report_unlisted": {"type": "bool", "default": False},
+        "progress": {"type": "bool", "default": True},
     }
 
 
@@ -98,7 +99,7 @@ def _check_items(items: Sequence[Item], jobs: Sequence[Job]) -> None:
 def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequence[Job]) -> Result:
     """Apply the plans unless the task is in check mode or forbids them as a whole, and return the result."""
     settings, registry = session.settings, session.registry
-    unlisted = _unlisted(task, session, jobs)
+    unlisted_count, unlisted = _unlisted(task, session, jobs)
     plan_checksum = checksum(
         settings.platform, registry.registry_id, jobs, session.planner.fingerprints
     )
@@ -107,7 +108,7 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
     predicted = task.check_mode and error is None
     run = RunResult() if error else session.execute(jobs, check=task.check_mode)
     result = list_result(items, jobs, predicted, settings.connection)
-    result["summary"]["unlisted"] = unlisted.pop("count")
+    result["summary"]["unlisted"] = unlisted_count
     result.update(
         unlisted,
         platform=settings.platform,
@@ -129,24 +130,26 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
     return result
 
 
-def _unlisted(task: Task, session: Session, jobs: Sequence[Job]) -> Result:
-    """Return how many DIDs of the registry the list does not name, and on request which."""
+def _unlisted(
+    task: Task, session: Session, jobs: Sequence[Job]
+) -> tuple[int, dict[str, list[Result]]]:
+    """Return how many DIDs of the registry the list does not name, and on request the part of the result that says which."""
     registry, platform = session.registry, session.settings.platform
     listed = _listed_keys(session, jobs)
     # Records may be gone since the list was looked up, or be missing on the server that answers now.
-    count = registry.reports.count_records(platform) - len(listed)
-    result: Result = {"count": max(0, count)}
-    if task.params["report_unlisted"]:
-        result["unlisted"] = [
-            {
-                "did_number": record.did_number,
-                "record_id": record.record_id,
-                "outcome": record.shown_outcome,
-            }
-            for _platform, record in registry.reports.records(platform, None, None, None)
-            if record.key not in listed
-        ]
-    return result
+    count = max(0, registry.reports.count_records(platform) - len(listed))
+    if not task.params["report_unlisted"]:
+        return count, {}
+    unlisted = [
+        {
+            "did_number": record.did_number,
+            "record_id": record.record_id,
+            "outcome": record.shown_outcome,
+        }
+        for _platform, record in registry.reports.records(platform, None, None, None)
+        if record.key not in listed
+    ]
+    return count, {"unlisted": unlisted}
 
 
 def _listed_keys(session: Session, jobs: Sequence[Job]) -> set[str]:

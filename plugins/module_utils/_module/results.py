@@ -50,7 +50,12 @@ def run(module: Module, work: Callable[[Task], Result]) -> t.NoReturn:
 
 
 def perform(task: Task, work: Callable[[Task], Result]) -> Result:
-    """Do the work of a task, and return its result or that of the error that stopped it."""
+    """Do the work of a task, and return its result or that of the error that stopped it. Signals are held until then."""
+    with task.stop.hold_signals():
+        return _result_of(task, work)
+
+
+def _result_of(task: Task, work: Callable[[Task], Result]) -> Result:
     try:
         raise_problems(
             [f"{name}: must be text, not {kind}" for name, kind in sorted(task.nested.items())]

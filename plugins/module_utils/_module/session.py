@@ -47,7 +47,12 @@ class Session(t.NamedTuple):
 
         stop = self.task.stop
         executor = Executor(
-            self.planner, self.make_client, jobs, sleep=stop.wait, stop_reason=stop.reason
+            self.planner,
+            self.make_client,
+            jobs,
+            sleep=stop.wait,
+            stop_reason=stop.reason,
+            report=self.task.progress,
         )
         result = executor.run()
         if result.restored:
@@ -83,12 +88,9 @@ def open_session(
         )
     registry = open_task_registry(task, location, settings.platform, write=not task.check_mode)
     stop = task.stop
-    # A signal that was held is delivered after the registry is closed.
-    with stop.hold_signals(), contextlib.closing(registry):
+    with contextlib.closing(registry):
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
-        planner = Planner(
-            registry, settings, fingerprints, sleep=stop.wait, stop_reason=stop.reason
-        )
+        planner = Planner(registry, settings, fingerprints, sleep=stop.wait_for_runs)
         make_client = _client_factory(connection, _secrets_of(task, connection, desired))
         yield Session(registry, settings, planner, make_client, task)
 

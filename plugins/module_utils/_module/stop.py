@@ -16,6 +16,8 @@ import time
 import typing as t
 from collections.abc import Callable, Iterator
 
+from .._errors import Interrupted
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # How long a wait may go on after the run is to stop, in seconds.
 _LONGEST_NAP = 0.2
@@ -25,7 +27,7 @@ class Stop:
     """Whether a run is to stop, and waits that end when it is.
 
     :param is_abandoned: returns whether nobody waits for the result any more.
-    :param deliver: whether the first signal is delivered again once the work is done. A module needs that not: it ends with its result.
+    :param deliver: whether the first signal is delivered again once the work is done. A module does not need this: it ends with its result.
     """
 
     def __init__(self, is_abandoned: Callable[[], bool], *, deliver: bool) -> None:
@@ -43,6 +45,14 @@ class Stop:
             if left <= 0:
                 return
             time.sleep(min(left, _LONGEST_NAP))
+
+    def wait_for_runs(self, seconds: float) -> None:
+        """Wait for so many seconds for other runs, before anything is done. Raise C(Interrupted) if this run is to stop."""
+        self.wait(seconds)
+        if reason := self.reason():
+            raise Interrupted(
+                f"{reason} while it waited for other runs that hold DIDs. Nothing was sent or written. Run again"
+            )
 
     def reason(self) -> str | None:
         """Return why the run is to stop, or None."""

@@ -66,6 +66,9 @@ class Task:
     # Options whose values were taken. The parameters hold only what may be shown of them.
     _taken: frozenset[str] = frozenset()
 
+    def progress(self, done: int, total: int, failed: int) -> None:
+        """Note how far the work is. Only where it is done in Ansible's own process, somebody sees it before its end."""
+
     def option(self, name: str) -> t.Any:
         """Return the value of an option. Null and an empty string are as not given: the environment or the default holds."""
         value = self.params.get(name)

@@ -44,7 +44,12 @@ class Statement(t.NamedTuple):
     @property
     def label(self) -> str:
         """Return how messages call it."""
-        return f"{self.place} ({self.fields.get('did_number') or f'record {self.record_id}'})"
+        return f"{self.place} ({self.did_number or f'record {self.record_id}'})"
+
+    @property
+    def did_number(self) -> str | None:
+        """Return the number as stated, or None."""
+        return self.fields.get("did_number")
 
 
 class Contradiction(Exception):

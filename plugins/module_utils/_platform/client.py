@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from .._secrets import SecretIndex
 from .connection import Connection
 from .http_parser import TRAILING_DATA, Answer
-from .outcome import APPLIED, NOT_APPLIED, MAYBE_APPLIED, Outcome
+from .outcome import APPLIED, MAYBE_APPLIED, NOT_APPLIED, Outcome
 from .responses import SentRequest, interpret
 from .transport import Exchange, Transport
 from .transport_errors import UnusableConnection, describe

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Where the platform is and how to talk to it, without the means to do so."""
+"""The platform's address and the settings of a connection. Nothing is sent here."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def _keep_alive(minor: int, headers: _Headers) -> KeepAlive:
 
 
 def _decompress(answer: Answer) -> Answer:
-    """Return an answer as it was before a server compressed it, though none was asked to, and whether or not it says so."""
+    """Return an answer with its content decompressed. Compression was not asked for, and a server may use it without saying so."""
     coding = (answer.header("content-encoding") or "").strip().lower()
     if coding in ("", "identity"):
         if not answer.content.startswith(_GZIP):

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What became of a request: without the means to send one."""
+"""The outcome of one request, as the client returns it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from .._decoding import unescape_layers
 from .connection import authority
 from .http_parser import TRUNCATED, Answer
-from .outcome import APPLIED, NOT_APPLIED, MAYBE_APPLIED, Outcome
+from .outcome import APPLIED, MAYBE_APPLIED, NOT_APPLIED, Outcome
 
 _ID_LIMIT = 2**63 - 1
 
@@ -121,7 +121,7 @@ class _Interpretation:
             return Outcome(APPLIED, record_id=number, http_status=self._status)
         if _is_empty(answered) or number == self._request.record_id:
             return Outcome(APPLIED, record_id=self._request.record_id, http_status=self._status)
-        # Sent again, it might make a third one of them.
+        # Not retried: if the platform created a record for an edit, a retry would create another.
         named = "another record" if number is None else f"record {number}"
         message = f"the edit of record {self._request.record_id} was answered with {named}"
         return self._unknown(message, record_id=number, retryable=False)

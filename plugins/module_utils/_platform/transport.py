@@ -69,7 +69,7 @@ class Transport:
             ),
             "retries": urllib3.Retry(False),
             "redirect": False,
-            "assert_same_host": False,  # of a proxy, it is another one
+            "assert_same_host": False,  # behind a proxy, the host differs
             "preload_content": False,
             "decode_content": False,
         }
@@ -184,7 +184,7 @@ class Exchange:
             rest = rest[sent:]
 
     def _check_silence(self, sock: t.Any) -> None:
-        """Raise C(UnusableConnection) if something has come: before a request, that is an answer to none, or to the one before it."""
+        """Raise C(UnusableConnection) if data came before the request: it answers no request, or the one before."""
         sock.settimeout(0)
         try:
             found = sock.recv(1)

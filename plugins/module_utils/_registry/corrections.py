@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .._model import Correction, Record, timestamp
 from .backends.interface import Transaction
@@ -20,14 +20,22 @@ from .transactions import StaleRecord
 
 
 def write_corrections(
-    transaction: Transaction, now: str, platform: str, corrections: Sequence[Correction]
+    transaction: Transaction,
+    now: str,
+    platform: str,
+    corrections: Sequence[Correction],
+    report: Callable[[int, int, int], None],
 ) -> None:
-    """Write corrections. Raises C(StaleRecord) where a record has changed since it was read, or is claimed."""
+    """Write corrections. Raises C(StaleRecord) where a record has changed since it was read, or is claimed.
+
+    :param report: is told how many are written, how many there are, and how many of those written have failed, which is none.
+    """
     # All are deleted before the first is inserted: a number or a record id may pass from one record to another.
     for correction in corrections:
         if correction.known is not None:
             _delete(transaction, now, correction.known)
-    for correction in corrections:
+    for count, correction in enumerate(corrections):
+        report(count, len(corrections), 0)
         _insert(transaction, platform, correction)
 
 

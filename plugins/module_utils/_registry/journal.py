@@ -34,7 +34,11 @@ class LateAnswer(Exception):
 
 
 class Journal:
-    """Writes intents and their claims, answers and corrections. What is written is durable when the method returns."""
+    """Writes intents and their claims, answers and corrections.
+
+    Outside C(atomic), what a method writes is durable when it returns; inside, when the block ends. The table C(history) is another
+    thing: a line for each correction, and for an answer that came too late.
+    """
 
     def __init__(self, transactions: Transactions, records: RecordReader) -> None:
         self._transactions = transactions
@@ -222,21 +226,34 @@ class Journal:
                 # The claim itself was lost with a server.
                 self._outcomes.restore(transaction, outcome)
 
-    def apply_corrections(self, platform: str, corrections: Sequence[Correction]) -> bool:
-        """Apply all corrections or none. Returns False where a record has changed since it was read, or is claimed."""
+    def apply_corrections(
+        self,
+        platform: str,
+        corrections: Sequence[Correction],
+        report: Callable[[int, int, int], None] = lambda done, total, failed: None,
+    ) -> bool:
+        """Apply all corrections or none. Returns False where a record has changed since it was read, or is claimed.
+
+        :param report: as in C(write_corrections).
+        """
         try:
             self._transactions.retry(
-                lambda: self._correct(platform, corrections), must_commit=False
+                lambda: self._correct(platform, corrections, report), must_commit=False
             )
         except (Collision, StaleRecord):
             return False
         return True
 
-    def _correct(self, platform: str, corrections: Sequence[Correction]) -> None:
+    def _correct(
+        self,
+        platform: str,
+        corrections: Sequence[Correction],
+        report: Callable[[int, int, int], None],
+    ) -> None:
         now = self._transactions.database.now
         try:
             with self._transactions.writing() as transaction:
-                write_corrections(transaction, now, platform, corrections)
+                write_corrections(transaction, now, platform, corrections, report)
         except CommitUnknown as error:
             # Corrections that were written could not be written again.
             raise RegistryUnavailable(error.message) from None

@@ -43,8 +43,8 @@ def unknown_platform(database: Database, platform: str) -> RegistryMismatch:
 def refuse_second_name(database: Database, platform: str) -> None:
     """Raise C(RegistryMismatch) where a platform to add may be one that the registry knows under another name.
 
-    That is so whenever another one is known, with or without records: of two known names, either may be used first. If they are names of
-    one platform, a run that uses the second one creates every DID again.
+    It is refused whenever the registry knows another platform, even one without records: if both names mean one platform, the first run
+    under the second name would create every DID again.
     """
     others = [name for name in known_platforms(database) if name != platform]
     if others:

@@ -20,7 +20,7 @@ from .backends.interface import RESTORE, Backend, Collision, Database
 from .backends.schema import SCHEMA, Schema
 from .identity import check_id, read_meta, schema_version
 from .migrations import create_registry, migrate
-from .move_marks import ARRIVING, MOVED, MOVING, read_move, not_in_use_error
+from .move_marks import ARRIVING, MOVED, MOVING, not_in_use_error, read_move
 from .open import backend_at
 from .platforms import known_platforms, refuse_second_name
 from .replication import replication_warnings

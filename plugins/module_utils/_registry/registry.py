@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 class Registry:
     """The last known state of the DIDs of several platforms. All methods raise C(RegistryUnavailable) when it fails.
 
-    What is written is durable when the method returns.
+    It looks up records, and gives access to the journal (what is written) and the reports (what is read as a whole).
     """
 
     def __init__(self, database: Database, meta: Mapping[str, str]) -> None:

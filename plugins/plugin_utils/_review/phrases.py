@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import look_alikes
@@ -47,13 +47,18 @@ def tally(review: Review, order: Sequence[str]) -> dict[str, int]:
 
 def closing_line(review: Review, translate: Translations, page: str | None) -> str:
     """Return the line that is printed at the end. C(page): the path of the page, null if it could not be written."""
-    counts = [
-        f"{number} {translate.kind(key, MIXED, number)}"
-        for key, number in tally(review, CLOSING_ORDER).items()
+    line = f"DIDs: {join_counts(tally(review, CLOSING_ORDER), translate)}"
+    return line if page is None else f"{line} → {page}"
+
+
+def join_counts(counts: Mapping[str, int], translate: Translations) -> str:
+    """Return counts by kind as one text, without those that are 0."""
+    texts = [
+        f"{translate.number(number)} {translate.kind(kind, MIXED, number)}"
+        for kind, number in counts.items()
         if number
     ]
-    line = f"DIDs: {', '.join(counts) or translate('nothing')}"
-    return line if page is None else f"{line} → {page}"
+    return ", ".join(texts) or translate("nothing")
 
 
 def display_value(change: Change, value: Value) -> str:

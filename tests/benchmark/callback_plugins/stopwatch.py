@@ -15,8 +15,8 @@ name: stopwatch
 type: stdout
 short_description: Say how long each task took
 description:
-  - Prints a line of JSON for each task, with its action, the seconds from its start to its result, and what the result says of change
-    and failure.
+  - Prints a line of JSON for each task and host, with the seconds from the start of the task on its first host to the result, and what
+    the result says of change and failure.
 options: {}
 """
 
@@ -28,10 +28,12 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *arguments: t.Any, **options: t.Any) -> None:
         super().__init__(*arguments, **options)
+        self._task: str | None = None
         self._started = 0.0
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
-        self._started = time.perf_counter()
+        if task._uuid != self._task:
+            self._task, self._started = task._uuid, time.perf_counter()
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         self._tell(result, None)
@@ -42,7 +44,6 @@ class CallbackModule(CallbackBase):
     def _tell(self, result: t.Any, failure: str | None) -> None:
         seconds = time.perf_counter() - self._started
         told = {
-            "action": result._task.action,
             "seconds": seconds,
             "changed": bool(result._result.get("changed")),
             "failure": failure,

@@ -12,10 +12,12 @@ import sys
 ENDING = """\
 import atexit, gc, sys
 from ansible_collections.nextbilling.did.plugins.module_utils._module.results import run
+from ansible_collections.nextbilling.did.plugins.module_utils._module.stop import Stop
 
 class Module:
     argument_spec = {}
     nested = {}
+    stop = Stop(lambda: False, deliver=False)
 
     def exit_json(self, **result):
         print("done", gc.get_freeze_count() > 1000)

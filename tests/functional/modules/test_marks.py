@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import MARK_REFUSED
-from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
+from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner, in_both_ways
 
 PASSWORD = "pwd-7e1f-geheim"
 
@@ -32,6 +32,7 @@ def passwords(value: Any) -> set[str]:
     return found | {side for side in sides if isinstance(side, str)}
 
 
+@in_both_ways
 def test_what_did_info_shows_is_no_list_to_apply(runner: Runner) -> None:
     runner.did(did_number="1", port=5060, password=PASSWORD)
     (known,) = runner.did_info()["dids"]
@@ -47,6 +48,7 @@ def test_what_did_info_shows_is_no_list_to_apply(runner: Runner) -> None:
     assert (runner.traces(), len(runner.requests())) == (stored, sent)
 
 
+@in_both_ways
 def test_every_mark_that_a_result_holds_is_refused(runner: Runner) -> None:
     results = [
         runner.did(did_number="1", password=PASSWORD),

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -20,9 +23,11 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry import o
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.tests.support.modules import (
+    PROCESS,
     VENDOR_CREATE,
     Result,
     Runner,
+    in_both_ways,
 )
 from ansible_collections.nextbilling.did.tests.support.processes import end_leases
 from ansible_collections.nextbilling.did.tests.support.stores import (
@@ -30,6 +35,7 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
     on_both_backends,
     on_every_store,
 )
+from ansible_collections.nextbilling.did.tests.support.waiting import until
 
 # Storage can affect what a correction finds and what it leaves.
 pytestmark = on_both_backends
@@ -550,6 +556,32 @@ def test_an_adoption_never_overtakes_a_create_that_is_under_way(runner: Runner) 
         busy = run(did_number="1166", record_id=13, port=1, **more)
         assert busy["error"]["kind"] == "registry_busy", busy
     assert runner.requests() == []
+    registry.close()
+
+
+@in_both_ways
+def test_a_signal_ends_a_statement_that_waits_for_another_run(runner: Runner) -> None:
+    registry = _held_by_another_run(runner)
+    stored, delivered = runner.traces(), []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: delivered.append(number))
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def stop() -> None:
+        until(lambda: signal.getsignal(signal.SIGTERM) is not handler)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            stopped = threads.submit(stop)
+            dids = [{"did_number": "1166", "record_id": 13}]
+            result = runner.did_registry(state="recorded", dids=dids, registry_timeout=60)
+            stopped.result()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert result["error"]["kind"] == "interrupted" and "SIGTERM" in result["msg"]
+    assert runner.traces() == stored
+    # A module ends with its result, a worker process by the signal.
+    assert delivered == ([signal.SIGTERM] if runner.way == PROCESS else [])
     registry.close()
 
 

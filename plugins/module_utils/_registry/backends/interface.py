@@ -142,7 +142,7 @@ class Backend(t.Protocol):
 
 
 class Collision(Exception):
-    """A row breaks a uniqueness rule: another run wrote first."""
+    """Another run came first: a row breaks a uniqueness rule, or the server ended this transaction in favour of another one."""
 
 
 class CommitUnknown(RegistryUnavailable):

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sqlite3
 import tempfile
@@ -141,7 +142,7 @@ class SqliteDatabase:
         if self._reader is None:
             return None
         self._check_same_file()
-        # A query sees no more than another one does that is still open on the same connection.
+        # SQLite gives all open queries of one connection the same snapshot, so one query runs at a time.
         with self._reader_lock, _translated(self.location):
             return self._reader.execute(sql, values).fetchall()
 
@@ -331,6 +332,7 @@ def _check_application(database: SqliteDatabase) -> None:
         raise not_a_registry(database.location)
 
 
+@functools.cache
 def _expected(schema: Schema) -> frozenset[Row]:
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         for statement in schema.statements():

@@ -21,7 +21,7 @@ from .sqlite_recovery import recover
 
 JOURNALS = ("-journal", "-wal")
 _ATTEMPTS, _PAUSE = 40, 0.05
-# Seconds since the last write after which a further one is certain to show: clocks of file systems tick up to every 10 ms.
+# Seconds. A file written less than this ago may change without a new mtime: clocks of file systems tick every 10 ms at worst.
 _CLOCK_TICK = 0.02
 _WAL_HEADER = 32
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import (
+    escape_invisible,
     look_alikes,
     split_at_invisible,
-    escape_invisible,
 )
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import email.utils
 import gzip
 import json
+import time
 import zlib
 from typing import Any
 
@@ -563,3 +565,30 @@ def test_the_longest_answers_are_interpreted_soon() -> None:
         assert outcome_of(message(422, body)).state == NOT_APPLIED, body[:6]
     head = b"HTTP/1.1 422 X\r\n" + b"A: b\r\n" * 100_000
     assert outcome_of(head).state == MAYBE_APPLIED
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("0", 0.0),
+        # A date that has passed asks for no pause.
+        ("Wed, 01 Jan 2020 00:00:00 GMT", 0.0),
+        ("-7", None),
+        ("7.5", None),
+        ("soon", None),
+        ("", None),
+        ("1" * 10, None),
+        ("Thu, 01 Jan 99999 00:00:00 GMT", None),
+    ],
+)
+def test_the_pause_that_the_platform_asks_for(header: str, seconds: float | None) -> None:
+    outcome = outcome_of(message(429, REFUSED, f"Retry-After: {header}"))
+    assert outcome.retry_after == seconds
+
+
+def test_a_date_asks_for_the_seconds_until_then() -> None:
+    at = email.utils.formatdate(time.time() + 100_000, usegmt=True)
+    seconds = outcome_of(message(429, REFUSED, f"Retry-After: {at}")).retry_after
+    assert seconds is not None and 90_000 < seconds <= 100_000

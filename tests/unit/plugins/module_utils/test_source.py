@@ -297,7 +297,7 @@ def test_a_file_that_is_not_there_is_told_with_its_whole_path(tmp_path: Path) ->
 
 def test_a_header_and_nothing_else_is_a_mistake(tmp_path: Path) -> None:
     _items, problems = load(saved(tmp_path, "did_number;port\n;\n"))
-    assert problems == ["src: is empty, which is more likely a mistake than a wish"]
+    assert problems == ["src: is empty: give at least one DID"]
 
 
 def test_a_row_of_blanks_is_none(tmp_path: Path) -> None:
@@ -1104,4 +1104,4 @@ def test_defaults_that_cannot_be_are_told_once() -> None:
 
 
 def test_an_empty_list_is_a_mistake() -> None:
-    assert declared()[1] == ["dids: is empty, which is more likely a mistake than a wish"]
+    assert declared()[1] == ["dids: is empty: give at least one DID"]

@@ -11,8 +11,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.support.fixtures import way
 from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.stores import FileStore
+
+__all__ = [
+    "way",
+]
 
 
 class Unreached(Simulator):
@@ -24,7 +29,7 @@ class Unreached(Simulator):
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Runner:
+def runner(tmp_path: Path, way: str) -> Runner:
     """A runner without a platform and without a registry: whoever looks for one is told so."""
     platform = Unreached("http://127.0.0.1:9", "token-of-a-test", "key-of-a-test")
-    return Runner(platform, FileStore(tmp_path / "state" / "registry.db"))
+    return Runner(platform, FileStore(tmp_path / "state" / "registry.db"), way=way)
