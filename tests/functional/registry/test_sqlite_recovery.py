@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryUnavailable
@@ -103,6 +103,8 @@ def _as_recovered(contents: list[bytes]) -> list[tuple[object, ...]]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+# A journal that ends within its first header.
+@example(mode="DELETE", page_size=512, seed=0, steps=20, cuts=[0.0078125])
 @given(
     mode=st.sampled_from(["DELETE", "PERSIST", "WAL"]),
     page_size=st.sampled_from([512, 4096]),

@@ -46,7 +46,7 @@ def recover(database: bytes, journal: bytes, log: bytes) -> bytes:
 
 def _roll_back(database: bytearray, journal: bytes) -> None:
     """Restore the pages of a hot journal, up to the first incomplete one (3.1, and pager_playback of pager.c)."""
-    if not journal.startswith(_JOURNAL_MAGIC):
+    if not journal.startswith(_JOURNAL_MAGIC) or len(journal) < _JOURNAL_HEADER.size:
         return
     if journal.endswith(_JOURNAL_MAGIC):
         raise RegistryUnavailable(
