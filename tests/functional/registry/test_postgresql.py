@@ -532,7 +532,7 @@ def test_a_commit_with_a_warning_is_not_relied_on(runner: Runner, event: str) ->
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'canceling wait'; RETURN NULL; END $$",
         f"CREATE CONSTRAINT TRIGGER t AFTER {event} ON records DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()",
     )
-    result = runner.did(**VENDOR_CREATE)
+    result = runner.did(**VENDOR_CREATE, registry_timeout=1.0)
     if event == "INSERT":
         assert result["error"]["kind"] == "registry_unavailable", result
         assert "warned during a commit" in result["msg"] and "canceling" not in result["msg"]

@@ -46,9 +46,8 @@ def commit(
     pgconn.send_query(b"COMMIT")
     began = time.monotonic()
     cancelled_at: float | None = None
-    while True:
-        if pgconn.flush() == 0 and (result := _take_result(pgconn)) is not None:
-            break
+    results: list[psycopg.pq.abc.PGresult] = []
+    while pgconn.flush() != 0 or not _take_results(pgconn, results):
         now = time.monotonic()
         if cancelled_at is None:
             if now >= began + seconds or (now >= began + STOP_WAIT and stop_reason() is not None):
@@ -58,21 +57,21 @@ def commit(
             raise psycopg.OperationalError("the commit cannot be cancelled")
         writing = [pgconn.socket] if pgconn.flush() else []
         select.select([pgconn.socket], writing, [], min(_LOOK, max(0.01, began + seconds - now)))
+    result = results[-1]
     if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
         raise psycopg.errors.error_from_result(result, connection.info.encoding)
     return CommitEnd((result.command_status or b"").decode(), cancelled_at is not None)
 
 
-def _take_result(pgconn: psycopg.pq.abc.PGconn) -> psycopg.pq.abc.PGresult | None:
-    """Return the result, once all of it is there."""
+def _take_results(pgconn: psycopg.pq.abc.PGconn, results: list[psycopg.pq.abc.PGresult]) -> bool:
+    """Add the results that have arrived. Returns whether there are no more: an error may arrive before the end of its statement."""
     pgconn.consume_input()
-    last: psycopg.pq.abc.PGresult | None = None
     while not pgconn.is_busy():
         result = pgconn.get_result()
         if result is None:
-            return last
-        last = result
-    return None
+            return True
+        results.append(result)
+    return False
 
 
 def _cancel(connection: psycopg.Connection[t.Any]) -> None:

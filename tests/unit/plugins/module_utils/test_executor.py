@@ -110,6 +110,7 @@ class World:
 
     location = "/state/registry.db"
     registry_id = "id"
+    restored = 0
 
     def set(self, **settings: Any) -> None:
         """Change settings of the run."""
