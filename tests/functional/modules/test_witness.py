@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.nextbilling.did.tests.support.backups import Backup
 from ansible_collections.nextbilling.did.tests.support.modules import (
     Result,
     Runner,
@@ -27,34 +28,7 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
 )
 
 NUMBER, OTHER, NEW = "1130001000", "1130001001", "1130001002"
-TABLES = ("numbers", "records", "history")
 HEADER = "did_number,record_id,confirmed_at,record_key,version"
-
-
-class Snapshot:
-    """What a registry holds at one moment, to be restored later, as from a backup."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self._rows = {table: runner.rows(f"SELECT * FROM {table}") for table in TABLES}
-
-    def restore(self) -> None:
-        """Have the registry forget what came after."""
-        statements = [f"DELETE FROM {table}" for table in TABLES]
-        for table in reversed(TABLES):
-            statements += [
-                f"INSERT INTO {table} VALUES ({', '.join(map(_literal, row))})"
-                for row in self._rows[table]
-            ]
-        self._runner.write(*statements)
-
-
-def _literal(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    return (
-        str(value) if isinstance(value, (int, float)) else "'" + str(value).replace("'", "''") + "'"
-    )
 
 
 @contextlib.contextmanager
@@ -157,7 +131,7 @@ def test_a_registry_that_has_lost_a_create_is_refused_until_it_is_recorded_again
     runner: Runner,
 ) -> None:
     created(runner, OTHER)
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     record_id = created(runner, NUMBER, port=5060)
     before.restore()
     result = refused(
@@ -176,7 +150,7 @@ def test_a_registry_that_has_lost_a_create_is_refused_until_it_is_recorded_again
 
 @on_both_backends
 def test_all_that_is_lost_is_recorded_though_only_the_newest_is_looked_up(runner: Runner) -> None:
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     dids = [{"did_number": str(1130002000 + index)} for index in range(250)]
     assert runner.dids(dids=dids)["summary"]["create"] == 250
     before.restore()
@@ -199,7 +173,7 @@ def renumbered(runner: Runner, record_id: int, number: str) -> None:
 @on_both_backends
 def test_a_lost_renumbering_is_missed_though_the_id_is_still_there(runner: Runner) -> None:
     record_id = created(runner, OTHER)
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     renumbered(runner, record_id, NUMBER)
     before.restore()
     result = refused(runner, f"{NUMBER} (record {record_id})")
@@ -212,7 +186,7 @@ def test_a_lost_renumbering_is_missed_though_the_id_is_still_there(runner: Runne
 
 @on_both_backends
 def test_a_lost_adoption_is_missed(runner: Runner) -> None:
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     assert runner.did(did_number=NUMBER, record_id=12)["action"] == "adopt"
     before.restore()
     refused(runner, f"{NUMBER} (record 12)")
@@ -220,7 +194,7 @@ def test_a_lost_adoption_is_missed(runner: Runner) -> None:
 
 @on_both_backends
 def test_a_lost_statement_is_missed(runner: Runner) -> None:
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     runner.did_registry(state="recorded", dids=[{"did_number": NUMBER, "record_id": 78}])
     before.restore()
     refused(runner, f"{NUMBER} (record 78)")
@@ -229,7 +203,7 @@ def test_a_lost_statement_is_missed(runner: Runner) -> None:
 def test_many_updates_do_not_hide_a_lost_create(runner: Runner) -> None:
     dids = [{"did_number": str(1130002000 + index)} for index in range(120)]
     assert runner.dids(dids=dids[:1])["changed"]
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     assert runner.dids(dids=dids[1:])["changed"]
     kept = lines()
     for port in (5061, 5062):
@@ -275,7 +249,7 @@ def test_what_another_host_makes_of_a_did_is_no_loss(runner: Runner, elsewhere: 
 def test_a_did_that_another_host_has_recorded_again_is_no_loss(
     runner: Runner, elsewhere: Runner
 ) -> None:
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     record_id = created(runner, NUMBER)
     before.restore()
     statement = [{"did_number": NUMBER, "record_id": record_id}]
@@ -295,7 +269,7 @@ def test_a_loss_behind_a_forgotten_and_recorded_did_is_missed(
     elsewhere.did_registry(state="recorded", dids=statement)
     elsewhere.did_registry(state="forgotten", dids=statement)
     runner.write("UPDATE history SET at = '2999-01-01T00:00:00Z', entry_key = 'f' || entry_key")
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     runner.did_registry(state="recorded", dids=statement)
     before.restore()
     refused(runner, f"{NUMBER} (record 800)")
@@ -310,7 +284,7 @@ def test_the_order_of_processes_does_not_matter(runner: Runner) -> None:
 
 
 def test_what_this_host_has_forgotten_is_not_recorded_again(runner: Runner) -> None:
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     record_id = created(runner, NUMBER)
     created(runner, OTHER)
     runner.did_registry(state="forgotten", dids=[{"did_number": NUMBER, "record_id": record_id}])
@@ -325,7 +299,7 @@ def test_what_this_host_has_forgotten_is_not_recorded_again(runner: Runner) -> N
 
 @on_both_backends
 def test_an_older_registry_is_accepted_knowingly(runner: Runner) -> None:
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     record_id = created(runner, NUMBER)
     before.restore()
     accept = plays_of(refused(runner, NUMBER))[1]
@@ -342,7 +316,7 @@ def test_an_older_registry_is_accepted_knowingly(runner: Runner) -> None:
 
 
 def test_present_alone_does_not_accept_it(runner: Runner) -> None:
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     created(runner, NUMBER)
     before.restore()
     assert not runner.did_registry()["changed"]
@@ -540,7 +514,7 @@ def test_a_lost_witness_is_a_warning(runner: Runner) -> None:
 
 @pytest.mark.parametrize("off", [False, "no", "None"])
 def test_it_can_be_turned_off(runner: Runner, off: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = Snapshot(runner)
+    before = Backup(runner.store)
     created(runner, NUMBER)
     before.restore()
     kept = traces()
