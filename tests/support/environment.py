@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the one who runs the tests leaks in."""
+def plain_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No setting of the one who runs the tests leaks in, and each test has a witness of its own."""
+    witness = tmp_path_factory.getbasetemp() / "witnesses" / uuid.uuid4().hex
+    monkeypatch.setenv("NEXTBILLING_WITNESS", str(witness))
     for name in ("URL", "TOKEN", "KEY"):
         monkeypatch.delenv(f"NEXTBILLING_API_{name}", raising=False)
     for name in ("NEXTBILLING_REGISTRY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PGPASSWORD"):

@@ -22,7 +22,8 @@ from .._engine.planner import Settings
 from .._errors import InvalidParameter
 from .._model import Policy
 from .._platform.connection import Connection, check_connection, has_path, platform_name
-from .._registry.location import DEFAULT_LOCATION, locate
+from .._registry.location import DEFAULT_LOCATION, is_database, locate, may_be_shown
+from .._registry.witness import DEFAULT_FOLDER, is_off
 from .task import Spec, Task
 
 ONE_LIST = "dids, src: give one of them"
@@ -71,6 +72,11 @@ def registry_spec() -> Spec:
         "registry_id": {"type": "str"},
         "registry_timeout": {"type": "float", "default": 90.0},
         "platform": {"type": "str"},
+        "witness": {
+            "type": "str",
+            "default": DEFAULT_FOLDER,
+            "fallback": (environment, ["NEXTBILLING_WITNESS"]),
+        },
     }
 
 
@@ -170,6 +176,19 @@ def read_location(task: Task, problems: list[str], name: str = "registry") -> st
     except InvalidParameter as error:
         problems.append(error.message)
         return ""
+
+
+def read_witness(task: Task, problems: list[str]) -> str | None:
+    """Return the folder of the witness, or None where none is kept."""
+    value = str(task.option("witness"))
+    if is_off(value):
+        return None
+    if not may_be_shown(value) or is_database(value):
+        problems.append(
+            "witness: must be the path of a folder, absolute or from '~', that holds nothing like a password; or false"
+        )
+        return None
+    return locate(value, "witness")
 
 
 def list_options(task: Task, dids: object) -> list[str]:

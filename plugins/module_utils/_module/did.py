@@ -37,6 +37,7 @@ def converge_did(task: Task) -> Result:
     desired = _read_desired(task, problems)
     settings = arguments.read_settings(task, problems)
     location = arguments.read_location(task, problems)
+    arguments.read_witness(task, problems)
     problems += arguments.check_limits(task)
     arguments.raise_problems(problems, desired.did_number, desired.record_id)
     with open_session(task, location, settings, [desired]) as session:

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 
 from .. import _fields
@@ -38,12 +37,12 @@ def read_registry(task: Task) -> Result:
     """Do the work of the module C(did_info)."""
     problems = arguments.check_limits(task)
     location = arguments.read_location(task, problems)
+    arguments.read_witness(task, problems)
     values, invalid = _fields.normalise({"did_number": task.params["did_number"]})
     arguments.raise_problems(problems + invalid)
     number = None if not values else _fields.identity(str(values["did_number"]))
     platform, record_id = task.option("platform"), task.params["record_id"]
-    registry = open_task_registry(task, location, None, write=False, allow_moved=True)
-    with contextlib.closing(registry):
+    with open_task_registry(task, location, None, write=False, allow_moved=True) as registry:
         for warning in registry.server_warnings(detailed=True):
             task.warn(warning)
         records = registry.reports.records(platform, task.params["outcome"], number, record_id)
@@ -51,6 +50,7 @@ def read_registry(task: Task) -> Result:
             "changed": False,
             "dids": [_record_result(name, record) for name, record in records],
             "registry": _summary_result(registry),
+            "witness": _witness_result(task, registry, platform),
         }
         if task.params["history"]:
             entries = registry.reports.history(platform)
@@ -76,6 +76,19 @@ def _summary_result(registry: Registry) -> Result:
         "counts": dict(summary.counts),
         "changed_at": summary.changed_at,
     }
+
+
+def _witness_result(task: Task, registry: Registry, platform: str | None) -> Result | None:
+    platforms = registry.platforms() if platform is None else [platform]
+    report = registry.witness_report(platforms)
+    if report is None:
+        return None
+    if report.missing:
+        task.warn(
+            f"The registry {registry.location} has lost {report.missing} DIDs that runs on this host have recorded ({report.path}). The modules did"
+            " and dids refuse it, and say how to record them again"
+        )
+    return report._asdict()
 
 
 def _record_result(platform: str, record: Record) -> Result:

@@ -9,24 +9,25 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import typing as t
 from collections.abc import Sequence
 
 from .. import _fields
 from .._engine.correct import correct
 from .._engine.preflight import length_warnings
-from .._input.entries import Item, read_items
+from .._input.entries import Item, entries_of_option, read_items, validate
 from .._model import FORGOTTEN, RECORDED
 from .._planning.corrections import Statement
 from .._planning.diff import corrections_diff
 from .._registry.open import backend_at
 from .._registry.provision import make_present
 from .._registry.registry import Registry
+from .._registry.witness_file import is_witness, read_entries
 from .._secrets import Fingerprints
 from . import arguments
 from .results import registry_result
-from .session import open_task_registry
+from .session import open_task_registry, task_witness
 from .task import Result, Spec, Task
 
 _PRESENT, _COPIED = "present", "copied"
@@ -45,6 +46,7 @@ def did_registry_spec() -> Spec:
         "src": {"type": "path"},
         "overwrite": {"type": "bool", "default": False},
         "another_platform": {"type": "bool", "default": False},
+        "accept_older": {"type": "bool", "default": False},
         "copy_from": {"type": "str"},
         "copy_from_password": {"type": "str", "no_log": True},
         "progress": {"type": "bool", "default": True},
@@ -59,11 +61,13 @@ def manage_registry(task: Task) -> Result:
     # A copy has all platforms.
     platform = "" if state == _COPIED else arguments.read_platform(task, problems)
     location = arguments.read_location(task, problems)
+    arguments.read_witness(task, problems)
     lists = arguments.list_options(task, declared)
     if task.option("copy_from") is not None and state != _COPIED:
         problems.append("copy_from: goes with state copied")
-    if task.params["another_platform"] and state != _PRESENT:
-        problems.append("another_platform: goes with state present")
+    for name in ("another_platform", "accept_older"):
+        if task.params[name] and state != _PRESENT:
+            problems.append(f"{name}: goes with state present")
     if state in (_PRESENT, _COPIED) and lists:
         problems.append(f"{lists[0]}: goes with state recorded or forgotten")
     if state == _COPIED:
@@ -73,13 +77,28 @@ def manage_registry(task: Task) -> Result:
     arguments.raise_problems(problems)
     if state == _PRESENT:
         return _make_present(task, location, platform)
-    items = _read_statements(task, declared)
-    registry = open_task_registry(task, location, platform, write=not task.check_mode)
-    with contextlib.closing(registry):
+    src = task.option("src")
+    is_from_witness = state == RECORDED and src is not None and is_witness(src)
+    items = [] if is_from_witness else _read_statements(task, declared)
+    with open_task_registry(task, location, platform, write=not task.check_mode) as registry:
+        if is_from_witness:
+            items = _missing_items(registry, platform, src)
         return _correct(task, registry, platform, items)
 
 
+def _missing_items(registry: Registry, platform: str, src: str) -> list[Item]:
+    """Return what a witness knows and the registry has lost. The rest may be out of date."""
+    missing = registry.missing_of(platform, read_entries(src))
+    declared = [{"did_number": each.did_number, "record_id": each.record_id} for each in missing]
+    items, problems = validate(entries_of_option(declared, os.path.basename(src)), "src")
+    arguments.raise_problems(problems if missing else [])
+    return items
+
+
 def _make_present(task: Task, location: str, platform: str) -> Result:
+    witness = task_witness(task, write=not task.check_mode)
+    if witness is None and task.params["accept_older"]:
+        arguments.raise_problems(["accept_older: needs the witness that knows the newer registry"])
     made = make_present(
         location,
         platform,
@@ -89,8 +108,10 @@ def _make_present(task: Task, location: str, platform: str) -> Result:
         password=task.option("registry_password"),
         overwrite=task.params["overwrite"],
         another_platform=task.params["another_platform"],
+        witness=witness,
+        accept_older=task.params["accept_older"],
     )
-    for warning in made.warnings:
+    for warning in [*made.warnings, *(witness.warnings if witness else [])]:
         task.warn(warning)
     result = _change_result(task, made.changes, made.registry_id, location)
     return {**result, "platform": platform}
@@ -108,6 +129,7 @@ def _copy(task: Task, location: str, problems: list[str]) -> Result:
     if source and source == location:
         problems.append("copy_from: is the same as registry")
     arguments.raise_problems(problems)
+    witness = task_witness(task, write=not task.check_mode)
     moved = move_registry(
         backend_at(source, task.option("copy_from_password")),
         backend_at(location, task.option("registry_password")),
@@ -116,9 +138,11 @@ def _copy(task: Task, location: str, problems: list[str]) -> Result:
         overwrite=task.params["overwrite"],
         apply=not task.check_mode,
         sleep=task.stop.wait_for_runs,
+        witness=witness,
     )
-    if moved.warning is not None:
-        task.warn(moved.warning)
+    for warning in [moved.warning, *(witness.warnings if witness else [])]:
+        if warning is not None:
+            task.warn(warning)
     return _change_result(task, moved.changes, moved.registry_id, location)
 
 

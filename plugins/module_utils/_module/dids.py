@@ -49,6 +49,7 @@ def converge_dids(task: Task) -> Result:
     problems: list[str] = []
     settings = arguments.read_settings(task, problems)
     location = arguments.read_location(task, problems)
+    arguments.read_witness(task, problems)
     problems += arguments.check_limits(task) + _check_options(task)
     if len(arguments.list_options(task, declared)) != 1:
         problems.append(arguments.ONE_LIST)

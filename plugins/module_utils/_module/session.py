@@ -19,7 +19,9 @@ from .._model import Desired, Job, RunResult
 from .._platform.connection import Connection
 from .._registry.open import open_registry
 from .._registry.registry import Registry
+from .._registry.witness import Witness
 from .._secrets import Fingerprints
+from .arguments import read_witness
 from .task import Task
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -60,10 +62,47 @@ class Session(t.NamedTuple):
         return result
 
 
+def task_witness(task: Task, *, write: bool) -> Witness | None:
+    """Return the witness that a task names, None where none is kept. The option is valid."""
+    folder = read_witness(task, [])
+    return None if folder is None else Witness(folder, write=write)
+
+
+@contextlib.contextmanager
 def open_task_registry(
-    task: Task, location: str, platform: str | None, *, write: bool, allow_moved: bool = False
+    task: Task,
+    location: str,
+    platform: str | None,
+    *,
+    write: bool,
+    allow_moved: bool = False,
+    compare: bool = False,
+) -> Iterator[Registry]:
+    """Open the registry that a task names, and close it again.
+
+    :param allow_moved: whether it may be one that was moved elsewhere.
+    :param compare: whether to refuse one that is older than the witness knows it, or another one.
+    """
+    witness = task_witness(task, write=write)
+    try:
+        with contextlib.closing(
+            _open(task, location, platform, witness, write, allow_moved, compare)
+        ) as registry:
+            yield registry
+    finally:
+        for warning in [] if witness is None else witness.warnings:
+            task.warn(warning)
+
+
+def _open(
+    task: Task,
+    location: str,
+    platform: str | None,
+    witness: Witness | None,
+    write: bool,
+    allow_moved: bool,
+    compare: bool,
 ) -> Registry:
-    """Open the registry that a task names. C(allow_moved): also one that was moved elsewhere."""
     return open_registry(
         location,
         platform,
@@ -73,6 +112,8 @@ def open_task_registry(
         password=task.option("registry_password"),
         allow_moved=allow_moved,
         stop_reason=task.stop.reason,
+        witness=witness,
+        compare=compare,
     )
 
 
@@ -86,9 +127,10 @@ def open_session(
         task.warn(
             "validate_certs is false: whoever answers for the platform's name receives the API token and key"
         )
-    registry = open_task_registry(task, location, settings.platform, write=not task.check_mode)
     stop = task.stop
-    with contextlib.closing(registry):
+    with open_task_registry(
+        task, location, settings.platform, write=not task.check_mode, compare=True
+    ) as registry:
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
         planner = Planner(registry, settings, fingerprints, sleep=stop.wait_for_runs)
         make_client = _client_factory(connection, _secrets_of(task, connection, desired))

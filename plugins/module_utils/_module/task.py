@@ -23,6 +23,7 @@ from .._input.entries import ATTEMPT, is_attempt
 from .._input.ranges import LAST_NUMBER
 from .._platform.connection import origin
 from .._registry.location import may_be_shown
+from .._registry.witness import is_off
 from .._secrets import FRAGMENT_LENGTH, MASK
 from .stop import Stop, is_unread
 
@@ -203,7 +204,9 @@ def mask_value(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
         return None
     if option.get("no_log"):
         return MASK
-    if name in ("registry", "copy_from"):
+    if name == "witness" and is_off(str(value)):
+        return value
+    if name in ("registry", "copy_from", "witness"):
         return value if may_be_shown(str(value)) else MASK
     if name == "api_url":
         return origin(str(value)) or MASK

@@ -25,8 +25,8 @@ def write_corrections(
     platform: str,
     corrections: Sequence[Correction],
     report: Callable[[int, int, int], None],
-) -> None:
-    """Write corrections. Raises C(StaleRecord) where a record has changed since it was read, or is claimed.
+) -> list[Record]:
+    """Write corrections. Returns the records that they leave. Raises C(StaleRecord) where one has changed since it was read, or is claimed.
 
     :param report: is told how many are written, how many there are, and how many of those written have failed, which is none.
     """
@@ -34,9 +34,11 @@ def write_corrections(
     for correction in corrections:
         if correction.known is not None:
             _delete(transaction, now, correction.known)
+    written: list[Record | None] = []
     for count, correction in enumerate(corrections):
         report(count, len(corrections), 0)
-        _insert(transaction, platform, correction)
+        written.append(_insert(transaction, platform, correction))
+    return [record for record in written if record is not None]
 
 
 def _delete(transaction: Transaction, now: str, known: Record) -> None:
@@ -51,8 +53,9 @@ def _delete(transaction: Transaction, now: str, known: Record) -> None:
         raise StaleRecord
 
 
-def _insert(transaction: Transaction, platform: str, correction: Correction) -> None:
+def _insert(transaction: Transaction, platform: str, correction: Correction) -> Record | None:
     known, new_state = correction.known, correction.new_state
+    record = None
     if new_state is not None:
         record = confirmed_record(
             new_key() if known is None else known.key,
@@ -68,4 +71,8 @@ def _insert(transaction: Transaction, platform: str, correction: Correction) -> 
     details: dict[str, t.Any] = {"before": None if known is None else record_state(known)}
     if correction.attempt is not None:
         details["attempt"] = correction.attempt
+    if known is not None and record is None:
+        # Shows that the record is gone on purpose.
+        details["record_key"] = known.key
     write_history(transaction, correction.event, platform, correction.number, record_id, details)
+    return record

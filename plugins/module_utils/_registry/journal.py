@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from .._errors import DidError, RegistryBusy, RegistryUnavailable
 from .._model import Correction, Intent, Record, timestamp
@@ -21,8 +21,10 @@ from .corrections import write_corrections
 from .intents import write_intent
 from .move_marks import not_in_use_error
 from .records import RecordReader, dump, new_key
-from .recovery import RecordedOutcome, RecordedOutcomes, record_left
+from .recovery import RecordedOutcome, RecordedOutcomes, record_left, witness_entry
 from .transactions import StaleRecord, Transactions
+from .witness import Witness
+from .witness_file import Entry
 
 
 class LateAnswer(Exception):
@@ -40,8 +42,11 @@ class Journal:
     thing: a line for each correction, and for an answer that came too late.
     """
 
-    def __init__(self, transactions: Transactions, records: RecordReader) -> None:
+    def __init__(
+        self, transactions: Transactions, records: RecordReader, witness: Witness | None = None
+    ) -> None:
         self._transactions = transactions
+        self._witness = witness
         self._records = records
         self._location = transactions.database.location
         # The claims that the open block of C(atomic) has taken.
@@ -70,7 +75,7 @@ class Journal:
         try:
             with self._transactions.atomic():
                 yield
-            self._outcomes.remember(recorded)
+            self._keep(recorded)
         except Collision:
             raise RegistryBusy(
                 f"The registry {self._location} is written by others at the same time. Try again later"
@@ -120,17 +125,39 @@ class Journal:
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
         """Record that the request was applied, and end the claim. Raises C(LateAnswer) if the record contradicts that by now."""
         answer = ConfirmedRequest(token, platform, intent, record_id, at)
-        record = self._transactions.retry(lambda: self._confirm(answer), must_commit=True)
-        self._remember(
-            RecordedOutcome(token, platform, intent, record_id, at, record.key, record.version)
+        outcome = RecordedOutcome(
+            token, platform, intent, record_id, at, *record_left(intent, token)
         )
+        try:
+            record = self._transactions.retry(lambda: self._confirm(answer), must_commit=True)
+        except DidError:
+            # The registry may have lost the claim, too.
+            self._append_to_witness([outcome])
+            raise
+        self._remember(outcome._replace(key=record.key, version=record.version))
         return record
 
     def _remember(self, outcome: RecordedOutcome) -> None:
         if self._recorded is None:
-            self._outcomes.remember([outcome])
+            self._keep([outcome])
         else:
             self._recorded.append(outcome)
+
+    def _keep(self, outcomes: Sequence[RecordedOutcome]) -> None:
+        """Keep what is durable, for a server that lacks it."""
+        self._outcomes.remember(outcomes)
+        self._append_to_witness(outcomes)
+
+    def _append_to_witness(self, outcomes: Iterable[RecordedOutcome]) -> None:
+        if self._witness is None:
+            return
+        by_platform: dict[str, list[Entry]] = {}
+        for outcome in outcomes:
+            entry = witness_entry(outcome)
+            if entry is not None:
+                by_platform.setdefault(outcome.platform, []).append(entry)
+        for platform, entries in by_platform.items():
+            self._witness.append(platform, entries)
 
     def _confirm(self, answer: ConfirmedRequest) -> Record:
         with self._transactions.writing(must_commit=True, allow_moved=True) as transaction:
@@ -178,6 +205,7 @@ class Journal:
         def finish() -> None:
             self._unsent -= unsent
             self._outcomes.replace(restored)
+            self._append_to_witness(restored.values())
             self.restored += len(restored)
 
         return finish
@@ -236,11 +264,26 @@ class Journal:
         :param report: as in C(write_corrections).
         """
         try:
-            self._transactions.retry(
+            written = self._transactions.retry(
                 lambda: self._correct(platform, corrections, report), must_commit=False
             )
         except (Collision, StaleRecord):
             return False
+        if self._witness is not None:
+            entries = [
+                Entry(
+                    each.did_number,
+                    int(each.record_id or 0),
+                    each.confirmed_at or "",
+                    each.key,
+                    each.version,
+                )
+                for each in written
+            ]
+            known = (each.known.record_id for each in corrections if each.known is not None)
+            left = {entry.record_id for entry in entries}
+            self._witness.drop(platform, frozenset(each for each in known if each) - left)
+            self._witness.append(platform, entries)
         return True
 
     def _correct(
@@ -248,11 +291,11 @@ class Journal:
         platform: str,
         corrections: Sequence[Correction],
         report: Callable[[int, int, int], None],
-    ) -> None:
+    ) -> list[Record]:
         now = self._transactions.database.now
         try:
             with self._transactions.writing() as transaction:
-                write_corrections(transaction, now, platform, corrections, report)
+                return write_corrections(transaction, now, platform, corrections, report)
         except CommitUnknown as error:
             # Corrections that were written could not be written again.
             raise RegistryUnavailable(error.message) from None

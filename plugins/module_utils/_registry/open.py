@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .._errors import RegistryMismatch
+from .._snippets import Target
 from .backends.interface import RESTORE, Backend, Database, NoRegistry
 from .backends.schema import SCHEMA, Schema
 from .identity import check_id, check_schema, read_meta
 from .location import is_database
 from .move_marks import ARRIVING, check_in_use
 from .registry import Registry
+from .witness import Witness
+from .witness_check import check_location, missing_registry
 
 
 def backend_at(
@@ -51,6 +54,8 @@ def open_registry(
     allow_moved: bool = False,
     schema: Schema = SCHEMA,
     stop_reason: Callable[[], str | None] = lambda: None,
+    witness: Witness | None = None,
+    compare: bool = False,
 ) -> Registry:
     """Open a registry, to read, or to read and write.
 
@@ -60,38 +65,56 @@ def open_registry(
     :param timeout: seconds to wait for another process's transaction.
     :param allow_moved: whether it may be one that was moved, to read what it held.
     :param stop_reason: as in C(backend_at).
-    :raises RegistryMismatch: it is missing, another one, of another schema, has moved, or does not know the platform; the message
-        holds the play that creates, migrates or moves it.
+    :param witness: what runs on this host have recorded, None where nothing is kept of that.
+    :param compare: whether to refuse a registry that is older than the witness knows it, or another one. It needs a platform.
+    :raises RegistryMismatch: it is missing, another one, older, of another schema, has moved, or does not know the platform; the message
+        holds the play that creates, migrates, moves or completes it.
     :raises RegistryUnavailable: it cannot be read, or is damaged.
     """
     backend = backend_at(location, password, schema, stop_reason)
-    database = _open(backend, platform, write=write, timeout=timeout)
+    database = _open(backend, platform, write=write, timeout=timeout, witness=witness)
     try:
         meta = read_meta(database)
         check_schema(database, meta, platform)
         check_id(meta, registry_id, location)
+        if witness is not None:
+            witness.bind(meta["registry_id"])
+            if compare and platform is not None:
+                check_location(witness, location, meta["registry_id"], registry_id, platform)
         if not allow_moved or ARRIVING in meta:
             check_in_use(meta, location)
-        registry = Registry(database, meta)
+        registry = Registry(database, meta, witness)
         if platform is not None and platform not in registry.platforms():
             from .platforms import unknown_platform
 
             raise unknown_platform(database, platform)
+        if compare and platform is not None:
+            registry.compare_with_witness(Target(platform, location, meta["registry_id"]))
+        if witness is not None:
+            witness.note_location(location, replace=registry_id is not None)
     except BaseException:
         database.close()
         raise
     return registry
 
 
-def _open(backend: Backend, platform: str | None, *, write: bool, timeout: float) -> Database:
+def _open(
+    backend: Backend,
+    platform: str | None,
+    *,
+    write: bool,
+    timeout: float,
+    witness: Witness | None,
+) -> Database:
     try:
         return backend.open(write=write, timeout=timeout)
     except NoRegistry as error:
         from .platforms import present_play
 
+        known = "" if witness is None else missing_registry(witness, backend.location, platform)
         # A registry is created by one task alone: a run that created it here would take every DID for a new one.
         raise RegistryMismatch(
             f"{error.message}. Nothing was sent: without the registry every DID would look new. If there is one, correct 'registry', or mount"
-            f" what holds it. If it is lost, {RESTORE}. If this is the first run, create it once, then pin the registry_id that this"
+            f" what holds it.{known} If it is lost, {RESTORE}. If this is the first run, create it once, then pin the registry_id that this"
             f" returns:\n{present_play(backend.location, platform)}"
         ) from None

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from .._errors import DidError, RegistryMismatch, RegistryUnavailable
 from .._model import timestamp
+from .._snippets import Target
 from .backends.interface import RESTORE, Backend, Collision, Database
 from .backends.schema import SCHEMA, Schema
 from .identity import check_id, read_meta, schema_version
@@ -24,6 +25,8 @@ from .move_marks import ARRIVING, MOVED, MOVING, not_in_use_error, read_move
 from .open import backend_at
 from .platforms import known_platforms, refuse_second_name
 from .replication import replication_warnings
+from .witness import Witness
+from .witness_check import accept
 
 # Seconds in which the source of a broken move must answer to count as there.
 _SOURCE_TIMEOUT = 10.0
@@ -47,12 +50,16 @@ def make_present(
     password: str | None = None,
     overwrite: bool = False,
     another_platform: bool = False,
+    witness: Witness | None = None,
+    accept_older: bool = False,
     schema: Schema = SCHEMA,
 ) -> ProvisionResult:
     """Make the registry exist, have the current schema and know the platform; or tell what that would change.
 
     :param overwrite: whether one that was moved is taken into use again.
     :param another_platform: whether the platform may be added to a registry that knows others.
+    :param witness: what runs on this host have recorded.
+    :param accept_older: whether the registry is right, though it is older than the witness knows it, or another one.
     """
     backend = backend_at(location, password, schema)
     changes: list[str] = []
@@ -74,9 +81,24 @@ def make_present(
             another_platform=another_platform,
         )
         warnings = replication_warnings(database)
+        if witness is not None:
+            target = Target(platform, location, meta["registry_id"])
+            changes += _tell_witness(
+                witness, database, target, accept_older, replace=registry_id is not None
+            )
     if backend.restrict_permissions(apply=apply):
         changes.append("set the file's mode to 0600")
     return ProvisionResult(changes, meta["registry_id"], warnings)
+
+
+def _tell_witness(
+    witness: Witness, database: Database, target: Target, accept_older: bool, *, replace: bool
+) -> list[str]:
+    """Note where the registry is, and accept it as it is where that is asked for. Returns the changes."""
+    witness.bind(target.registry_id)
+    changes = accept(witness, database, target) if accept_older else []
+    witness.note_location(target.registry, replace=replace)
+    return changes
 
 
 def _check_creatable(backend: Backend, registry_id: str | None, timeout: float) -> None:

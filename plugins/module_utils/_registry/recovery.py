@@ -21,6 +21,7 @@ from .backends.interface import Transaction
 from .confirmations import ConfirmedRequest, apply_answer, confirm_record, end_claim
 from .intents import write_intent
 from .records import RecordReader, placeholders
+from .witness_file import Entry
 
 _CHUNK = 100
 
@@ -44,6 +45,20 @@ class RecordedOutcome(t.NamedTuple):
 def record_left(intent: Intent, token: str) -> tuple[str, int]:
     """Return key and version of the record that a claim leaves when it ends without an answer."""
     return (token, 2) if intent.known is None else (intent.known.key, intent.known.version + 2)
+
+
+def witness_entry(outcome: RecordedOutcome) -> Entry | None:
+    """Return the entry of the witness for an outcome, None for one that leaves the record its id and its number."""
+    intent, known = outcome.intent, outcome.intent.known
+    if outcome.record_id is None:
+        return None
+    did_number = intent.stored_payload.get("did_number")
+    has_number = did_number is None or (known is not None and known.numbers == (intent.number,))
+    if known is not None and known.record_id == outcome.record_id and has_number:
+        return None
+    if did_number is None and known is not None:
+        did_number = known.did_number
+    return Entry(did_number, outcome.record_id, outcome.at, outcome.key, outcome.version)
 
 
 class RecordedOutcomes:

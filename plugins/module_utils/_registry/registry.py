@@ -22,10 +22,14 @@ from .backends.interface import Database
 from .move_marks import moved_to
 from .records import RecordReader, chunks
 from .transactions import Transactions
+from .witness import Witness
+from .witness_file import Entry
 
 if t.TYPE_CHECKING:  # pragma: no cover
+    from .._snippets import Target
     from .journal import Journal
     from .reports import Reports
+    from .witness_check import WitnessReport
 
 
 class Registry:
@@ -34,11 +38,14 @@ class Registry:
     It looks up records, and gives access to the journal (what is written) and the reports (what is read as a whole).
     """
 
-    def __init__(self, database: Database, meta: Mapping[str, str]) -> None:
+    def __init__(
+        self, database: Database, meta: Mapping[str, str], witness: Witness | None = None
+    ) -> None:
         self._database = database
         self._transactions = Transactions(database)
         self._records = RecordReader(database)
         self._meta = meta
+        self.witness = witness
         self.location = database.location
         self.registry_id = meta["registry_id"]
 
@@ -47,7 +54,7 @@ class Registry:
         """Return what writes: intents with their claims, answers, corrections."""
         from .journal import Journal  # a run with nothing to do does not load it
 
-        return Journal(self._transactions, self._records)
+        return Journal(self._transactions, self._records, self.witness)
 
     @functools.cached_property
     def reports(self) -> Reports:
@@ -105,6 +112,38 @@ class Registry:
 
         return replication_warnings(self._database, detailed=detailed)
 
+    def compare_with_witness(self, target: Target) -> None:
+        """Raise C(RegistryMismatch) where the registry is older than the witness knows it; else have the witness take note of it.
+
+        Only what sends requests needs this.
+        """
+        from .witness_check import check_entries, check_timeline  # as above
+
+        witness = self.witness
+        if witness is None:
+            return
+        check_timeline(witness, self._database.read_position(), target)
+        check_entries(witness, self._transactions, self._records, target)
+        if witness.write and not witness.has_file(target.platform):
+            rows = self._transactions.query(
+                "SELECT 1 FROM records WHERE platform = ? LIMIT 1", target.platform
+            )
+            witness.start(target.platform, is_lost=bool(rows))
+
+    def missing_of(self, platform: str, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the entries of a witness that this registry has lost."""
+        from .witness_check import find_missing  # as above
+
+        return find_missing(self._transactions.query, self._records, platform, entries)
+
+    def witness_report(self, platforms: Sequence[str]) -> WitnessReport | None:
+        """Return what the witness says of some platforms, None without a witness."""
+        from .witness_check import report  # as above
+
+        if self.witness is None:
+            return None
+        return report(self.witness, self._transactions, self._records, platforms)
+
     def begin_bulk(self) -> None:
         """Prepare for many writes by this run."""
         self._database.begin_bulk()
@@ -114,5 +153,14 @@ class Registry:
         try:
             if "journal" in self.__dict__:
                 self.journal.settle()
+            self._close_witness()
         finally:
             self._database.close()
+
+    def _close_witness(self) -> None:
+        if self.witness is None:
+            return
+        position = self._database.last_position()
+        if position is not None:
+            self.witness.note_timeline(*position)
+        self.witness.close()

@@ -34,6 +34,7 @@ from .identity import check_id, check_schema, read_meta
 from .migrations import create_tables, write_meta
 from .move_marks import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move
 from .registry import Registry
+from .witness import Witness
 
 # Columns by table, but for the table meta. A table comes after those that it refers to.
 _TABLES = {
@@ -91,6 +92,7 @@ def move_registry(
     apply: bool,
     sleep: Callable[[float], None] = time.sleep,
     reached: Callable[[str], object] = lambda step: None,
+    witness: Witness | None = None,
 ) -> MoveResult:
     """Move a registry, or tell what that would change.
 
@@ -98,6 +100,7 @@ def move_registry(
     :param timeout: seconds to wait for requests under way, and for other processes' transactions.
     :param overwrite: whether the target may lose what it holds of this registry, or the source be one that was moved elsewhere.
     :param reached: called with the name of each step that a run completes.
+    :param witness: takes note of the new location.
     :raises RegistryMismatch: the source is missing, or the target holds another registry or another state of this one.
     :raises RegistryUnavailable: one of them cannot be read or written.
     """
@@ -105,6 +108,9 @@ def move_registry(
     result = mover.preview(registry_id)
     if apply and result.changes:
         mover.run(sleep, reached)
+    if apply and witness is not None:
+        witness.bind(result.registry_id)
+        witness.note_location(target.location, replace=True)
     return result
 
 

@@ -105,6 +105,12 @@ class Database(t.Protocol):
     def server_state(self) -> ServerState | None:
         """Return how the server stands to others, None for a registry without a server."""
 
+    def read_position(self) -> Position | None:
+        """Return the position of the server, None where it cannot be read or there is no server. No later connection may lead to an earlier one."""
+
+    def last_position(self) -> Position | None:
+        """Return the position that was read last, without a query."""
+
     def begin_bulk(self) -> None:
         """Prepare for many writes, where that makes each of them cheaper. A commit stays as durable as before."""
 

@@ -144,8 +144,7 @@ class PostgresqlDatabase:
         if self._is_check_due():
             self._check_writable(self.catalogue)
             if self._position is None:
-                # From here on, each new connection must lead to this server or to a later one.
-                self._position = read_position(self.query)
+                self.read_position()
         timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
         begin = begin_writing(timeout) + ONE_WRITER
         with self._transaction(begin, timeout) as transaction:
@@ -346,6 +345,14 @@ class PostgresqlDatabase:
 
     def server_state(self) -> ServerState:
         return read_state(self.query)
+
+    def read_position(self) -> Position | None:
+        # From here on, each new connection must lead to this server or to a later one.
+        self._position = latest(self._position, read_position(self.query), self.location)
+        return self._position
+
+    def last_position(self) -> Position | None:
+        return self._position
 
     def begin_bulk(self) -> None:
         pass  # no mode makes a commit cheaper

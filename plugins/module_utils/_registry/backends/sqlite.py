@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ..._errors import RegistryUnavailable
-from .interface import Backend, Collision, Database, Row, ServerState, T, Transaction
+from .interface import Backend, Collision, Database, Position, Row, ServerState, T, Transaction
 from .schema import SCHEMA, Schema
 from .sqlite_file import (
     check_file,
@@ -188,6 +188,12 @@ class SqliteDatabase:
         return None
 
     def server_state(self) -> ServerState | None:
+        return None
+
+    def read_position(self) -> Position | None:
+        return None
+
+    def last_position(self) -> Position | None:
         return None
 
     def close(self) -> None:
