@@ -47,4 +47,17 @@ options:
       - If not given, it is the host and port of O(api_url), such as V(sip.nextbilling.com.br:443). If the platform's address changes, set this option to the
         old name.
     type: str
+  witness:
+    description:
+      - The folder of the witness, an absolute path, or a path from C(~). Each run keeps there which record has which number, so that a later run notices a
+        registry that has lost its newest writes, through a restored backup or a failover, or another registry at the same location. M(nextbilling.did.did)
+        and M(nextbilling.did.dids) refuse such a registry with the play that records the lost DIDs again.
+      - The folder has one C(.csv) file per registry and platform, without secrets. Keep it on another disk than the registry, and have CI cache it. See the
+        guide R(From one machine to many,ansible_collections.nextbilling.did.docsite.shared_registry).
+      - A folder that cannot be read or written is a warning and never a failure. Check mode and M(nextbilling.did.did_info) write nothing there.
+      - V(false), V(no) or V(none) turns the witness off.
+      - If empty or not given, the environment variable E(NEXTBILLING_WITNESS) is used before the default.
+    type: str
+    default: ~/.local/state/nextbilling-did-witness
+    version_added: 2.0.0
 """

@@ -168,7 +168,8 @@ history:
       description: The record id, if one is known.
       type: int
     details:
-      description: The previous state or what was sent, and the C(attempt) that was forgotten. Marks replace secrets.
+      description: The previous state or what was sent, the C(attempt) that was forgotten, and the key of a record that is gone (C(record_key)). Marks
+        replace secrets.
       type: dict
 registry:
   description: The registry.
@@ -197,6 +198,21 @@ registry:
     changed_at:
       description: When the registry was last changed, in UTC. Null if it never was.
       type: str
+witness:
+  description: What the witness (O(witness)) shows of the registry, for O(platform) or for all platforms. Null if it is turned off.
+  returned: success
+  type: dict
+  version_added: 2.0.0
+  contains:
+    path:
+      description: The file of the platform, or the folder of the registry if there are several platforms.
+      type: str
+    entries:
+      description: The number of its lines. A DID may have several.
+      type: int
+    missing:
+      description: The number of DIDs that the registry has lost. If there are any, there is a warning too.
+      type: int
 error:
   description: What went wrong, for programs, as in M(nextbilling.did.did).
   returned: failure

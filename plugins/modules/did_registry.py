@@ -72,6 +72,7 @@ options:
       - A file with the content of O(dids), on the host where the module runs. Give an absolute path.
       - It has the format of O(nextbilling.did.dids#module:src), but without ranges. A C(.csv) file is in UTF-8 and has a header row of field names. A
         C(.json) or C(.yml) file contains a list of dictionaries, with numbers and text in quotes.
+      - With O(state=recorded), it can be a file of the witness (O(witness)). Only the DIDs that the registry has lost are then recorded.
     type: path
   overwrite:
     description:
@@ -90,6 +91,15 @@ options:
       - With O(state=present), whether the platform may be added to a registry that knows other platforms, even if they have no DIDs there yet.
       - Without it, such a task is refused. With a second name for a known platform, every DID would be created again. First check whether O(platform)
         should be one of the names in the message.
+    type: bool
+    default: false
+    version_added: 2.0.0
+  accept_older:
+    description:
+      - With O(state=present), whether to accept the registry as it is, although the witness (O(witness)) shows that it has lost DIDs, that another registry
+        was at O(registry), or that another server has taken the place of its server.
+      - The DIDs of the witness that the registry does not know are moved to a file beside the witness, which ends in C(.set-aside.csv). A task that declares
+        one of them creates it. Use it only if these DIDs are not on the platform. Never leave it in a playbook.
     type: bool
     default: false
     version_added: 2.0.0

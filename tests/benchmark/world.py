@@ -107,7 +107,11 @@ class World:
     def _run(self, command: list[str], registry: Path | None, expected: float) -> Finished:
         environment = self._environment
         if registry is not None:
-            environment = {**environment, "NEXTBILLING_REGISTRY": str(registry)}
+            environment = {
+                **environment,
+                "NEXTBILLING_REGISTRY": str(registry),
+                "NEXTBILLING_WITNESS": f"{registry}-witness",
+            }
         return run(command, environment, _PATIENCE + 5 * expected)
 
     def table(self, size: int) -> Path:

@@ -34,6 +34,7 @@ from ansible_collections.nextbilling.did.tests.proof.world import (
     World,
 )
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.support.backups import Backup
 from ansible_collections.nextbilling.did.tests.support.stores import (
     POOLER,
     POSTGRESQL,
@@ -46,7 +47,8 @@ STEPS = int(os.environ.get("PROOF_STEPS", "1200"))
 STEPS_OF_A_STORY = 40
 # A step takes longer in a database.
 SHARES = {SQLITE: 1, POSTGRESQL: 2, POOLER: 4}
-NUMBERS = st.sampled_from(["1130001000", "1130001001", "1130001002"])
+ALL_NUMBERS = ("1130001000", "1130001001", "1130001002")
+NUMBERS = st.sampled_from(ALL_NUMBERS)
 LEASE_AND_MORE = 1000.0
 
 # What a run may meet: a fault of the platform with its parameters, or None.
@@ -95,6 +97,9 @@ class Story(RuleBasedStateMachine):
         self.world = World(self.simulator, type(self).empty_store())
         # What was seen of open DIDs: number, state, and the record id or the attempt.
         self.kept: list[tuple[str, str, int | None, str | None]] = []
+        self.backups: list[Backup] = []
+        # Whether edits were lost: then the registry does not know what fields there are.
+        self.has_lost_edits = False
 
     def teardown(self) -> None:
         self.world.reset_clock()
@@ -218,12 +223,42 @@ class Story(RuleBasedStateMachine):
         """The API key is changed: fingerprints made with the old one cannot be compared."""
         self.world.api_key += "+"
 
+    @rule(steps=st.integers(1, STEPS_OF_A_STORY))
+    def lose(self, steps: int) -> None:
+        """The registry loses its newest commits, and a run that would create a DID again is refused until it is recorded."""
+        self.wait()
+        for number in ALL_NUMBERS:
+            self._settle_if_open(number)
+        if any(record.outcome != CONFIRMED for record in self.world.records()):
+            # What a request of unknown outcome has done is known to nobody but the registry.
+            return
+        self.backups[-min(steps, len(self.backups))].restore()
+        self.has_lost_edits = True
+        unknown = [number for number in ALL_NUMBERS if not self._is_known(number)]
+        for number in unknown:
+            for check in (True, False):
+                done = self.world.converge({"did_number": number}, check=check)
+                assert isinstance(done, DidError) and done.kind == "registry_mismatch", done
+        self.world.record_missing()
+        assert all(map(self._is_known, ALL_NUMBERS))
+
+    def _is_known(self, number: str) -> bool:
+        """Whether no run creates it again: it is not on the platform, or the registry has it."""
+        record = self.world.record(number)
+        held = self.world.held(number)
+        return not held or (record is not None and record.record_id in (None, *held))
+
     # What must hold
+
+    @invariant()
+    def back_up(self) -> None:
+        """Keep what the registry holds."""
+        self.backups.append(Backup(self.world.store))
 
     @invariant()
     def no_did_exists_twice(self) -> None:
         """Promise 1."""
-        for number in ("1130001000", "1130001001", "1130001002"):
+        for number in ALL_NUMBERS:
             assert len(self.world.held(number)) <= 1, number
 
     @invariant()
@@ -241,7 +276,7 @@ class Story(RuleBasedStateMachine):
                 continue
             assert record.record_id in held
             live = record.claim is not None and record.claim.live
-            if record.outcome == CONFIRMED and not live:
+            if record.outcome == CONFIRMED and not live and not self.has_lost_edits:
                 assert not record.attempted
                 for name, value in record.fields.items():
                     there = held[record.record_id][name]

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 from ansible_collections.nextbilling.did.plugins.module_utils._engine.correct import correct
 from ansible_collections.nextbilling.did.plugins.module_utils._engine.executor import Executor
@@ -38,6 +41,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends
     SqliteDatabase,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.witness import Witness
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fingerprints
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.stores import Store
@@ -141,6 +145,7 @@ class World:
         self.platform = "platform:443"
         self.api_key = simulator.key
         self._ahead = 0.0
+        self.witness = Path(os.environ["NEXTBILLING_WITNESS"]) / uuid.uuid4().hex
         _making.make_present(self.location, self.platform, registry_id=None, timeout=5, apply=True)
 
     def converge(
@@ -177,7 +182,11 @@ class World:
                 life.end()
 
             happenings[kill] = die
-        with self.registry(write=not check) as registry:
+        with contextlib.ExitStack() as stack:
+            try:
+                registry = stack.enter_context(self.registry(write=not check, compare=True))
+            except DidError as stopped:
+                return stopped
             fingerprints = Fingerprints(self.api_key, registry.registry_id)
             with contextlib.closing(Client(connection)) as client:
                 watched: Any = _Watched(registry, life, happenings)
@@ -235,10 +244,16 @@ class World:
                 return error
 
     @contextlib.contextmanager
-    def registry(self, *, write: bool = False) -> Iterator[Registry]:
-        """The registry, as a task opens it."""
+    def registry(self, *, write: bool = False, compare: bool = False) -> Iterator[Registry]:
+        """The registry, as a task opens it. C(compare): as did and dids do, which send requests."""
         registry = _open.open_registry(
-            self.location, self.platform, registry_id=None, write=write, timeout=5
+            self.location,
+            self.platform,
+            registry_id=None,
+            write=write,
+            timeout=5,
+            witness=Witness(str(self.witness), write=write),
+            compare=compare,
         )
         try:
             yield registry
@@ -256,6 +271,24 @@ class World:
         """The record of a number."""
         with self.registry() as registry:
             return registry.find(self.platform, number, None)[0]
+
+    def record_missing(self) -> None:
+        """Record again what the witness knows and the registry has lost, as the play of the refusal does."""
+        with self.registry(write=True) as registry:
+            entries = cast(Witness, registry.witness).entries(self.platform)
+            for entry in registry.missing_of(self.platform, entries):
+                fields = {"did_number": entry.did_number}
+                statement = Statement("witness", entry.number, entry.record_id, fields)
+                correct(
+                    registry,
+                    self.platform,
+                    "recorded",
+                    [statement],
+                    overwrite=True,
+                    timeout=0.0,
+                    apply=True,
+                )
+            assert registry.missing_of(self.platform, entries) == []
 
     def held(self, number: str) -> list[int]:
         """The platform's records that bear a number."""

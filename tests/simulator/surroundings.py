@@ -49,6 +49,7 @@ def surroundings(
         "NEXTBILLING_API_TOKEN": simulator.token,
         "NEXTBILLING_API_URL": simulator.url,
         "NEXTBILLING_REGISTRY": str(folder / "registry.db"),
+        "NEXTBILLING_WITNESS": str(folder / "witness"),
         **settings,
     }
 

@@ -315,6 +315,9 @@ def test_a_target_that_went_its_own_way(ends: Callable[[], Ends]) -> None:
     assert done["changed"]
     assert "anew" in str(done["warnings"])
     assert places.content(places.there) == places.content(places.here)
+    # What the target alone knew is in the witness.
+    assert places.usable() == []
+    assert places.there.did_registry(accept_older=True)["changed"]
     assert places.usable() == [places.there]
 
 
@@ -344,6 +347,8 @@ def test_a_target_that_got_lost_is_not_made_from_the_old_source(
     assert "backup" in refused["msg"]
     assert places.usable() == []
     assert places.both(overwrite=True)["changed"]
+    assert places.usable() == []
+    assert places.there.did_registry(accept_older=True)["changed"]
     assert places.usable() == [places.there]
 
 
