@@ -341,15 +341,17 @@ def test_a_standby_that_dies_and_comes_back(
 
 @EACH_KILL
 def test_split_brain(pair: ReplicatedPair, runner: Runner, kill: int) -> None:
-    """The run goes on at the old primary while the new one is promoted. Later runs reach the one, then the other."""
+    """A run and the next one work at the old primary while the new one is promoted. Later runs reach the new one, then the old one."""
     line = Proxy(pair.primary.port)
     first, second = f"127.0.0.1:{line.port}", f"127.0.0.1:{pair.standby.port}"
     location = f"postgresql://postgres@{first},{second}/registry?target_session_attrs=read-write&connect_timeout=2"
     with contextlib.closing(line):
-        run = Run(runner, WANTED[:-10], concurrency=concurrency(kill), registry=location)
+        run = Run(runner, WANTED[:-20], concurrency=concurrency(kill), registry=location)
         run.until_created(moment(kill))
         pair.fail_over(kill=False)
         assert "failed" not in run.result()
+        following = runner.dids(dids=WANTED[:-10], registry=location)
+        assert following["summary"]["create"] == lost_writes.LEAST, following
         line.cut(down=True)
         after = Runner(runner.simulator, at_standby(runner, pair).store, {"registry": location})
         assert len(lost_ids(after)) >= lost_writes.LEAST
