@@ -1053,6 +1053,17 @@ def test_an_intent_that_is_refused_at_the_commit_is_not_sent(
     assert runner.rows("SELECT * FROM records") == []
 
 
+def test_an_intent_whose_commit_has_an_unknown_outcome_is_not_sent(
+    runner: Runner, refusing: Callable[..., None]
+) -> None:
+    """As by a server that has lost contact with others in the middle of a commit: SQLSTATE 40003."""
+    refusing("INSERT ON numbers", "40003", when="at the commit")
+    result = runner.did(**VENDOR_CREATE, registry_timeout=0.5)
+    assert (result["error"]["kind"], result["changed"]) == ("registry_unavailable", False), result
+    assert "not known whether" in result["msg"]
+    assert runner.requests() == []
+
+
 @pytest.mark.parametrize(
     ("code", "when", "words"),
     [
