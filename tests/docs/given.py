@@ -73,11 +73,14 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
 
 _BENCHMARK, _AWX = f"{GUIDES}benchmark.rst", f"{GUIDES}execution_environments.rst"
 _MANY, _WAYS = f"{GUIDES}many_dids.rst", f"{GUIDES}where_a_task_runs.rst"
+_AVAILABILITY = f"{GUIDES}high_availability.rst"
 # Blocks that are not run, by document and language.
 NOT_RUN = {
+    (_AVAILABILITY, "yaml"): "It names two servers; the tests of failovers use such a URL.",
     (_BENCHMARK, "text"): "Printed in a quarter of an hour; its columns are compared.",
     (_MANY, "text"): "It would take minutes; unit tests have the same lines.",
     (_WAYS, "text"): "Printed by a run of hundreds of DIDs; the tests of progress read such lines.",
+    (f"{GUIDES}shared_registry.rst", "text"): "Lines of a witness; its tests have such lines.",
     (_AWX, "text"): "A folder; the files of the scene are in it.",
     (_AWX, "ini"): "Tests of the package run jobs with it, as with the configurations for AWX.",
 }

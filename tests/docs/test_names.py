@@ -31,7 +31,10 @@ from ansible_collections.nextbilling.did.tests.docs.test_examples import SPECS
 OTHERS = {
     *("ansible_python_interpreter", "ansible_playbook_python", "interpreter_python"),  # Ansible's
     *("loop_control", "log_path", "module_defaults", "no_log", "playbook_dir"),  # Ansible's
-    *("pg_dump", "search_path", "remote_write", "synchronous_commit"),  # PostgreSQL's
+    *("pg_dump", "pg_upgrade", "search_path", "remote_write", "synchronous_commit"),  # PostgreSQL's
+    "synchronous_standby_names",  # PostgreSQL's
+    *("synchronous_mode", "synchronous_mode_strict"),  # Patroni's
+    *("number_sync_standbys", "load_balance_mode"),  # of pg_auto_failover, and of Pgpool-II
     *(*_location.PARAMETERS, "oauth_client_secret", "scram_client_key"),  # its library's
     "suppress_env_files",  # ansible-runner's
     "new_record",  # in the platform's answer

@@ -154,6 +154,15 @@ def children_of(process: int, part: bytes = b"") -> list[int]:
     return found
 
 
+def descendants_of(process: int) -> list[int]:
+    """The processes that a process and those that it has started have started."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for child in children_of(process):
+            found += [child, *descendants_of(child)]
+    return found
+
+
 def end_leases(runner: Runner) -> None:
     """Let all leases be over."""
     runner.write(

@@ -142,6 +142,8 @@ class ReplicatedPair:
             self.primary.stop(signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.kill(receiver, signal.SIGKILL)
+        # The standby restarts all its processes then.
+        until(lambda: receiver not in children_of(self.standby.process_id))
         self.standby.wait_until_it_answers()
         self.standby.promote()
 

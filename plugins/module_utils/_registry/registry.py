@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from .._errors import RegistryUnavailable
 from .._model import LookupResult, Record
-from .backends.interface import Database
+from .backends.interface import Database, Transaction
 from .move_marks import moved_to
 from .records import RecordReader, chunks
 from .transactions import Transactions
@@ -81,20 +81,22 @@ class Registry:
         self, platform: str, wanted: Sequence[tuple[str | None, int | None]]
     ) -> list[LookupResult]:
         """Return what C(find) does for many numbers and record ids, all of one moment."""
-        return self._transactions.retry(
-            lambda: self._find_many(platform, wanted), must_commit=False
+        return self._transactions.read(
+            lambda transaction: self._find_many(transaction, platform, wanted)
         )
 
     def _find_many(
-        self, platform: str, wanted: Sequence[tuple[str | None, int | None]]
+        self,
+        transaction: Transaction,
+        platform: str,
+        wanted: Sequence[tuple[str | None, int | None]],
     ) -> list[LookupResult]:
         by_number: dict[t.Any, Record] = {}
         by_id: dict[t.Any, Record] = {}
-        with self._transactions.reading() as transaction:
-            for numbers in chunks({number for number, _record_id in wanted}):
-                by_number.update(self._records.by_numbers(transaction, platform, numbers))
-            for record_ids in chunks({record_id for _number, record_id in wanted}):
-                by_id.update(self._records.by_ids(transaction, platform, record_ids))
+        for numbers in chunks({number for number, _record_id in wanted}):
+            by_number.update(self._records.by_numbers(transaction, platform, numbers))
+        for record_ids in chunks({record_id for _number, record_id in wanted}):
+            by_id.update(self._records.by_ids(transaction, platform, record_ids))
         return [(by_number.get(number), by_id.get(record_id)) for number, record_id in wanted]
 
     def check_writable(self) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from .._errors import RegistryUnavailable
 from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, ForgottenHistory, Record
-from .backends.interface import RESTORE
+from .backends.interface import RESTORE, Transaction
 from .identity import schema_version
 from .records import RecordReader, chunks, placeholders
 from .transactions import Transactions
@@ -80,9 +80,9 @@ class Reports:
             " AND NOT EXISTS (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key)"
         )
         orphans = "SELECT COUNT(*) FROM numbers n WHERE NOT EXISTS (SELECT 1 FROM records r WHERE r.record_key = n.record_key)"
-        with self._transactions.reading() as transaction:
-            ((without_number,),) = transaction.query(lost)
-            ((without_record,),) = transaction.query(orphans)
+        ((without_number,),), ((without_record,),) = self._transactions.read(
+            lambda transaction: (transaction.query(lost), transaction.query(orphans))
+        )
         if without_number or without_record:
             return f"{without_number} records have lost their number, {without_record} numbers their record"
         return None
@@ -105,11 +105,13 @@ class Reports:
         }
         chosen = {condition: value for condition, value in conditions.items() if value is not None}
         where = " AND ".join(["1 = 1", *chosen])
-        with self._transactions.reading() as transaction:
-            platforms: dict[str, str] = dict(
-                transaction.query("SELECT record_key, platform FROM records")
+        rows, records = self._transactions.read(
+            lambda transaction: (
+                transaction.query("SELECT record_key, platform FROM records"),
+                self._records.select(transaction, where, *chosen.values()),
             )
-            records = self._records.select(transaction, where, *chosen.values())
+        )
+        platforms: dict[str, str] = dict(rows)
         return sorted(
             (
                 (platforms[key], record)
@@ -121,33 +123,34 @@ class Reports:
 
     def made_by(self, attempts: Collection[str]) -> dict[str, tuple[str, str | None]]:
         """Return the platform and the number of the records that attempts made, by attempt, whatever has become of the records since."""
-        made: dict[str, tuple[str, str | None]] = {}
-        with self._transactions.reading() as transaction:
-            for some in chunks(attempts):
-                query = (
-                    "SELECT r.record_key, r.platform, n.number FROM records r LEFT JOIN numbers n ON n.record_key = r.record_key"
-                    f" WHERE r.record_key IN ({placeholders(some)})"
-                )
-                for key, platform, number in transaction.query(query, *some):
-                    made[key] = (platform, number)
-        return made
+        query = "SELECT r.record_key, r.platform, n.number FROM records r LEFT JOIN numbers n ON n.record_key = r.record_key WHERE r.record_key IN"
+        rows = self._transactions.read(
+            lambda transaction: [
+                row
+                for some in chunks(attempts)
+                for row in transaction.query(f"{query} ({placeholders(some)})", *some)
+            ]
+        )
+        return {key: (platform, number) for key, platform, number in rows}
 
     def forgotten(self, platform: str, numbers: Collection[str]) -> dict[str, ForgottenHistory]:
         """Return what people have forgotten of numbers, by number."""
+        query = "SELECT number, record_id, details FROM history WHERE platform = ? AND event = 'forgotten' AND number IN"
+        rows = self._transactions.read(
+            lambda transaction: [
+                row
+                for some in chunks(numbers)
+                for row in transaction.query(f"{query} ({placeholders(some)})", platform, *some)
+            ]
+        )
         past: dict[str, ForgottenHistory] = {}
-        with self._transactions.reading() as transaction:
-            for some in chunks(numbers):
-                query = (
-                    "SELECT number, record_id, details FROM history WHERE platform = ? AND event = 'forgotten'"
-                    f" AND number IN ({placeholders(some)})"
-                )
-                for number, record_id, details in transaction.query(query, platform, *some):
-                    forgotten = past.setdefault(number, ForgottenHistory(set(), set()))
-                    attempt = self._records.load(details).get("attempt")
-                    if attempt is not None:
-                        forgotten.attempts.add(attempt)
-                    if record_id is not None:
-                        forgotten.record_ids.add(record_id)
+        for number, record_id, details in rows:
+            forgotten = past.setdefault(number, ForgottenHistory(set(), set()))
+            attempt = self._records.load(details).get("attempt")
+            if attempt is not None:
+                forgotten.attempts.add(attempt)
+            if record_id is not None:
+                forgotten.record_ids.add(record_id)
         return past
 
     def history(self, platform: str | None) -> list[HistoryEntry]:
@@ -156,8 +159,7 @@ class Reports:
             "SELECT at, actor, event, platform, number, record_id, details FROM history"
             " WHERE platform = COALESCE(?, platform) ORDER BY at, entry_key"
         )
-        with self._transactions.reading() as transaction:
-            rows = transaction.query(query, platform)
+        rows = self._transactions.read(lambda transaction: transaction.query(query, platform))
         return [
             HistoryEntry(at, actor, event, where, number, record_id, self._records.load(details))
             for at, actor, event, where, number, record_id, details in rows
@@ -165,20 +167,21 @@ class Reports:
 
     def summary(self) -> Summary:
         """Return what the registry holds as a whole."""
-        with self._transactions.reading() as transaction:
-            counts: dict[str, int] = dict(
-                transaction.query(
-                    f"SELECT CASE WHEN claim_until > {self._database.now} THEN '{UNDER_WAY}' ELSE outcome END AS shown, COUNT(*)"
-                    " FROM records GROUP BY shown"
-                )
+        return self._transactions.read(self._summary)
+
+    def _summary(self, transaction: Transaction) -> Summary:
+        counts: dict[str, int] = dict(
+            transaction.query(
+                f"SELECT CASE WHEN claim_until > {self._database.now} THEN '{UNDER_WAY}' ELSE outcome END AS shown, COUNT(*)"
+                " FROM records GROUP BY shown"
             )
-            platforms = transaction.query("SELECT name FROM platforms ORDER BY name")
-            meta = transaction.meta()
-            ((changed_at,),) = transaction.query(
-                "SELECT MAX(at) FROM (SELECT changed_at AS at FROM records UNION ALL SELECT at FROM history) changes"
-            )
+        )
+        platforms = transaction.query("SELECT name FROM platforms ORDER BY name")
+        ((changed_at,),) = transaction.query(
+            "SELECT MAX(at) FROM (SELECT changed_at AS at FROM records UNION ALL SELECT at FROM history) changes"
+        )
         return Summary(
-            schema=schema_version(self._database, meta),
+            schema=schema_version(self._database, transaction.meta()),
             platforms=[name for (name,) in platforms],
             counts={
                 outcome: counts.get(outcome, 0)

@@ -35,11 +35,13 @@ class Transactions:
         self.restore: Callable[[Transaction], Callable[[], None]] | None = None
         self._restored_connection: int | None = None
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Transaction]:
-        """Begin a transaction that changes nothing."""
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Do work that changes nothing in one transaction, and retry it as C(retry) does."""
+        return self.retry(lambda: self._read(work), must_commit=False)
+
+    def _read(self, work: Callable[[Transaction], T]) -> T:
         with self._lock, self.database.reading() as transaction:
-            yield transaction
+            return work(transaction)
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
         """Run a single query."""

@@ -1003,6 +1003,31 @@ def test_every_first_attempt_is_undone_in_favour_of_others(runner: Runner, serve
     assert undone >= 200
 
 
+def test_every_first_read_is_undone_in_favour_of_others(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some servers undo also what only reads. Nothing in PostgreSQL does that on demand, so the library raises its error."""
+    import psycopg
+
+    original, undone = psycopg.Connection.execute, set()
+
+    def execute(connection: Any, query: Any, params: Any = None, **options: Any) -> Any:
+        read = (str(query), str(params))
+        if read[0].startswith("SELECT") and read not in undone:
+            undone.add(read)
+            raise psycopg.errors.SerializationFailure("undone in favour of others")
+        return original(connection, query, params, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", execute)
+    monkeypatch.setattr(PostgresqlDatabase, "sleep", staticmethod(lambda seconds: None))
+    wanted = [{"did_number": str(number), "port": 5060} for number in range(1000, 1100)]
+    result = runner.dids(dids=wanted)
+    assert "failed" not in result and result["summary"]["create"] == 100, result
+    assert len(runner.simulator.created()) == len(runner.requests("PUT")) == 100
+    assert len(undone) > 100
+    assert runner.did_info()["registry"]["counts"]["confirmed"] == 100
+
+
 @pytest.fixture
 def refusing(store: DatabaseStore) -> Callable[..., None]:
     """Lets the database refuse what it is asked to write: it keeps rules that somebody else has made."""
@@ -1026,6 +1051,17 @@ def test_an_intent_that_is_refused_at_the_commit_is_not_sent(
     assert "cannot be recorded first" in result["msg"]
     assert runner.requests() == []
     assert runner.rows("SELECT * FROM records") == []
+
+
+def test_an_intent_whose_commit_has_an_unknown_outcome_is_not_sent(
+    runner: Runner, refusing: Callable[..., None]
+) -> None:
+    """As by a server that has lost contact with others in the middle of a commit: SQLSTATE 40003."""
+    refusing("INSERT ON numbers", "40003", when="at the commit")
+    result = runner.did(**VENDOR_CREATE, registry_timeout=0.5)
+    assert (result["error"]["kind"], result["changed"]) == ("registry_unavailable", False), result
+    assert "not known whether" in result["msg"]
+    assert runner.requests() == []
 
 
 @pytest.mark.parametrize(

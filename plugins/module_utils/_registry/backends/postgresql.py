@@ -40,6 +40,7 @@ from .interface import (
 )
 from .postgresql_commit import STOP_WAIT, commit
 from .postgresql_connection import (
+    PostgresqlTransaction,
     collect_warnings,
     connect,
     for_psycopg,
@@ -49,7 +50,14 @@ from .postgresql_connection import (
     query_on,
 )
 from .postgresql_errors import NO_STANDBY, describe, translate, why_locked
-from .postgresql_server import cluster_of, latest, read_position, read_state
+from .postgresql_server import (
+    are_empty,
+    cluster_of,
+    latest,
+    read_catalogue,
+    read_position,
+    read_state,
+)
 from .postgresql_statements import (
     BEGIN_READING,
     META,
@@ -114,7 +122,7 @@ class PostgresqlDatabase:
 
     @functools.cached_property
     def catalogue(self) -> Catalogue:
-        return _read_catalogue(self.query, self.schema)
+        return read_catalogue(self.query, self.schema)
 
     def bind(self) -> str | None:
         """Accept only the registry that is there now, whichever server a new connection leads to. Returns its id, None if it has none."""
@@ -129,7 +137,7 @@ class PostgresqlDatabase:
         return self._registry_id
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[_PostgresqlTransaction]:
+    def reading(self) -> Iterator[PostgresqlTransaction]:
         with self._transaction(BEGIN_READING) as transaction:
             yield transaction
 
@@ -140,7 +148,7 @@ class PostgresqlDatabase:
         return None  # a server has few connections to give
 
     @contextlib.contextmanager
-    def writing(self, *, must_commit: bool = False) -> Iterator[_PostgresqlTransaction]:
+    def writing(self, *, must_commit: bool = False) -> Iterator[PostgresqlTransaction]:
         if self._is_check_due():
             self._check_writable(self.catalogue)
             if self._position is None:
@@ -150,7 +158,7 @@ class PostgresqlDatabase:
         with self._transaction(begin, timeout) as transaction:
             if self._is_check_due():
                 # The connection was made anew, and may lead to another server.
-                self._check_writable(_read_catalogue(transaction.query, self.schema))
+                self._check_writable(read_catalogue(transaction.query, self.schema))
             yield transaction
 
     def _is_check_due(self) -> bool:
@@ -165,7 +173,7 @@ class PostgresqlDatabase:
         self._is_writable = True
 
     @contextlib.contextmanager
-    def creating(self) -> Iterator[_PostgresqlTransaction]:
+    def creating(self) -> Iterator[PostgresqlTransaction]:
         """Begin a transaction that writes where there is no registry yet."""
         with self._transaction(begin_writing(self._timeout), self._timeout) as transaction:
             yield transaction
@@ -212,14 +220,14 @@ class PostgresqlDatabase:
     @contextlib.contextmanager
     def _transaction(
         self, begin: str, commit_timeout: float | None = None
-    ) -> Iterator[_PostgresqlTransaction]:
+    ) -> Iterator[PostgresqlTransaction]:
         """Begin a transaction. C(commit_timeout): seconds that its commit may take, None for one that only reads."""
         connection, rows = self._run(lambda connection: (connection, last_rows(connection, begin)))
         meta: dict[str, str] | None = None
         try:
             if begin.endswith(META):
                 meta = self._check_registry(rows)
-            yield _PostgresqlTransaction(self.location, connection, meta)
+            yield PostgresqlTransaction(self.location, connection, meta)
             if commit_timeout is not None:
                 self._commit(connection, commit_timeout)
         finally:
@@ -274,7 +282,19 @@ class PostgresqlDatabase:
             self.close()
 
     def _run(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
-        """Run a query, or what begins a transaction. Run it once more, on a new connection, where the present one is broken."""
+        """Run a query, or what begins a transaction. Retry it where the server undid it in favour of others."""
+        began, pause = self.clock(), _FIRST_PAUSE
+        while True:
+            try:
+                return self._run_once(statement)
+            except Conflict:
+                if not self._may_wait(began, pause):
+                    raise
+            self.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _run_once(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
+        """Run a statement. Run it once more, on a new connection, where the present one is broken."""
         connection = self._connection
         if connection is not None:
             try:
@@ -376,34 +396,6 @@ class PostgresqlDatabase:
             self._connection = None
 
 
-class _PostgresqlTransaction:
-    def __init__(
-        self, location: str, connection: psycopg.Connection[t.Any], meta: dict[str, str] | None
-    ) -> None:
-        self._location = location
-        self._connection = connection
-        self._meta = meta
-
-    def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        return self._execute(sql, values).fetchall()
-
-    def execute(self, sql: str, *values: t.Any) -> int:
-        return self._execute(sql, values).rowcount
-
-    def meta(self) -> dict[str, str]:
-        if self._meta is None:
-            self._meta, _table_ids = split_meta(self.query(META))
-        return self._meta
-
-    def _execute(self, sql: str, values: Sequence[t.Any]) -> psycopg.Cursor[t.Any]:
-        import psycopg
-
-        try:
-            return self._connection.execute(for_psycopg(sql), values)
-        except psycopg.Error as error:
-            raise translate(self._location, error) from None
-
-
 class PostgresqlBackend:
     """Opens or creates the registry in one schema of a database."""
 
@@ -459,7 +451,7 @@ class PostgresqlBackend:
             if not present:
                 return True
             # A server whose DDL is in no transaction may have been interrupted in the middle of it. The rows come last, in a transaction.
-            return database.catalogue.are_tables_partial() and _are_empty(database, present)
+            return database.catalogue.are_tables_partial() and are_empty(database.query, present)
 
     def why_not_creatable(self, *, timeout: float) -> str | None:
         with contextlib.closing(self._database(timeout)) as database:
@@ -483,19 +475,6 @@ class PostgresqlBackend:
                 "SELECT current_database()::text, 'meta'::regclass::oid"
             )
             return cluster_of(database.query), name, table_id
-
-
-def _are_empty(database: PostgresqlDatabase, tables: Sequence[str]) -> bool:
-    # The names are those of a registry's tables.
-    query = " UNION ALL ".join(f"(SELECT 1 FROM {table} LIMIT 1)" for table in tables)
-    return not database.query(query)
-
-
-def _read_catalogue(query: Callable[[str], Sequence[Row]], schema: Schema) -> Catalogue:
-    # A run with nothing to do does not need it, nor sqlite3, which it imports.
-    from .postgresql_catalogue import CATALOGUE, Catalogue
-
-    return Catalogue(query(CATALOGUE), schema)
 
 
 if t.TYPE_CHECKING:  # pragma: no cover

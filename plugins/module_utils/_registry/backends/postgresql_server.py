@@ -5,14 +5,19 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Reads what a PostgreSQL server tells of itself and of the servers that follow it."""
+"""Reads what a PostgreSQL server tells of itself, of its tables, and of the servers that follow it."""
 
 from __future__ import annotations
 
+import typing as t
 from collections.abc import Callable, Sequence
 
 from ..._errors import RegistryMismatch, RegistryUnavailable
 from .interface import ConnectionLost, Position, Row, ServerState
+from .schema import Schema
+
+if t.TYPE_CHECKING:  # pragma: no cover
+    from .postgresql_catalogue import Catalogue
 
 # Which cluster a server belongs to; and where a role or a service does not allow that, when the server was started.
 _SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
@@ -67,3 +72,16 @@ def latest(seen: Position | None, found: Position | None, location: str) -> Posi
             " Stop the old server, or have the URL lead to the new one alone"
         )
     return found
+
+
+def are_empty(query: Query, tables: Sequence[str]) -> bool:
+    """Tell whether there is no row in tables of a registry."""
+    return not query(" UNION ALL ".join(f"(SELECT 1 FROM {table} LIMIT 1)" for table in tables))
+
+
+def read_catalogue(query: Query, schema: Schema) -> Catalogue:
+    """Return what the server's catalogue says of the tables."""
+    # A run with nothing to do does not need it, nor sqlite3, which it imports.
+    from .postgresql_catalogue import CATALOGUE, Catalogue
+
+    return Catalogue(query(CATALOGUE), schema)
