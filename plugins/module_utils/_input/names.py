@@ -60,6 +60,7 @@ def suggestion(name: str, fields: Collection[str]) -> str:
 
 def quotable_header(header: str) -> str | None:
     """Return a header of the option C(columns) in quotes, or None if it does not look like one."""
+    header = strip(header)
     return repr(header) if _HEADER.fullmatch(header) else None
 
 

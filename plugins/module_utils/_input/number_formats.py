@@ -43,11 +43,9 @@ def show_number(code: str, number: int) -> str | None:
         return None
     section, keeps_sign = found
     shown = _fill(section, abs(number))
-    return (
-        None
-        if shown is None
-        else f"{'-' if number < 0 and keeps_sign else ''}{shown}".strip() or None
-    )
+    if shown is None or not any(map(str.isdigit, shown)):
+        return None
+    return f"{'-' if number < 0 and keeps_sign else ''}{shown}".strip()
 
 
 def is_date(code: str) -> bool:

@@ -290,11 +290,11 @@ class SheetReader:
             return _NO_VALUE if self._is_formula else ""
         formats = self._workbook.formats
         style = int(self._attributes.get("s", 0))
-        code = formats[style] if style < len(formats) else GENERAL
+        code = formats[style] if formats or style else GENERAL
         if kind == "n":
             return _read_number(value, code)
         if kind == "b":
-            return value == "1"
+            return value in ("1", "true")
         if kind == "d":
             return _DATE
         text = self._workbook.strings[int(value)] if kind == "s" else value

@@ -802,9 +802,7 @@ def test_what_yaml_makes_of_unquoted_text_is_refused(
         assert "quotes" in problem or kind == "a list"
 
 
-@pytest.mark.parametrize(
-    "written", ["010", "12:30", "1_000", "0b11", "2026-01-31", "5060.5"]
-)
+@pytest.mark.parametrize("written", ["010", "12:30", "1_000", "0b11", "2026-01-31", "5060.5"])
 def test_a_number_in_yaml_is_as_it_is_written(tmp_path: Path, written: str) -> None:
     path = saved(tmp_path, f"- did_number: '1'\n  customer_id: {written}\n", "dids.yml")
     items, (problem,) = load(path)

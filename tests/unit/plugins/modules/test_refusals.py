@@ -215,7 +215,7 @@ def test_a_secret_in_the_wrong_place_is_not_shown(runner: Runner, dids: Any) -> 
     ("name", "content", "words"),
     [
         ("dids.csv", b"", "empty"),
-        ("dids.csv", b"number;record_id\n1;2\n", "line 1: number is no field"),
+        ("dids.csv", b"number;record_id\n1;2\n", "line 1: number (column 1) is no field"),
         ("dids.csv", b"record_id;record_id\n1;2\n", "line 1: record_id stands twice"),
         ("dids.csv", b"description\nx\n", "line 1: neither did_number"),
         ("dids.csv", b"did_number;record_id\n1;2\n1;2;3\n", "line 3: has 3 cells"),
