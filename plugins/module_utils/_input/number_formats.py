@@ -48,6 +48,7 @@ def show_number(code: str, number: int) -> str | None:
     return f"{'-' if number < 0 and keeps_sign else ''}{shown}".strip()
 
 
+@functools.lru_cache(maxsize=256)
 def is_date(code: str) -> bool:
     """Tell whether a number format shows a date or a time."""
     return any(
@@ -57,6 +58,7 @@ def is_date(code: str) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=256)
 def shows_text(code: str) -> bool:
     """Tell whether a sheet shows the text of a cell with this format as it is."""
     sections = _sections(code)

@@ -41,10 +41,13 @@ _BROKEN = (
     "cannot be read as a workbook; open it in a spreadsheet program, and save it again as .xlsx"
 )
 _SAVE_AS_XLSX = "; open it in a spreadsheet program, and save it as .xlsx ('Excel Workbook')"
+# The elements of a sheet that matter here, as the parser names them.
+_TAGS = {f"{_MAIN} {name}": name for name in ("row", "c", "v", "f", "t", "rPh", "mergeCell")}
 _LAST_COLUMN = 16384
 _EXACT = 10**15  # a spreadsheet keeps 15 digits of a number
 _NAMED_SHEETS = 10
 _NAMED_MERGES = 5
+_PLAIN = re.compile(r"0|[1-9][0-9]*")
 _ESCAPE = re.compile(r"_x[0-9A-Fa-f]{4}_")
 _ERRORS = (
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, expat.ExpatError),
@@ -239,7 +242,7 @@ class SheetReader:
         raise file_error(self._path, _BROKEN)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        name = tag[len(_MAIN) + 1 :] if tag.startswith(_MAIN) else ""
+        name = _TAGS.get(tag)
         if name == "c":
             self._attributes = attributes
             reference = attributes.get("r")
@@ -263,7 +266,7 @@ class SheetReader:
             self._text.append(text)
 
     def _end(self, tag: str) -> None:
-        name = tag[len(_MAIN) + 1 :] if tag.startswith(_MAIN) else ""
+        name = _TAGS.get(tag)
         if name in ("v", "t"):
             if self._text is not None:
                 # The text of a cell with formatting of its own stands in several parts.
@@ -298,7 +301,7 @@ class SheetReader:
         if kind == "d":
             return _DATE
         text = self._workbook.strings[int(value)] if kind == "s" else value
-        if _ESCAPE.search(text):
+        if "_x" in text and _ESCAPE.search(text):
             return _CONTROL_CHARACTER
         if text and code is not None and not shows_text(code):
             return _HIDDEN
@@ -375,6 +378,9 @@ class SheetReader:
 
 def _read_number(value: str, code: str | None) -> Cell:
     """Return the digits that a sheet shows for a number. C(value): a number as XML writes it, such as C(13), C(1.3E1) or C(13.0)."""
+    # Most numbers need no more.
+    if code == GENERAL and len(value) < 16 and _PLAIN.fullmatch(value):
+        return value
     if code is not None and is_date(code):
         return _DATE
     try:
@@ -389,18 +395,18 @@ def _read_number(value: str, code: str | None) -> Cell:
     return _FORMATTED if shown is None else shown
 
 
+def _column_of(reference: str) -> int:
+    """Return the column of a cell, from 1: 28 for C(AB17)."""
+    return _column_of_letters(reference.rstrip("0123456789"))
+
+
 @functools.lru_cache(maxsize=1024)
 def _column_of_letters(letters: str) -> int:
     column = 0
     for letter in letters:
+        if not "A" <= letter <= "Z":
+            raise ValueError
         column = column * 26 + ord(letter) - ord("A") + 1
-    return column
-
-
-def _column_of(reference: str) -> int:
-    """Return the column of a cell, from 1: 28 for C(AB17)."""
-    letters = reference.rstrip("0123456789")
-    column = _column_of_letters(letters) if letters.isascii() and letters.isupper() else 0
     if not 1 <= column <= _LAST_COLUMN:
         raise ValueError
     return column

@@ -242,7 +242,7 @@ def test_a_secret_in_the_wrong_place_is_not_shown(runner: Runner, dids: Any) -> 
         ),
         ("dids.yml", b"$ANSIBLE_VAULT;1.1;AES256\n6162\n", "Ansible Vault"),
         ("dids.txt", b"x", ".csv"),
-        (".", b"", ".csv"),
+        (".", b"", "is a folder"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_place(
