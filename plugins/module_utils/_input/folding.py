@@ -76,8 +76,7 @@ def _example(group: Sequence[Problem]) -> str | None:
     if first.quoted != first.text:
         return first.value
     counts = collections.Counter(problem.value for problem in group if problem.value is not None)
-    ((value, count),) = counts.most_common(1) or [(None, 0)]
-    return value if count > 1 else None
+    return next((value for value, count in counts.most_common(1) if count > 1), None)
 
 
 def _places(group: Sequence[Problem]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from .names import fold, quotable_header, quotable_name, suggestion
 
@@ -29,7 +29,7 @@ class FieldMapping(t.NamedTuple):
     """How the names and the values of a list are read.
 
     C(names): the fields that an entry may have. C(columns): the field of each folded header, None for a column that is left out.
-    C(values): by field, what each folded cell means. C(is_text): all values are text, and an empty one is not managed, as in a table.
+    C(headers): each folded header as the task has it. C(values): by field, what each folded cell means. C(is_text): all values are text, and an empty one is not managed, as in a table.
     """
 
     names: frozenset[str]
@@ -159,7 +159,7 @@ def split_hosts(declared: dict[str, t.Any]) -> None:
         declared["host_additional"] = [host for host in re.split(r"[\s|,]+", hosts) if host]
 
 
-def unknown_keys(unknown: list[tuple[int, object]], names: frozenset[str]) -> list[str]:
+def unknown_keys(unknown: Sequence[tuple[int, object]], names: frozenset[str]) -> list[str]:
     """Return a line for each key that is no field, with its position. One that may be a secret is named by its position alone."""
     problems = []
     for position, key in unknown[:_NAMED_KEYS]:
