@@ -29,7 +29,8 @@ class FieldMapping(t.NamedTuple):
     """How the names and the values of a list are read.
 
     C(names): the fields that an entry may have. C(columns): the field of each folded header, None for a column that is left out.
-    C(headers): each folded header as the task has it. C(values): by field, what each folded cell means. C(is_text): all values are text, and an empty one is not managed, as in a table.
+    C(headers): each folded header as the task has it. C(values): by field, what each folded cell means. C(is_text): all values are
+    text, and an empty one is not managed, as in a table.
     """
 
     names: frozenset[str]
