@@ -132,7 +132,7 @@ options:
     type: raw
   host_additional:
     description:
-      - Additional hosts of the provider. Their order does not matter.
+      - Additional hosts of the provider. Their order does not matter. A text is split at its commas.
       - The vendor does not document whether the platform replaces its list or adds to it.
     type: list
     elements: raw

@@ -18,6 +18,7 @@ import functools
 import ipaddress
 import re
 import typing as t
+import unicodedata
 from collections.abc import Callable, Hashable, Mapping
 
 from ._secrets import MARK_REFUSED, MASK, Fingerprints, is_mark
@@ -78,12 +79,12 @@ def _normalise_text(value: object) -> str:
     return value
 
 
-_QUOTED_CHARACTERS = 60
+QUOTED_CHARACTERS = 60
 
 
 def _quote(text: str) -> str:
     """Return a value that is not secret in quotes, cut to a length that a person reads."""
-    return repr(text) if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]!r}…"
+    return repr(text) if len(text) <= QUOTED_CHARACTERS else f"{text[:QUOTED_CHARACTERS]!r}…"
 
 
 def _normalise_digits(value: object) -> str:
@@ -159,9 +160,12 @@ def _is_number(text: str) -> bool:
 
 def _normalise_integer(value: object) -> int:
     if isinstance(value, str) and len(value) <= 30:
-        text = value.strip()
+        # Some programs write 13.0. Three zeros may be thousands: 13.000.
+        text = re.sub(r"[.,]0{1,2}\Z", "", value.strip())
         if _is_number(text[1:] if text.startswith(("+", "-")) else text):
             value = int(text)
+    elif isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"must be a whole number, not {type_name(value)}")
     if abs(value) > _INTEGER_LIMIT:
@@ -185,13 +189,13 @@ def _normalise_port(value: object) -> int:
 
 # The words of Ansible's own booleans, and those that a spreadsheet in Portuguese writes into a CSV. A number equals its key: 1.0 is 1.
 _FLAGS: dict[object, int] = {
-    **dict.fromkeys(("y", "yes", "on", "1", "true", "t", "verdadeiro", 1), 1),
-    **dict.fromkeys(("n", "no", "off", "0", "false", "f", "falso", 0), 0),
+    **dict.fromkeys(("y", "yes", "on", "1", "true", "t", "verdadeiro", "s", "sim", "x", 1), 1),
+    **dict.fromkeys(("n", "no", "off", "0", "false", "f", "falso", "não", "nao", 0), 0),
 }
 
 
 def _normalise_flag(value: object) -> int:
-    word = value.strip().lower() if isinstance(value, str) else value
+    word = unicodedata.normalize("NFC", value.strip().lower()) if isinstance(value, str) else value
     flag = _FLAGS.get(word) if isinstance(word, (str, int, float)) else None
     if flag is None:
         raise ValueError(f"must be true or false, not {type_name(value)}")
@@ -199,16 +203,16 @@ def _normalise_flag(value: object) -> int:
 
 
 def _normalise_did_type(value: object) -> int:
-    is_word = isinstance(value, (str, int)) and not isinstance(value, bool)
-    entry = _TYPES_BY_WORD.get(str(value).strip().lower()) if is_word else None
+    word = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+    entry = None if word is None else _TYPES_BY_WORD.get(word.strip().lower())
     if entry is None:
         known = ", ".join(f"{entry.name} ({entry.code})" for entry in DID_TYPES)
-        quoted = _quote(str(value)) if is_word and _is_word(str(value)) else type_name(value)
+        quoted = _quote(word) if word is not None and is_word(word) else type_name(value)
         raise ValueError(f"must be one of {known}, not {quoted}")
     return entry.code
 
 
-def _is_word(text: str) -> bool:
+def is_word(text: str) -> bool:
     """Tell whether a text is a short number or a word. A message may quote it, as a password looks different."""
     return len(text) <= 2 or text.replace("_", "").replace(" ", "").isalpha()
 
@@ -245,28 +249,28 @@ def _is_host_name(text: str) -> bool:
 
 
 def _normalise_hosts(value: object) -> list[str]:
-    if not isinstance(value, (list, tuple)):
+    # As Ansible reads the text of an option that is a list.
+    elements = value.split(",") if isinstance(value, str) else value
+    if not isinstance(elements, (list, tuple)):
         raise ValueError(f"must be a list of hosts, not {type_name(value)}")
-    hosts = [_normalise_host(element) for element in value]
+    hosts = [_normalise_host(each.strip() if isinstance(each, str) else each) for each in elements]
     if "" in hosts:
         raise ValueError("holds an empty host")
     return hosts
+
+
+_TYPE_NAMES: tuple[tuple[type, str], ...] = (
+    *((bool, "a boolean"), (int, "a number"), (float, "a number with a decimal point")),
+    *((str, "text"), (dict, "a dictionary"), (list, "a list")),
+)
 
 
 def type_name(value: object) -> str:
     """Return the type of a value in YAML's terms. A message names the type alone, as the value may be a secret."""
     if isinstance(value, Unsupported):
         return value.type_name
-    names: tuple[tuple[type, str], ...] = (
-        (bool, "a boolean"),
-        (int, "a number"),
-        (float, "a number with a decimal point"),
-        (str, "text"),
-        (dict, "a dictionary"),
-        (list, "a list"),
-    )
     return next(
-        (name for kind, name in names if isinstance(value, kind)),
+        (name for kind, name in _TYPE_NAMES if isinstance(value, kind)),
         "null" if value is None else "this type",
     )
 
@@ -406,6 +410,7 @@ def normalise(
     defaults: Mapping[str, Wire] | None = None,
     *,
     is_range: bool = False,
+    exists: bool = False,
 ) -> tuple[dict[str, Wire], list[str]]:
     """Turn declared values into wire forms, in the order of the vendor's page.
 
@@ -413,9 +418,11 @@ def normalise(
     each value that is invalid. No line holds a secret.
 
     :param is_range: the values are those of a range of numbers, whose description may hold a placeholder for the number.
+    :param exists: the DID exists, and may have what its type needs already; see C(missing_companion).
     """
     wires, problems = wire_forms(declared, defaults or {})
-    problems.extend(_missing_companions(declared, wires))
+    if not exists:
+        problems.extend(filter(None, [missing_companion(wires, declared)]))
     problems.extend(_misused_placeholder(str(wires.get("description", "")), is_range))
     return wires, problems
 
@@ -475,12 +482,13 @@ def _misused_placeholder(description: str, is_range: bool) -> list[str]:
     return []
 
 
-def _missing_companions(declared: Mapping[str, object], wires: Mapping[str, Wire]) -> list[str]:
+def missing_companion(wires: Mapping[str, t.Any], others: Mapping[str, object]) -> str | None:
+    """Return the problem of a type without the field that it needs, among the wire forms or the other values; or None."""
     code = wires.get("did_type")
-    needs = _TYPES_BY_CODE[code].needs if isinstance(code, int) else None
-    if needs is None or needs in wires or declared.get(needs) is not None:
-        return []
-    return [f"did_type: {_show_did_type(code)} needs {needs} beside it (the vendor's page says so)"]
+    needs = None if code is None else _TYPES_BY_CODE[code].needs
+    if needs is None or needs in wires or others.get(needs) is not None:
+        return None
+    return f"did_type: {_show_did_type(code)} needs {needs} beside it (the vendor's page says so)"
 
 
 def normalise_record_id(value: object) -> int:

@@ -18,12 +18,14 @@ description:
 extends_documentation_fragment:
   - nextbilling.did.connection
   - nextbilling.did.registry
+  - nextbilling.did.lists
   - nextbilling.did.attributes
   - nextbilling.did.attributes.actiongroup_all
 author:
   - nextbilling.did contributors (@nextbilling-did)
 requirements:
   - PyYAML (Python library), to read a C(.yml) file
+  - openpyxl (Python library, 3.0.3 or newer), to read an C(.xlsx) file
 attributes:
   check_mode:
     support: full
@@ -70,8 +72,8 @@ options:
   src:
     description:
       - A file with the content of O(dids), on the host where the module runs. Give an absolute path.
-      - It has the format of O(nextbilling.did.dids#module:src), but without ranges. A C(.csv) file is in UTF-8 and has a header row of field names. A
-        C(.json) or C(.yml) file contains a list of dictionaries, with numbers and text in quotes.
+      - It has the format of O(nextbilling.did.dids#module:src), but without ranges. A C(.csv) or C(.xlsx) file has a header row. A C(.json) or C(.yml)
+        file contains a list of dictionaries, with numbers and text in quotes.
       - With O(state=recorded), it can be a file of the witness (O(witness)). Only the DIDs that the registry has lost are then recorded.
     type: path
   overwrite:

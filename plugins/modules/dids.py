@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - nextbilling.did.connection
   - nextbilling.did.registry
+  - nextbilling.did.lists
   - nextbilling.did.policy
   - nextbilling.did.attributes
   - nextbilling.did.attributes.actiongroup_all
@@ -28,6 +29,7 @@ author:
 requirements:
   - requests (Python library, 2.25.1 or newer), if a request is sent
   - PyYAML (Python library), to read a C(.yml) file
+  - openpyxl (Python library, 3.0.3 or newer), to read an C(.xlsx) file
 attributes:
   check_mode:
     support: full
@@ -55,13 +57,17 @@ options:
   src:
     description:
       - A file with the content of O(dids), on the host where the module runs. Give an absolute path.
-      - A C(.csv) file is in UTF-8, with or without a byte order mark, and has a header row of field names. Cells are separated by semicolons, commas,
-        tabs or C(|). An empty cell is not managed. The hosts of C(host_additional) are separated by spaces or C(|). Flags may also be C(VERDADEIRO)
-        and C(FALSO). Empty rows and a line such as C(sep=;) may precede the header.
+      - A C(.csv) file is in UTF-8, with or without a byte order mark, and has a header row, see O(columns). Cells are separated by semicolons, commas,
+        tabs or C(|). An empty cell is not managed. The hosts of C(host_additional) are separated by spaces, commas or C(|). Empty rows and a line such as
+        C(sep=;) may precede the header.
+      - In an C(.xlsx) file, one sheet is read in the same way, see O(sheet). A cell is read as the sheet shows it. If that is not certain, it is refused
+        with its sheet and cell, for example a date, a number with decimals, an error value, a merged cell, or a formula without a stored value.
+      - In a table, flags may also be C(sim), C(não), C(s), C(n), C(x), C(VERDADEIRO) and C(FALSO), in capital or small letters.
       - A C(.json) or C(.yml) file contains a list of dictionaries. Put numbers and text in quotes. A duplicate key is refused. Of YAML, only the plain
         types are accepted, without dates and tags.
-      - It must be a regular file of at most 256 MiB.
-      - The module cannot read a file that is encrypted with Ansible Vault. Pass its content with O(dids) instead.
+      - It must be a regular file of at most 256 MiB. An C(.xlsx) file may hold at most 256 MiB of XML.
+      - The module cannot read a file that is encrypted with Ansible Vault. Have M(ansible.builtin.copy) decrypt it into a temporary file, or pass its
+        content with O(dids).
     type: path
   defaults:
     description:
@@ -158,6 +164,21 @@ EXAMPLES = r"""
     max_failures: 20
   register: plan
   check_mode: true
+
+- name: A spreadsheet with headers and words of its own
+  nextbilling.did.dids:
+    api_url: https://sip.nextbilling.com.br
+    src: "{{ playbook_dir }}/numeros.xlsx"
+    sheet: Plan1
+    columns:
+      Número: did_number
+      Assinante: customer_id
+      Situação: status
+      Observações: null
+    values:
+      status:
+        Ativo: 1
+        Inativo: 0
 
 - name: Exactly what was reviewed
   nextbilling.did.dids:

@@ -90,6 +90,13 @@ did_number;description;customer_id;did_type;did_type_id
 1130001000;Support;13;queue;7
 1130001001;Sales;13;queue;8
 """
+# The table of the migration's guide.
+PANEL = """\
+Número;Descrição;Assinante;Tipo;Fila/URA;Situação;ID
+1130001000;Recepção;13;Fila;7;Ativo;12
+1130001001;Menu;13;URA;3;Inativo;13
+1130001002;Portaria;14;Linha;;Ativo;14
+"""
 _DIDS_PLAY = """\
 ---
 - name: DIDs
@@ -251,6 +258,18 @@ SCENES = (
     Scene(f"{GUIDES}many_dids.rst", ("How a number is written",)),
     Scene(
         f"{GUIDES}many_dids.rst",
+        ("Headers and words of your own",),
+        files={"numeros.csv": "NÚMERO;Assinante;Situação;Observações\n1130001000;13;ativo;x\n"},
+    ),
+    Scene(
+        f"{GUIDES}many_dids.rst",
+        ("An encrypted spreadsheet",),
+        files={"dids.csv": SMALL, "vault-password": "a word"},
+        environment={"ANSIBLE_VAULT_PASSWORD_FILE": "vault-password"},
+        prints=("nextbilling.did.dids: 2 create (check mode)", "nextbilling.did.dids: 2 create\n"),
+    ),
+    Scene(
+        f"{GUIDES}many_dids.rst",
         ("Review, then apply exactly that",),
         files={"dids.csv": SMALL},
         says=(
@@ -277,6 +296,13 @@ SCENES = (
             ("ansible-playbook record.yml", '"confirmed": 2'),
         ),
         prints=('"update": 1', '"1130001001"'),
+    ),
+    Scene(
+        f"{GUIDES}migration.rst",
+        ("A spreadsheet with headers of its own",),
+        platform=(12, 13, 14),
+        files={"numeros.csv": PANEL},
+        prints=("nextbilling.did.dids: 3 unchanged (check mode)",),
     ),
     Scene(f"{GUIDES}migration.rst", ("Adopt a single DID",)),
     Scene(

@@ -60,6 +60,11 @@ def file_name(example: Example) -> str:
     if what == DIDS:
         # What is mentioned before a list is a playbook.
         return _mentioned(example, "yml")[0]
+    if what == ROLE:
+        # Variables are in a file where a command takes them from it.
+        later = "\n".join(read(example.document).splitlines()[example.line :])
+        found = re.search(r"-e @([\w-]+\.yml)", later)
+        return found[1] if found else ""
     return PASTED_FILE if what == PASTED else ""
 
 

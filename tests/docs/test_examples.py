@@ -162,7 +162,7 @@ def _of_lists(module: str, parameters: dict[str, Any]) -> Iterator[str]:
     ranges = module == "dids"
     defaults = parameters.get("defaults", {})
     if isinstance(parameters.get("dids"), list):
-        entries = _entries.entries_of_option(parameters["dids"], "dids")
+        entries = _entries.entries_of_option(parameters["dids"], "dids", ranges=ranges)
         yield from _entries.validate(entries, "dids", defaults=defaults, ranges=ranges)[1]
     elif defaults:
         # An item of nothing but a number: what remains to be said is said of the defaults.

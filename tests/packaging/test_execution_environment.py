@@ -21,7 +21,7 @@ from ansible_collections.nextbilling.did.tests.support.tarball import plain
 
 GUIDE = "docs/docsite/rst/execution_environments.rst"
 ORIGIN = "  # from collection nextbilling.did"
-NEEDED = ["requests", "psycopg[binary] >= 3.1"]
+NEEDED = ["requests", "psycopg[binary] >= 3.1", "openpyxl >= 3.0.3"]
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,12 @@ from __future__ import annotations
 import os
 import re
 import typing as t
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .. import _fields
+from .folding import NAMED_PAIRS, Problem, fold_problems, quotation
+from .mapping import UNMANAGED, VALUE, FieldMapping, read_mapping, unknown_keys
+from .names import list_of_fields
 from .ranges import LAST_NUMBER, expand_range
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -23,17 +26,19 @@ if t.TYPE_CHECKING:  # pragma: no cover
 FIELD_NAMES = {*_fields.BY_NAME, "record_id"}
 # The create that a statement about the registry is about.
 ATTEMPT = "attempt"
-_STATEMENT_NAMES = {*FIELD_NAMES, ATTEMPT}
-_RANGE_NAMES = {*FIELD_NAMES, LAST_NUMBER}
-# How many unknown keys of one entry a message names.
-_NAMED_KEYS = 5
+_STATEMENT_NAMES = frozenset({*FIELD_NAMES, ATTEMPT})
+_RANGE_NAMES = frozenset({*FIELD_NAMES, LAST_NUMBER})
+EMPTY_TEXTS = (VALUE, UNMANAGED)
+_NO_FIELD = "is no field of a DID"
+# The fields of which a message may show a wrong value that is a word: a password mostly looks different.
+_WORD_TYPES = (*(_fields.COUNT, _fields.INTEGER, _fields.PORT, _fields.FLAG, _fields.DID_TYPE),)
 
 
 class Entry(t.NamedTuple):
     """One declaration as the option or the file has it.
 
     C(place): where it stands, such as C(dids[3]) or C(dids.csv, line 4). C(source): the same, None for an option of the task.
-    C(problems): the problems of its notation in the file.
+    C(problems): the problems of its notation in the file. C(columns): in a sheet, the column of each field.
     """
 
     position: int
@@ -41,6 +46,7 @@ class Entry(t.NamedTuple):
     source: str | None
     declared: object
     problems: tuple[str, ...] = ()
+    columns: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
         return f"Entry({self.place})"
@@ -50,7 +56,7 @@ class Item(t.NamedTuple):
     """One DID of a valid declaration. C(values): wire forms, secrets in the clear."""
 
     entry: Entry
-    values: t.Mapping[str, t.Any]
+    values: Mapping[str, t.Any]
     record_id: int | None
     attempt: str | None = None
 
@@ -73,63 +79,122 @@ def read_items(
     dids: Sequence[object] | None,
     src: str | None,
     *,
-    defaults: t.Mapping[str, t.Any] | None = None,
+    columns: Mapping[str, object] | None = None,
+    values: Mapping[str, object] | None = None,
+    sheet: str | None = None,
+    empty_text: str = VALUE,
+    defaults: Mapping[str, t.Any] | None = None,
     ranges: bool = False,
 ) -> tuple[list[Item], list[str]]:
     """Return what C(validate) returns for the list that a task gives, by the option C(dids) or the option C(src)."""
+    names = _RANGE_NAMES if ranges else _STATEMENT_NAMES
+    mapping, problems = read_mapping(names, columns, values, is_text=empty_text == UNMANAGED)
+    if sheet is not None and not (src or "").lower().endswith(".xlsx"):
+        problems.append("sheet: goes with src, an .xlsx file")
+    if problems:
+        return [], problems
     if dids is None:
-        name, entries = "src", entries_of_file(str(src), ranges=ranges)
+        name, entries = "src", entries_of_file(str(src), mapping, sheet=sheet, ranges=ranges)
     else:
-        name, entries = "dids", entries_of_option(dids, "dids")
+        name, entries = "dids", entries_of_option(dids, "dids", mapping, ranges=ranges)
     return validate(entries, name, defaults=defaults, ranges=ranges)
 
 
-def entries_of_option(declared: Sequence[object], name: str) -> list[Entry]:
+def entries_of_option(
+    declared: Sequence[object],
+    name: str,
+    mapping: FieldMapping | None = None,
+    *,
+    ranges: bool = False,
+) -> list[Entry]:
     """Return the entries of a list that is an option of a task."""
-    return [Entry(index, f"{name}[{index}]", None, entry) for index, entry in enumerate(declared)]
+    mapping = mapping or FieldMapping(_RANGE_NAMES if ranges else _STATEMENT_NAMES)
+    entries = (
+        Entry(index, f"{name}[{index}]", None, entry) for index, entry in enumerate(declared)
+    )
+    return _map_entries(entries, name, mapping)
 
 
-def entries_of_file(path: str, *, ranges: bool = False) -> list[Entry]:
-    """Read a file of DIDs: C(.csv), C(.json), C(.yml) or C(.yaml), in UTF-8. C(ranges): entries may name ranges.
+def entries_of_file(
+    path: str,
+    mapping: FieldMapping | None = None,
+    *,
+    sheet: str | None = None,
+    ranges: bool = False,
+) -> list[Entry]:
+    """Read a file of DIDs: C(.csv), C(.json), C(.yml) or C(.yaml), in UTF-8, or C(.xlsx).
 
+    :param mapping: what its headers and cells stand for.
+    :param sheet: the name of a sheet.
+    :param ranges: entries may name ranges.
     :raises InvalidParameter: it cannot be read, is no such file, or has a syntax error; with the line, if there is one.
     """
-    from .files import file_error, read_text
+    from .files import file_error
 
     if not os.path.isabs(path):
         raise file_error(
             path, 'is a relative path; give an absolute one, such as "{{ playbook_dir }}/dids.csv"'
         )
-    reader = _reader_of(os.path.splitext(path)[1].lower())
-    if reader is None:
-        raise file_error(path, "is none of .csv, .json, .yml")
-    raw_entries = reader(path, read_text(path), _RANGE_NAMES if ranges else _STATEMENT_NAMES)
+    mapping = mapping or FieldMapping(_RANGE_NAMES if ranges else _STATEMENT_NAMES)
+    suffix = os.path.splitext(path)[1].lower()
     name = os.path.basename(path)
-    return [
-        Entry(index, f"{name}{place}", f"{name}{place}", declared, problems)
-        for index, (place, declared, problems) in enumerate(raw_entries)
-    ]
+    entries = (
+        Entry(index, f"{name}{raw.place}", f"{name}{raw.place}", *raw[1:])
+        for index, raw in enumerate(_read_file(path, suffix, mapping, sheet))
+    )
+    # The header of a table was mapped already.
+    return list(entries) if suffix in (".csv", ".xlsx") else _map_entries(entries, "src", mapping)
 
 
-def _reader_of(suffix: str) -> Callable[[str, str, set[str]], list[RawEntry]] | None:
-    """Return the reader of a format, or None. Only that reader is imported."""
+def _read_file(
+    path: str, suffix: str, mapping: FieldMapping, sheet: str | None
+) -> Sequence[RawEntry]:
+    """Return the entries of a file. Only the reader of its format is imported."""
+    from . import files
+
     if suffix == ".csv":
         from .csv_reader import read_csv
 
-        return read_csv
-    if suffix in (".json", ".yml", ".yaml"):
+        return read_csv(path, files.read_text(path), mapping)
+    if suffix == ".xlsx":
+        from .xlsx_reader import read_xlsx
+
+        return read_xlsx(path, files.read_workbook(path), mapping, sheet)
+    if suffix == ".json":
         from .json_reader import read_json
+
+        return read_json(path, files.read_text(path), mapping.names)
+    if suffix in (".yml", ".yaml"):
         from .yaml_reader import read_yaml
 
-        return read_json if suffix == ".json" else read_yaml
-    return None
+        return read_yaml(path, files.read_text(path), mapping.names)
+    raise files.refuse_other_format(path)
+
+
+def _map_entries(entries: Iterable[Entry], name: str, mapping: FieldMapping) -> list[Entry]:
+    """Return entries under the names of the fields. C(name): the option that the list comes from."""
+    found: set[str] = set()
+    mapped: list[Entry] = []
+    for entry in entries:
+        if isinstance(entry.declared, dict):
+            fields, problems = mapping.map_entry(entry.declared, found)
+            if fields is not entry.declared:
+                # pylint: disable-next=no-member  # a named tuple has _replace
+                entry = entry._replace(declared=fields, problems=(*entry.problems, *problems))
+        mapped.append(entry)
+    missing = mapping.missing_headers(found) if mapped else []
+    if missing:
+        from .._errors import InvalidParameter
+
+        raise InvalidParameter(f"{name}: {'; '.join(missing)}")
+    return mapped
 
 
 def validate(
     entries: Sequence[Entry],
     name: str,
     *,
-    defaults: t.Mapping[str, t.Any] | None = None,
+    defaults: Mapping[str, t.Any] | None = None,
     ranges: bool = False,
 ) -> tuple[list[Item], list[str]]:
     """Validate a list of declarations. Returns its valid items, and a line for each problem; no line holds a secret.
@@ -142,35 +207,68 @@ def validate(
     wires, problems = _validate_defaults(defaults or {})
     if not entries:
         problems.append(f"{name}: is empty: give at least one DID")
-    names = _RANGE_NAMES if ranges else _STATEMENT_NAMES
+    found: list[Problem] = []
     for entry in entries:
-        valid, invalid = _validate_entry(entry, wires, names)
-        problems.extend(f"{entry.place}: {problem}" for problem in invalid)
+        valid, invalid = _validate_entry(entry, wires, ranges)
+        found.extend(_located(entry, problem) for problem in invalid)
         items.extend(valid)
-    return items, problems + _duplicates(items)
+    problems += fold_problems(found) + _duplicates(items)
+    if any(_NO_FIELD in problem for problem in problems):
+        problems.append(list_of_fields(_RANGE_NAMES if ranges else _STATEMENT_NAMES))
+    return items, problems
 
 
-def _validate_defaults(defaults: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
+def _located(entry: Entry, problem: str) -> Problem:
+    """Return a problem of an entry with its place, and apart from the value that it quotes."""
+    name, colon, words = problem.partition(": ")
+    column = entry.columns.get(name) if colon else None
+    place = entry.place
+    if column is not None:
+        # The number of the row is at the end of the entry's place.
+        file, row = re.split(r", .*?(?=[0-9]+\Z)", place)
+        place = f"{file}, {column}{row}"
+    value = entry.declared.get(name) if isinstance(entry.declared, dict) else None
+    if not isinstance(value, str):
+        return Problem(entry.position, place, problem, problem)
+    shown = quotation(value, words)
+    if shown is not None:
+        plain = (
+            words.replace(f"{shown} ", "", 1)
+            if words.startswith(shown)
+            else words.replace(f", not {shown}", "", 1)
+        )
+        return Problem(entry.position, place, f"{name}: {plain}", problem, shown)
+    field = _fields.BY_NAME.get(name)
+    is_word = field is not None and field.type in _WORD_TYPES and _fields.is_word(value)
+    return Problem(entry.position, place, problem, problem, repr(value) if is_word else None)
+
+
+def _validate_defaults(defaults: Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
     own_fields = ("did_number", "record_id", LAST_NUMBER)
     problems = [
         f"{name} is each DID's own" for name in own_fields if defaults.get(name) is not None
     ]
-    problems += _unknown_keys(defaults, _RANGE_NAMES)
+    unknown = [(place, key) for place, key in enumerate(defaults, 1) if key not in _RANGE_NAMES]
+    problems += unknown_keys(unknown, _RANGE_NAMES)
     wires, invalid = _fields.wire_forms({**defaults, "did_number": None}, {})
     return wires, [f"defaults: {problem}" for problem in problems + invalid]
 
 
 def _validate_entry(
-    entry: Entry, defaults: t.Mapping[str, t.Any], names: set[str]
+    entry: Entry, defaults: Mapping[str, t.Any], ranges: bool
 ) -> tuple[list[Item], list[str]]:
     declared = entry.declared
     if not isinstance(declared, dict):
         return [], [*entry.problems, "must be a dictionary of fields"]
-    problems = [*entry.problems, *_unknown_keys(declared, names)]
+    problems = [*entry.problems]
     if declared.get("did_number") is None and declared.get("record_id") is None:
         problems.append("needs did_number, or record_id, or both")
-    last = declared.get(LAST_NUMBER) if LAST_NUMBER in names else None
-    values, invalid = _fields.normalise(declared, defaults, is_range=last is not None)
+    last = declared.get(LAST_NUMBER) if ranges else None
+    # What a record that exists needs is known once it was looked up.
+    exists = declared.get("record_id") is not None
+    values, invalid = _fields.normalise(
+        declared, defaults, is_range=last is not None, exists=exists
+    )
     problems += invalid
     record_id = None
     if declared.get("record_id") is not None:
@@ -178,7 +276,7 @@ def _validate_entry(
             record_id = _fields.normalise_record_id(declared["record_id"])
         except ValueError as error:
             problems.append(f"record_id: {error}")
-    attempt = declared.get(ATTEMPT) if ATTEMPT in names else None
+    attempt = None if ranges else declared.get(ATTEMPT)
     if attempt is not None and not is_attempt(attempt):
         problems.append(
             f"{ATTEMPT}: must be the 32 hexadecimal digits that did_info and the error message show, in quotes"
@@ -214,31 +312,11 @@ def _expand(
     return [Item(entry, _with_number(values, number), None) for number in numbers], []
 
 
-def _with_number(values: t.Mapping[str, t.Any], number: str) -> dict[str, t.Any]:
+def _with_number(values: Mapping[str, t.Any], number: str) -> dict[str, t.Any]:
     numbered = {**values, "did_number": number}
     if _fields.PLACEHOLDER in numbered.get("description", ""):
         numbered["description"] = numbered["description"].replace(_fields.PLACEHOLDER, number)
     return numbered
-
-
-def _unknown_keys(declared: Iterable[object], names: set[str]) -> list[str]:
-    """Return a line for each key that is no field. A key that may be a secret is named by its position alone."""
-    unknown = [(position, key) for position, key in enumerate(declared, 1) if key not in names]
-    if not unknown:
-        return []
-    from .names import quotable_name
-
-    problems = []
-    for position, key in unknown[:_NAMED_KEYS]:
-        name = quotable_name(key, names)
-        problems.append(
-            f"{name} is no field of a DID"
-            if name
-            else f"a key is no field of a DID (key {position} of the entry)"
-        )
-    if len(unknown) > _NAMED_KEYS:
-        problems.append(f"and {len(unknown) - _NAMED_KEYS} more keys are none")
-    return problems
 
 
 def _duplicates(items: Sequence[Item]) -> list[str]:
@@ -256,8 +334,14 @@ def _duplicates(items: Sequence[Item]) -> list[str]:
             place = first.setdefault((name, value), item.place)
             if place != item.place:
                 shared.setdefault((place, item.place, name), []).append(value)
-    return [
+    pairs = [
         f"{place} and {other}: have the same {name} {values[0]}"
         + (f" and {len(values) - 1} more" if len(values) > 1 else "")
         for (place, other, name), values in shared.items()
     ]
+    rest = len(pairs) - NAMED_PAIRS
+    return (
+        [*pairs[:NAMED_PAIRS], f"and {rest} more pairs of entries are of one DID"]
+        if rest > 0
+        else pairs
+    )

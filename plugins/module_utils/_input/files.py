@@ -21,10 +21,14 @@ _PATH_CHARACTERS = 300
 _HEAD = 200  # bytes
 
 
-def file_error(path: str, problem: str, line: int | None = None) -> InvalidParameter:
-    """Return the error for a file that cannot be used. C(problem): words of the collection, never those of a parser."""
-    place = os.path.basename(path) if line is None else f"{os.path.basename(path)}, line {line}"
-    return InvalidParameter(f"src: {place}: {problem}")
+def file_error(path: str, problem: str, place: int | str | None = None) -> InvalidParameter:
+    """Return the error for a file that cannot be used.
+
+    :param problem: words of the collection, never those of a parser.
+    :param place: a line, or a place in a sheet.
+    """
+    where = f", line {place}" if isinstance(place, int) else f", {place}" if place else ""
+    return InvalidParameter(f"src: {os.path.basename(path)}{where}: {problem}")
 
 
 def read_text(path: str) -> str:
@@ -32,28 +36,64 @@ def read_text(path: str) -> str:
 
     :raises InvalidParameter: the file cannot be read, or is no text in UTF-8.
     """
-    content = _read_bytes(path)
-    if content[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"$ANSIBLE_VAULT;"):
-        raise file_error(
-            path,
-            f"{ENCRYPTED}give its content, as YAML or JSON, by dids: \"{{{{ lookup('ansible.builtin.file', 'dids.yml') | from_yaml }}}}\"",
-        )
+    content = read_bytes(path)
     for start, kind in _FORMATS:
         if content.startswith(start):
             raise file_error(path, f"is not UTF-8 text but {kind}", 1)
     return _decode(path, content)
 
 
-ENCRYPTED = "is encrypted by Ansible Vault, which only Ansible itself can read. Leave src out, and "
-_SAVE_AS_CSV = "; open it in a spreadsheet program, and save it as 'CSV UTF-8'"
+def read_workbook(path: str) -> bytes:
+    """Return the content of an C(.xlsx) file, which is a ZIP archive.
+
+    :raises InvalidParameter: the file cannot be read, or is something else.
+    """
+    content = read_bytes(path)
+    if not content.startswith(b"PK\x03\x04"):
+        raise file_error(path, f"is no .xlsx workbook but {_kind_of(content)}")
+    return content
+
+
+def refuse_other_format(path: str) -> InvalidParameter:
+    """Return the error for a file with a suffix that is not read. It says what the file is, and what to do."""
+    try:
+        kind = _kind_of(read_bytes(path))
+    except InvalidParameter as error:
+        return error
+    return file_error(path, f"is none of .csv, .xlsx, .json, .yml. It is {kind}")
+
+
+def _kind_of(content: bytes) -> str:
+    """Return what a file is that is no text of a list, and the next step."""
+    head = content[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(b"<"):
+        return f"HTML or XML, as some web pages export it under the name of a spreadsheet{_SAVE_AS}"
+    for start, kind in _FORMATS:
+        if content.startswith(start):
+            return kind
+    if b"\0" not in content and b"\t" in content.partition(b"\n")[0]:
+        return "text with tabs between the cells; name it .csv"
+    return "another format; save the list as .csv, .xlsx, .json or .yml"
+
+
+ENCRYPTED = "is encrypted by Ansible Vault, which only Ansible itself can read. "
+_DECRYPT = (
+    'Have ansible.builtin.copy decrypt it into a temporary file with mode 0600, and give that as src: the guide "Many DIDs" has the'
+    " play. Or leave src out, and give the content of a YAML or JSON file by dids:"
+    " \"{{ lookup('ansible.builtin.file', 'dids.yml') | from_yaml }}\""
+)
+_SAVE_AS = "; open it in a spreadsheet program, and save it as .xlsx or as 'CSV UTF-8'"
 _SAVE_AS_UTF8 = "; save it with the character set UTF-8"
 # UTF-32 begins as UTF-16 does.
 _FORMATS = (
     (
         b"PK\x03\x04",
-        f"a spreadsheet such as .xlsx, or another ZIP archive, under another name{_SAVE_AS_CSV}",
+        f"a spreadsheet such as .xlsx, or another ZIP archive, under another name; if it is an .xlsx, name it so{_SAVE_AS}",
     ),
-    (b"\xd0\xcf\x11\xe0", f"an .xls spreadsheet under another name{_SAVE_AS_CSV}"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        f"an .xls spreadsheet (Excel 97 to 2003), or one with a password{_SAVE_AS}, without a password",
+    ),
     (b"\x1f\x8b", "compressed by gzip; decompress it first"),
     (b"%PDF", "a PDF document under another name"),
     (b"\xff\xfe\0\0", f"UTF-32{_SAVE_AS_UTF8}"),
@@ -63,8 +103,11 @@ _FORMATS = (
 )
 
 
-def _read_bytes(path: str) -> bytes:
-    """Return the content of a file. The kind is checked first: to open a pipe may block for ever, and to open a device may do anything."""
+def read_bytes(path: str) -> bytes:
+    """Return the content of a file that is not encrypted by Ansible Vault.
+
+    The kind is checked first: to open a pipe may block for ever, and to open a device may do anything.
+    """
     try:
         _check_kind(path, os.stat(path))
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -80,6 +123,8 @@ def _read_bytes(path: str) -> bytes:
         ) from None
     if len(content) > SIZE_LIMIT:
         raise _too_large(path)
+    if content[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"$ANSIBLE_VAULT;"):
+        raise file_error(path, f"{ENCRYPTED}{_DECRYPT}")
     return content
 
 

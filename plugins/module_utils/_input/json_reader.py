@@ -17,10 +17,10 @@ import typing as t
 from .._errors import InvalidParameter
 from .._fields import FRACTION
 from .files import file_error, line_of
-from .raw_entries import NOT_A_LIST, RawEntry, duplicate_key, read_integer
+from .raw_entries import NOT_A_LIST, RawEntry, duplicate_key, read_decimal, read_integer
 
 
-def read_json(path: str, text: str, names: set[str]) -> list[RawEntry]:
+def read_json(path: str, text: str, names: t.AbstractSet[str]) -> list[RawEntry]:
     """Read a list in JSON, entry by entry, so that each problem has a line."""
     duplicates: list[str] = []
 
@@ -34,7 +34,7 @@ def read_json(path: str, text: str, names: set[str]) -> list[RawEntry]:
     decoder = json.JSONDecoder(
         object_pairs_hook=read_mapping,
         parse_int=read_integer,
-        parse_float=lambda _digits: FRACTION,
+        parse_float=read_decimal,
         parse_constant=lambda _word: FRACTION,
     )
     entries: list[RawEntry] = []

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from types import ModuleType
 
 from .._errors import InvalidParameter
-from .._fields import FRACTION, Unsupported
+from .._fields import Unsupported
 from .files import ENCRYPTED, file_error, line_of
-from .raw_entries import NOT_A_LIST, RawEntry, duplicate_key, read_integer
+from .raw_entries import NOT_A_LIST, RawEntry, duplicate_key, read_decimal, read_integer
 
 
-def read_yaml(path: str, text: str, names: set[str]) -> list[RawEntry]:
+def read_yaml(path: str, text: str, names: t.AbstractSet[str]) -> list[RawEntry]:
     """Read a list in YAML. Its values are of the core types: text, whole numbers, booleans, null, lists and dictionaries."""
     try:
         import yaml
@@ -48,7 +48,7 @@ class _YamlReader:
     The library's own constructors fail in many ways, quote what they read, and do not report a duplicate key.
     """
 
-    def __init__(self, path: str, text: str, names: set[str], yaml: ModuleType) -> None:
+    def __init__(self, path: str, text: str, names: t.AbstractSet[str], yaml: ModuleType) -> None:
         self._path = path
         self._text = text
         self._names = names
@@ -240,13 +240,13 @@ _SCALARS: dict[str, Callable[[str], object]] = {
     "null": _null,
     "bool": _boolean,
     "int": _whole_number,
-    "float": lambda _text: FRACTION,
+    "float": read_decimal,
     "timestamp": lambda _text: _DATE,
 }
 _BAD_TAG = "has a tag that is not of plain YAML, or does not fit its value ('!' begins a tag); put text that begins with '!' in quotes"
 _UNUSED_ANCHOR = "has an anchor that no alias uses ('&' begins an anchor); put text that begins with '&' in quotes"
 # What reads variables can decrypt such a value. The filter from_yaml cannot.
 _ENCRYPTED_VALUE = (
-    f"holds a value that {ENCRYPTED}make the list a variable in a file for vars_files or"
+    f"holds a value that {ENCRYPTED}Leave src out, and make the list a variable in a file for vars_files or"
     " ansible.builtin.include_vars, to be given by dids; or encrypt the file as a whole"
 )

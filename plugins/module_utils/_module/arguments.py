@@ -20,6 +20,8 @@ from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .._engine.planner import Settings
 from .._errors import InvalidParameter
+from .._input.entries import EMPTY_TEXTS, Item, read_items
+from .._input.mapping import VALUE
 from .._model import Policy
 from .._platform.connection import Connection, check_connection, has_path, platform_name
 from .._registry.location import DEFAULT_LOCATION, is_database, locate, may_be_shown
@@ -97,6 +99,38 @@ def policy_spec() -> Spec:
             "no_log": False,
         },
     }
+
+
+def list_spec() -> Spec:
+    """Return the options of the documentation fragment C(lists), and those that give a list."""
+    return {
+        "dids": {"type": "list", "elements": "dict"},
+        "src": {"type": "path"},
+        "sheet": {"type": "str"},
+        "columns": {"type": "dict"},
+        "values": {"type": "dict"},
+        "empty_text": {"type": "str", "choices": list(EMPTY_TEXTS), "default": VALUE},
+    }
+
+
+def read_list(
+    task: Task,
+    dids: list[t.Any] | None,
+    *,
+    defaults: t.Mapping[str, t.Any] | None = None,
+    ranges: bool = False,
+) -> tuple[list[Item], list[str]]:
+    """Return the valid items of the list that a task gives, and its problems. C(dids): the value of that option."""
+    return read_items(
+        dids,
+        task.option("src"),
+        columns=task.params["columns"],
+        values=task.params["values"],
+        sheet=task.option("sheet"),
+        empty_text=task.params["empty_text"],
+        defaults=defaults,
+        ranges=ranges,
+    )
 
 
 def read_settings(task: Task, problems: list[str]) -> Settings:
@@ -212,7 +246,7 @@ def raise_problems(
     """Raise C(InvalidParameter) with all problems of a task, if there are any."""
     if problems:
         raise InvalidParameter(
-            "Nothing was read, written or sent. " + "; ".join(problems),
+            "Nothing was read, written or sent. " + "\n".join(problems),
             did_number=did_number,
             record_id=record_id,
         )

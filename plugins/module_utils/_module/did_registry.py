@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from .. import _fields
 from .._engine.correct import correct
 from .._engine.preflight import length_warnings
-from .._input.entries import Item, entries_of_option, read_items, validate
+from .._input.entries import Item, entries_of_option, validate
 from .._model import FORGOTTEN, RECORDED
 from .._planning.corrections import Statement
 from .._planning.diff import corrections_diff
@@ -42,8 +42,7 @@ def did_registry_spec() -> Spec:
             "choices": [_PRESENT, RECORDED, FORGOTTEN, _COPIED],
             "default": _PRESENT,
         },
-        "dids": {"type": "list", "elements": "dict"},
-        "src": {"type": "path"},
+        **arguments.list_spec(),
         "overwrite": {"type": "bool", "default": False},
         "another_platform": {"type": "bool", "default": False},
         "accept_older": {"type": "bool", "default": False},
@@ -159,7 +158,7 @@ def _change_result(
 
 
 def _read_statements(task: Task, declared: list[t.Any] | None) -> list[Item]:
-    items, problems = read_items(declared, task.option("src"))
+    items, problems = arguments.read_list(task, declared)
     if task.params["state"] == RECORDED:
         problems += [
             f"{item.place}: needs record_id, the platform's id of it"

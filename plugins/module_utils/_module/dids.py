@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from .._errors import DidError, InvalidParameter, LimitExceeded, PlanChanged
-from .._input.entries import Item, read_items
+from .._input.entries import Item
 from .._model import CREATE, Desired, Job, Plan, RunResult
 from .._planning.checksum import checksum
 from . import arguments
@@ -29,8 +29,7 @@ def dids_spec() -> Spec:
     """Return the options of C(dids)."""
     return {
         **arguments.shared_spec(),
-        "dids": {"type": "list", "elements": "dict"},
-        "src": {"type": "path"},
+        **arguments.list_spec(),
         "defaults": {"type": "dict"},
         **arguments.policy_spec(),
         "concurrency": {"type": "int", "default": 1},
@@ -54,7 +53,7 @@ def converge_dids(task: Task) -> Result:
     if len(arguments.list_options(task, declared)) != 1:
         problems.append(arguments.ONE_LIST)
     arguments.raise_problems(problems)
-    items, invalid = read_items(declared, task.option("src"), defaults=defaults, ranges=True)
+    items, invalid = arguments.read_list(task, declared, defaults=defaults, ranges=True)
     arguments.raise_problems(invalid)
     desired = [Desired(item.values, item.record_id) for item in items]
     with open_session(task, location, settings, desired) as session:

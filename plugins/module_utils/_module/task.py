@@ -41,6 +41,10 @@ _TYPE_NAMES = {
     "int": "a whole number",
     "list": "a list",
 }
+_ABSENT = (
+    "there is no absent, because the platform's API deletes no DID. The section 'Retiring a number' of the guide 'Many DIDs' says how a number is"
+    " taken out of use, and how the registry forgets it."
+)
 # How many items of a list an invocation shows.
 _MASKED_ITEMS = 20
 # The keys of an item that may be shown. An unknown key may be a mistyped secret.
@@ -126,6 +130,8 @@ class Task:
             return msg
         option, value = self.argument_spec[name], self.params.get(name)
         expected = _TYPE_NAMES.get(option["type"], "text")
+        if name == "state" and value == "absent":
+            return f"state: {_ABSENT} It must be one of {', '.join(option['choices'])}"
         if "choices" in option:
             return f"{name}: must be one of {', '.join(option['choices'])}"
         if isinstance(value, list) and option["type"] == "list":

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._errors import Conflict, UnknownOutcome
-from .._fields import BY_NAME, is_same, mask_secrets
+from .._errors import Conflict, InvalidParameter, UnknownOutcome
+from .._fields import BY_NAME, is_same, mask_secrets, missing_companion
 from .._model import (
     ADOPT,
     CONFIRMED,
@@ -46,8 +46,22 @@ def decide(
     :param by_id: the record that bears the desired record id.
     :raises Conflict: number, id and registry contradict each other.
     :raises UnknownOutcome: the outcome of an earlier create is not known, and the task gives no record id.
+    :raises InvalidParameter: the DID gets a type, and the field that this needs is neither declared nor known.
     """
     known = _match(desired, by_number, by_id, policy)
+    plan = _plan(desired, known, policy, fingerprints)
+    if "did_type" in plan.changes:
+        missing = missing_companion(desired.values, {} if known is None else known.fields)
+        if missing:
+            raise InvalidParameter(
+                missing, did_number=desired.did_number, record_id=desired.record_id
+            )
+    return plan
+
+
+def _plan(
+    desired: Desired, known: Record | None, policy: Policy, fingerprints: Fingerprints
+) -> Plan:
     if known is None:
         return _plan_unknown(CREATE if desired.record_id is None else ADOPT, desired, None, policy)
     if known.outcome == UNKNOWN:

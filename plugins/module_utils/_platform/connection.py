@@ -87,6 +87,10 @@ def _parts(api_url: str) -> SplitResult:
         usable = bool(parts.scheme in ("http", "https") and parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
+    if re.search(r"\s", api_url):
+        raise InvalidParameter(
+            "api_url: holds a space or a line end; give the address without it, such as https://sip.nextbilling.com.br"
+        )
     if not usable or not re.fullmatch(r"[!-~]+", api_url):
         raise InvalidParameter(
             "api_url: must be the platform's address, such as https://sip.nextbilling.com.br"

@@ -26,7 +26,13 @@ from urllib.parse import quote, urlsplit
 
 from .connection import Connection, is_loopback, request_path
 from .http_parser import ANSWER_LIMIT, Answer, read_answer
-from .transport_errors import InvalidProxy, MissingCertificates, RemoteProxy, UnusableConnection
+from .transport_errors import (
+    InvalidProxy,
+    MissingCertificates,
+    RemoteProxy,
+    SocksProxy,
+    UnusableConnection,
+)
 
 _HEADERS = {
     "User-Agent": "nextbilling.did",
@@ -111,6 +117,8 @@ def _find_proxy(url: str, connection: Connection) -> str | None:
     if not proxy:
         return None
     proxy = str(prepend_scheme_if_needed(proxy, "http"))
+    if proxy.lower().startswith("socks"):
+        raise SocksProxy
     host = parse_url(proxy).host
     if not host:
         raise InvalidProxy  # urllib3 would go past it

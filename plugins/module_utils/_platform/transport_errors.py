@@ -32,6 +32,10 @@ class RemoteProxy(Exception):
     """Plain HTTP for this machine would leave it through a proxy."""
 
 
+class SocksProxy(Exception):
+    """The environment names a SOCKS proxy."""
+
+
 class MissingCertificates(Exception):
     """There is no file or folder of certificates where the task or the environment names one."""
 
@@ -49,6 +53,11 @@ _OWN: Mapping[type[BaseException], tuple[str, bool]] = {
     ),
     RemoteProxy: (
         "a proxy on another machine is set for http://, so token and key would leave this machine readable",
+        False,
+    ),
+    SocksProxy: (
+        "the environment names a SOCKS proxy (all_proxy, https_proxy or http_proxy), and only HTTP proxies are supported: name an HTTP proxy,"
+        " or except the platform's host by no_proxy",
         False,
     ),
     MissingCertificates: (

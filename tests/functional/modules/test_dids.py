@@ -38,6 +38,7 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
     on_both_backends,
     on_every_store,
 )
+from ansible_collections.nextbilling.did.tests.support.workbooks import by_excel
 
 DidList = list[dict[str, Any]]
 
@@ -123,6 +124,50 @@ def test_the_result_is_as_documented(runner: Runner) -> None:
     assert runner.dids(dids=lines(1, 2), max_creates=0).keys() >= documented.keys() - {"unlisted"}
 
 
+@in_both_ways
+def test_absent_is_explained(runner: Runner) -> None:
+    for task in (runner.did, runner.dids, runner.did_registry):
+        message = task(state="absent")["msg"]
+        assert "deletes no DID" in message and "Retiring a number" in message
+    assert runner.requests() == []
+
+
+@in_both_ways
+def test_a_type_that_needs_a_field_which_a_sheet_does_not_have(runner: Runner) -> None:
+    known = {"did_number": "1", "record_id": 12, "did_type": "line"}
+    assert runner.did_registry(state="recorded", dids=[known])["changed"]
+    assert runner.both_dids(dids=[known])["changed"] is False
+    described = runner.both_dids(dids=[{**known, "description": "x"}])
+    assert described["dids"][0]["changes"].keys() == {"description"}
+    # A type that changes needs its field, unless that is known.
+    for item in ({**known, "did_type": "queue"}, {"did_number": "2", "did_type": "line"}):
+        refused = runner.both_dids(dids=[item])
+        assert refused["error"]["kind"] == "invalid_parameter"
+        assert "needs d" in refused["msg"] and "dids[0]: did_type: " in refused["msg"]
+    recorded = runner.did_registry(state="recorded", dids=[{**known, "did_type_id": 7}])
+    assert recorded["changed"]
+    assert runner.both_dids(dids=[{**known, "did_type": "queue"}])["changed"]
+    assert len(runner.requests("POST")) == len(runner.requests()) == 2
+
+
+@in_both_ways
+def test_a_list_with_words_of_its_own(runner: Runner, tmp_path: Path) -> None:
+    table = tmp_path / "dids.csv"
+    table.write_text("Número;Tipo;Fila\n1130001000;FILA;7\n", "utf-8")
+    mapping = {
+        "columns": {"Número": "did_number", "Tipo": "did_type", "Fila": "did_type_id"},
+        "values": {"did_type": {"Fila": "queue"}},
+    }
+    created = runner.both_dids(src=str(table), **mapping)
+    summary(created, total=1, create=1)
+    assert created["dids"][0]["source"] == "dids.csv, line 2"
+    recorded = runner.did_registry(state="recorded", src=str(table), **mapping)
+    assert "needs record_id" in recorded["msg"]
+    assert [json.loads(request["body"]) for request in runner.requests()] == [
+        {"did_number": "1130001000", "did_type": 5, "did_type_id": 7}
+    ]
+
+
 def test_the_examples_hold_valid_lists(runner: Runner, tmp_path: Path) -> None:
     table = tmp_path / "dids.csv"
     table.write_text("did_number;port\n1;5060\n")
@@ -134,6 +179,9 @@ def test_the_examples_hold_valid_lists(runner: Runner, tmp_path: Path) -> None:
         }
         if "src" in options:
             options["src"] = str(table)
+        if "columns" in options:
+            rows = [["Número", "Assinante", "Situação", "Observações"], ["2", 13, "Ativo", "x"]]
+            options["src"] = str(by_excel(tmp_path / "numeros.xlsx", rows))
         assert runner.dids(check=True, **options)["changed"], task["name"]
 
 

@@ -85,6 +85,15 @@ def test_a_proxy_that_is_no_address(
     assert SECRET not in outcome.message
 
 
+@pytest.mark.parametrize("proxy", ["socks5h://geheim@127.0.0.1:9", "SOCKS4://127.0.0.1:9"])
+def test_a_proxy_that_speaks_socks(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    outcome = attempt(api_url="https://127.0.0.1:9", timeout=2)
+    assert outcome.kind == "unreachable"
+    assert "SOCKS proxy" in outcome.message and "no_proxy" in outcome.message
+    assert SECRET not in outcome.message and "geheim" not in outcome.message
+
+
 def test_a_proxy_that_refuses_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(listener: socket.socket) -> None:
         with listener.accept()[0] as connection:

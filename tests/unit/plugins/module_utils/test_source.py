@@ -20,6 +20,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.nextbilling.did.plugins.module_utils import _fields
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
 from ansible_collections.nextbilling.did.plugins.module_utils._input import ranges as _ranges
 from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import (
@@ -47,6 +48,7 @@ MARKS = (
     "<redacted>",
     '{"fingerprint": "00", "key": "00"}',
 )
+FIELDS = f"The fields are {', '.join(sorted([*_fields.BY_NAME, 'last_number', 'record_id']))}"
 FILES = Path(__file__).parent / "files"
 # A table with cells of text, numbers, truth values and nothing at all, which LibreOffice Calc 7.4 with the locale pt-BR has saved:
 # "Text CSV", character set UTF-8; with commas, with semicolons, and with all text in quotes. And the same in Excel's dialect:
@@ -149,7 +151,8 @@ def values(items: list[Item]) -> list[dict[str, Any]]:
 
 def declared(*dids: Any, **defaults: Any) -> tuple[list[Item], list[str]]:
     """Check an inline list as the module dids does."""
-    return validate(entries_of_option(dids, "dids"), "dids", defaults=defaults, ranges=True)
+    entries = entries_of_option(dids, "dids", ranges=True)
+    return validate(entries, "dids", defaults=defaults, ranges=True)
 
 
 def refusal(path: Path) -> str:
@@ -231,16 +234,21 @@ def test_any_text_comes_out_of_a_table_as_it_went_in(
         (b"", "dids.csv: is empty"),
         (b"\xef\xbb\xbf", "dids.csv: is empty"),
         (b" \r\n\r\n", "dids.csv: is empty"),
-        ("Número;Ramal\n1;2\n".encode(), "line 1: the name of column 1 is no field"),
-        (b"DID_NUMBER;port\n1;2\n", "line 1: DID_NUMBER is no field"),
+        ("Número;Ramal\n1;2\n".encode(), "line 1: the names of columns 1–2 are no fields"),
+        (b"DID_NUMER;port\n1;2\n", "line 1: DID_NUMER (column 1) is no field"),
+        (b"did_number;x;y;port;z\n1;2\n", "line 1: the names of columns 2–3, 5 are no fields"),
+        (b"did_number;x\n1;2\n", "The fields are annotations, callerid_add, "),
         (b"did_number;geheim7\n1;2\n", "line 1: the name of column 2 is no field"),
         (b"did_number;Geheim\n1;2\n", "line 1: the name of column 2 is no field"),
-        (b"did_number;pasword\n1;2\n", "line 1: pasword is no field"),
+        (
+            b"did_number;pasword\n1;2\n",
+            "line 1: pasword (column 2) is no field of a DID (is password meant?)",
+        ),
         (b"did_number;DID type\n1;2\n", "line 1: the name of column 2 is no field"),
         (b"did_number;\n1;2\n", "line 2: has a cell in a column without a name"),
-        (b"1130001000;geheim-7\n", "line 1: the name of column 1 is no field"),
-        (b"1130001000;Sales;geheim7\n", "line 1: the name of column 1 is no field"),
-        (b"Sales;geheim7;+55 11 3000-1000\n", "line 1: the name of column 1 is no field"),
+        (b"1130001000;geheim-7\n", "line 1: the names of columns 1–2 are no fields"),
+        (b"1130001000;Sales;geheim7\n", "line 1: the names of columns 1–3 are no fields"),
+        (b"Sales;geheim7;+55 11 3000-1000\n", "line 1: the names of columns 1–3 are"),
         (b"did_number;port;port\n1;2;3\n", "line 1: port stands twice"),
         (b'did_number;password\n1; "geheim"\n', "line 2: has a space before a quotation mark"),
         (b'did_number;password\n "1";geheim\n', "line 2: has a space before a quotation mark"),
@@ -249,8 +257,8 @@ def test_any_text_comes_out_of_a_table_as_it_went_in(
         (b"\nrecord_id\n1|geheim\n", "line 3: has more cells than the header"),
         (b"description;port\nx;2\n", "line 1: neither did_number nor record_id"),
         (b"did_number; port;port \n1;2;3\n", "line 1: port stands twice"),
-        (b"did_number;port;Port\n1;2;3\n", "line 1: Port is no field"),
-        (b"\n\nnumber;port\n1;2\n", "line 3: number is no field"),
+        (b"did_number;port;Port\n1;2;3\n", "line 1: port stands twice (columns 2, 3)"),
+        (b"\n\nnumber;port\n1;2\n", "line 3: number (column 1) is no field"),
         (b";;\n;;\n", "is empty: it has no names of fields"),
         (b"sep=:\ndid_number:port\n1:2\n", "line 1: asks by 'sep=' for a separator"),
         (b"sep=,\ndid_number;port\n1;2\n", "line 2: the name of column 1 is no field"),
@@ -258,7 +266,7 @@ def test_any_text_comes_out_of_a_table_as_it_went_in(
         (b'\n [{"password": "geheim"}]', "line 1: is not CSV but JSON; name it .json"),
         (b"---\n- password: geheim\n", "line 1: is not CSV but YAML; name it .yml"),
         (b"PK\x03\x04geheim", "line 1: is not UTF-8 text but a spreadsheet such as .xlsx"),
-        (b"\xd0\xcf\x11\xe0geheim", "line 1: is not UTF-8 text but an .xls spreadsheet"),
+        (b"\xd0\xcf\x11\xe0geheim", "is not UTF-8 text but an .xls spreadsheet (Excel 97 to 2003)"),
         (b"\x1f\x8bgeheim", "is not UTF-8 text but compressed by gzip"),
         (b"%PDF-1.7 geheim", "is not UTF-8 text but a PDF"),
         (b"did_number;port\r1;\x00\r", "line 2: holds a NUL byte"),
@@ -310,11 +318,10 @@ def test_a_number_that_a_spreadsheet_has_rounded(tmp_path: Path) -> None:
     items, problems = load(
         saved(tmp_path, "did_number;port\n5,5113E+12;1\n5.5113e12;1\n1130001000;1\n")
     )
-    assert [problem.split(": ")[0] for problem in problems] == [
-        "dids.csv, line 2",
-        "dids.csv, line 3",
-    ]
-    assert all("its last digits are lost" in problem for problem in problems)
+    (problem,) = problems
+    assert problem.startswith("dids.csv, lines 2–3: did_number: is what a spreadsheet makes of")
+    assert "its last digits are lost" in problem
+    assert problem.endswith("(for example '5,5113E+12')")
     assert [item.number for item in items] == ["1130001000"]
 
 
@@ -376,8 +383,11 @@ def test_an_empty_cell_is_not_managed_and_an_empty_text_is(tmp_path: Path) -> No
         ("dids.json", "[\r\n{'port': 1}]", "line 2: is not JSON from here on"),
         ("dids.json", "- port: 1", "line 1: must hold a list of DIDs, which begins with '['"),
         ("dids.json", "", "is empty"),
-        ("dids.xlsx", "PK", "none of .csv, .json, .yml"),
-        ("dids", "x", "none of .csv, .json, .yml"),
+        ("dids.xlsx", "PK", "is no .xlsx workbook but another format"),
+        ("dids.xlsx", "<table>", "is no .xlsx workbook but HTML"),
+        ("dids.xls", "<table>", "none of .csv, .xlsx, .json, .yml. It is HTML"),
+        ("dids.tsv", "did_number\tport\n", "It is text with tabs between the cells; name it .csv"),
+        ("dids", "x", "none of .csv, .xlsx, .json, .yml"),
     ],
 )
 def test_a_document_that_cannot_be_read(
@@ -533,8 +543,10 @@ def test_a_key_that_may_be_a_secret_is_not_shown(
 
 
 def test_many_keys_that_are_no_field_are_counted() -> None:
-    _items, (*shown, rest) = declared({"did_number": "1", **{f"Xk{n}": n for n in range(1000)}})
+    _items, problems = declared({"did_number": "1", **{f"Xk{n}": n for n in range(1000)}})
+    *shown, rest, fields = problems
     assert len(shown) == 5 and rest == "dids[0]: and 995 more keys are none"
+    assert fields.startswith("The fields are annotations, ")
 
 
 @pytest.mark.parametrize(
@@ -620,7 +632,10 @@ def test_aliases_that_make_much_of_little(tmp_path: Path) -> None:
     levels = ["- &a0 [x]"]
     levels += [f"- &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 200)]
     items, problems = load(saved(tmp_path, "\n".join(levels) + "\n", "dids.yml"))
-    assert items == [] and len(problems) == 200
+    assert (items, problems) == (
+        [],
+        ["dids.yml, lines 1–200: must be a dictionary of fields"],
+    )
     merges = ["- &m0 {k0: 1}"]
     merges += [f"- &m{n} {{<<: *m{n - 1}, k{n}: 1}}" for n in range(1, 200)]
     assert "has more than 100 keys" in refusal(saved(tmp_path, "\n".join(merges), "dids.yml"))
@@ -689,7 +704,8 @@ def test_a_password_in_the_column_of_the_number_is_not_shown(tmp_path: Path) -> 
 def test_a_million_columns_are_told_in_short(tmp_path: Path) -> None:
     header = ";".join(["did_number", *map(str, range(1_000_000)), "port", "port"])
     message = refusal(saved(tmp_path, f"{header}\n1\n"))
-    assert "the names of 999990 more columns" in message and "port stands twice" in message
+    assert "the names of columns 2–1000001 are no fields" in message
+    assert "port stands twice (columns 1000002, 1000003)" in message
     assert len(message) < 2000
 
 
@@ -786,7 +802,7 @@ def test_what_yaml_makes_of_unquoted_text_is_refused(
         assert "quotes" in problem or kind == "a list"
 
 
-@pytest.mark.parametrize("written", ["010", "12:30", "1_000", "0b11", "2026-01-31", "5060.0"])
+@pytest.mark.parametrize("written", ["010", "12:30", "1_000", "0b11", "2026-01-31", "5060.5"])
 def test_a_number_in_yaml_is_as_it_is_written(tmp_path: Path, written: str) -> None:
     path = saved(tmp_path, f"- did_number: '1'\n  customer_id: {written}\n", "dids.yml")
     items, (problem,) = load(path)
@@ -1009,12 +1025,13 @@ def test_all_that_is_invalid_is_told_at_once_and_no_secret_is() -> None:
         "did_number=3 password=geheim",
         {"did_number": "4"},
         {"port": 1, "password": 271828},
-        {"did_number": "5", "record_id": "0", "did_type": "line"},
+        {"did_number": "5", "record_id": "0", "did_type": "lime"},
         {"did_number": "4", "password=geheim": 1},
     )
+    assert problems.pop() == FIELDS
     assert [problem.split(": ")[:2] for problem in problems] == [
         ["dids[0]", "port"],
-        ["dids[1]", "pasword is no field of a DID"],
+        ["dids[1]", "pasword is no field of a DID (is password meant?)"],
         ["dids[2]", "must be a dictionary of fields"],
         ["dids[4]", "needs did_number, or record_id, or both"],
         ["dids[4]", "password"],
@@ -1098,8 +1115,9 @@ def test_defaults_that_cannot_be_are_told_once() -> None:
         "defaults: did_number is each DID's own",
         "defaults: record_id is each DID's own",
         "defaults: last_number is each DID's own",
-        "defaults: pasword is no field of a DID",
+        "defaults: pasword is no field of a DID (is password meant?)",
         "defaults: port: must be a whole number, not text",
+        FIELDS,
     ]
 
 

@@ -215,7 +215,7 @@ def test_a_secret_in_the_wrong_place_is_not_shown(runner: Runner, dids: Any) -> 
     ("name", "content", "words"),
     [
         ("dids.csv", b"", "empty"),
-        ("dids.csv", b"number;record_id\n1;2\n", "line 1: number is no field"),
+        ("dids.csv", b"number;record_id\n1;2\n", "line 1: number (column 1) is no field"),
         ("dids.csv", b"record_id;record_id\n1;2\n", "line 1: record_id stands twice"),
         ("dids.csv", b"description\nx\n", "line 1: neither did_number"),
         ("dids.csv", b"did_number;record_id\n1;2\n1;2;3\n", "line 3: has 3 cells"),
@@ -242,7 +242,7 @@ def test_a_secret_in_the_wrong_place_is_not_shown(runner: Runner, dids: Any) -> 
         ),
         ("dids.yml", b"$ANSIBLE_VAULT;1.1;AES256\n6162\n", "Ansible Vault"),
         ("dids.txt", b"x", ".csv"),
-        (".", b"", ".csv"),
+        (".", b"", "is a folder"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_place(

@@ -1,0 +1,123 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Folds the problems of a list: one line for all entries that have the same one. Pure."""
+
+from __future__ import annotations
+
+import collections
+import re
+import typing as t
+from collections.abc import Iterable, Sequence
+
+from .._fields import QUOTED_CHARACTERS
+
+# What all lines together may have, and how many separate places and pairs of entries they name.
+_CHARACTERS = 1200
+_NAMED_PLACES = 6
+NAMED_PAIRS = 5
+_PLACE = re.compile(r"(?P<start>.*?)(?P<number>[0-9]+)(?P<end>\]?)", re.DOTALL)
+_PLURALS = {"line ": "lines ", "row ": "rows "}
+
+
+class Problem(t.NamedTuple):
+    """A problem of an entry.
+
+    C(position): the entry's position in the list. C(place): where it stands, such as C(dids.csv, line 4). C(text): what is wrong, in words
+    that quote no value. C(quoted): the same words with the value in them. C(value): the value in quotes, if it may be shown.
+    """
+
+    position: int
+    place: str
+    text: str
+    quoted: str
+    value: str | None = None
+
+
+def fold_problems(problems: Iterable[Problem]) -> list[str]:
+    """Return a line for each kind of problem with its places, and one for the rest if there are too many."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        start = _PLACE.fullmatch(problem.place)
+        key = (problem.place if start is None else start["start"], problem.text)
+        groups.setdefault(key, []).append(problem)
+    lines: list[str] = []
+    told = length = 0
+    for group in groups.values():
+        line = _line(group)
+        if lines and length + len(line) > _CHARACTERS:
+            rest = sum(map(len, groups.values())) - told
+            lines.append(
+                f"and {rest} more problems of other kinds, which are told once these are corrected"
+            )
+            break
+        lines.append(line)
+        length += len(line)
+        told += len(group)
+    return lines
+
+
+def _line(group: Sequence[Problem]) -> str:
+    first = group[0]
+    if len(group) == 1:
+        return f"{first.place}: {first.quoted}"
+    example = _example(group)
+    shown = f" (for example {example})" if example else ""
+    return f"{_places(group)}: {first.text}{shown}"
+
+
+def _example(group: Sequence[Problem]) -> str | None:
+    """Return a value to show: one that is shown for a single entry, too, or a word that several entries have. A password is one DID's own."""
+    first = group[0]
+    if first.quoted != first.text:
+        return first.value
+    counts = collections.Counter(problem.value for problem in group if problem.value is not None)
+    return next((value for value, count in counts.most_common(1) if count > 1), None)
+
+
+def _places(group: Sequence[Problem]) -> str:
+    """Return the places of a group in words, neighbours in the list as a range: C(dids.csv, lines 2–3001)."""
+    runs: list[list[Problem]] = []
+    for problem in group:
+        if runs and problem.position - runs[-1][1].position in (0, 1):
+            runs[-1][1] = problem
+        else:
+            runs.append([problem, problem])
+    match = _PLACE.fullmatch(group[0].place)
+    if match is None:
+        return group[0].place
+    start, end = match["start"], match["end"]
+    column = re.search(r"![A-Z]+\Z", start)
+    for singular, plural in _PLURALS.items():
+        if start.endswith(singular):
+            start = start[: -len(singular)] + plural
+    letters = column[0][1:] if column else ""
+    separator = f":{letters}" if column else "–"
+    names = [
+        _number_of(first) if first is last else f"{_number_of(first)}{separator}{_number_of(last)}"
+        for first, last in runs[:_NAMED_PLACES]
+    ]
+    rest = len(group) - sum(
+        last.position - first.position + 1 for first, last in runs[:_NAMED_PLACES]
+    )
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"{start}{f', {letters}'.join(names)}{more}{end}"
+
+
+def _number_of(problem: Problem) -> str:
+    """Return the number at the end of a place: of a line, a row or a position."""
+    match = _PLACE.fullmatch(problem.place)
+    return "" if match is None else match["number"]
+
+
+def quotation(value: str, words: str) -> str | None:
+    """Return how the words of a problem quote its value, or None if they do not."""
+    for quote in (repr, ascii):
+        for text in (quote(value), f"{quote(value[:QUOTED_CHARACTERS])}…"):
+            if text in words:
+                return text
+    return None
