@@ -37,7 +37,7 @@ _INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
 
 
 def read_csv(path: str, text: str, names: set[str]) -> list[RawEntry]:
-    """Read a table with a header row of field names. An empty cell is "not managed"."""
+    """Read a table with a header row of field names. An empty cell is "not managed"; C(csv_cells) says what stands for an empty value."""
     for start, name in _OTHER_FORMATS:
         if text[:_HEAD].lstrip().startswith(start):
             raise file_error(path, f"is not CSV but {name}", 1)
@@ -46,6 +46,8 @@ def read_csv(path: str, text: str, names: set[str]) -> list[RawEntry]:
     lines.seek(position)
     reader = csv.reader(lines, delimiter=separator, strict=True)
     first_line = line_of(text, position)
+    # Without these characters, each cell is the text that it stands for.
+    has_marks = "'" in text or '"""' in text
     has_spaced_quotes = re.search(r'[;,|\t\r\n][ \xa0]+"', text) is not None
     entries: list[RawEntry] = []
     line = first_line
@@ -59,7 +61,10 @@ def read_csv(path: str, text: str, names: set[str]) -> list[RawEntry]:
                 if has_spaced_quotes:
                     _check_quotes(path, row, line)
                 if declared:
-                    entries.append(RawEntry(f", line {line}", declared, _failed_formulas(declared)))
+                    problems = _failed_formulas(declared)
+                    if has_marks:
+                        declared = _read_marks(declared)
+                    entries.append(RawEntry(f", line {line}", declared, problems))
             line = first_line + reader.line_num
     except csv.Error:
         raise file_error(
@@ -142,6 +147,16 @@ def _failed_formulas(declared: dict[str, t.Any]) -> tuple[str, ...]:
         for name, cell in suspects.items()
         if is_error_value(cell)
     )
+
+
+def _read_marks(declared: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what the cells of a row stand for, also where they hold marks. A list is a cell that was split into hosts."""
+    from .csv_cells import EMPTY, read_text
+
+    return {
+        name: read_text(cell) if isinstance(cell, str) else [] if cell == [EMPTY] else cell
+        for name, cell in declared.items()
+    }
 
 
 _SHORT_ROW = ". If a spreadsheet left out empty cells at the end, make a column the last one that is never empty"

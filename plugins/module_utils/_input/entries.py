@@ -23,8 +23,12 @@ if t.TYPE_CHECKING:  # pragma: no cover
 FIELD_NAMES = {*_fields.BY_NAME, "record_id"}
 # The create that a statement about the registry is about.
 ATTEMPT = "attempt"
-_STATEMENT_NAMES = {*FIELD_NAMES, ATTEMPT}
-_RANGE_NAMES = {*FIELD_NAMES, LAST_NUMBER}
+# What an export says of a DID beside its fields. Only a task that settles open DIDs reads the outcome.
+OUTCOME = "outcome"
+_EXPORT_NAMES = {ATTEMPT, "confirmed_at", OUTCOME}
+_STATEMENT_NAMES = {*FIELD_NAMES, *_EXPORT_NAMES}
+_DEFAULT_NAMES = {*FIELD_NAMES, LAST_NUMBER}
+_RANGE_NAMES = {*_DEFAULT_NAMES, *_EXPORT_NAMES}
 # How many unknown keys of one entry a message names.
 _NAMED_KEYS = 5
 
@@ -75,13 +79,14 @@ def read_items(
     *,
     defaults: t.Mapping[str, t.Any] | None = None,
     ranges: bool = False,
+    attempts: bool = False,
 ) -> tuple[list[Item], list[str]]:
     """Return what C(validate) returns for the list that a task gives, by the option C(dids) or the option C(src)."""
     if dids is None:
         name, entries = "src", entries_of_file(str(src), ranges=ranges)
     else:
         name, entries = "dids", entries_of_option(dids, "dids")
-    return validate(entries, name, defaults=defaults, ranges=ranges)
+    return validate(entries, name, defaults=defaults, ranges=ranges, attempts=attempts)
 
 
 def entries_of_option(declared: Sequence[object], name: str) -> list[Entry]:
@@ -131,12 +136,14 @@ def validate(
     *,
     defaults: t.Mapping[str, t.Any] | None = None,
     ranges: bool = False,
+    attempts: bool = False,
 ) -> tuple[list[Item], list[str]]:
     """Validate a list of declarations. Returns its valid items, and a line for each problem; no line holds a secret.
 
     :param name: the option that the list comes from.
     :param defaults: declared values for the fields that an entry does not name.
     :param ranges: an entry may name a range of numbers, and stands for all of them.
+    :param attempts: an entry may name the attempt that it is about. Otherwise, an attempt is ignored.
     """
     items: list[Item] = []
     wires, problems = _validate_defaults(defaults or {})
@@ -144,7 +151,7 @@ def validate(
         problems.append(f"{name}: is empty: give at least one DID")
     names = _RANGE_NAMES if ranges else _STATEMENT_NAMES
     for entry in entries:
-        valid, invalid = _validate_entry(entry, wires, names)
+        valid, invalid = _validate_entry(entry, wires, names, attempts)
         problems.extend(f"{entry.place}: {problem}" for problem in invalid)
         items.extend(valid)
     return items, problems + _duplicates(items)
@@ -155,13 +162,13 @@ def _validate_defaults(defaults: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any
     problems = [
         f"{name} is each DID's own" for name in own_fields if defaults.get(name) is not None
     ]
-    problems += _unknown_keys(defaults, _RANGE_NAMES)
+    problems += _unknown_keys(defaults, _DEFAULT_NAMES)
     wires, invalid = _fields.wire_forms({**defaults, "did_number": None}, {})
     return wires, [f"defaults: {problem}" for problem in problems + invalid]
 
 
 def _validate_entry(
-    entry: Entry, defaults: t.Mapping[str, t.Any], names: set[str]
+    entry: Entry, defaults: t.Mapping[str, t.Any], names: set[str], attempts: bool
 ) -> tuple[list[Item], list[str]]:
     declared = entry.declared
     if not isinstance(declared, dict):
@@ -178,7 +185,7 @@ def _validate_entry(
             record_id = _fields.normalise_record_id(declared["record_id"])
         except ValueError as error:
             problems.append(f"record_id: {error}")
-    attempt = declared.get(ATTEMPT) if ATTEMPT in names else None
+    attempt = declared.get(ATTEMPT) if attempts else None
     if attempt is not None and not is_attempt(attempt):
         problems.append(
             f"{ATTEMPT}: must be the 32 hexadecimal digits that did_info and the error message show, in quotes"
@@ -186,6 +193,12 @@ def _validate_entry(
     if last is None:
         return ([] if problems else [Item(entry, values, record_id, attempt)]), problems
     return _expand(entry, values, last, problems)
+
+
+def stated_outcome(item: Item) -> str:
+    """Return the outcome that an item states, in small letters and without the space around it; "" if it states none."""
+    outcome = t.cast("dict[str, object]", item.entry.declared).get(OUTCOME)
+    return "" if outcome is None else str(outcome).strip().lower()
 
 
 def is_attempt(value: object) -> bool:
