@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
 
 Did = dict[str, Any]
+EXAMPLE_PASSWORD = "geheim-7e1f"
 
 _ODD_TEXTS = (
     *("", '""', "'", " ", "\t", "=1+1", "+1", "-1", "@x", "'=x", "a;=b", "a,-b", "\t=1", "\r\n=1"),
@@ -23,17 +24,18 @@ _TEXT = st.sampled_from(_ODD_TEXTS) | st.text(
 )
 _HOST = st.sampled_from(["", "10.0.0.1", "2001:db8::1", "sip.example.com", "a_b", "X.y."])
 _COUNT = st.integers(0, 2**40)
-_VALUES: dict[_fields.FieldType, st.SearchStrategy[Any]] = {
-    _fields.TEXT: _TEXT,
-    _fields.DIGITS: st.sampled_from(["", "+55", "0010", "-", "@a", "=x", "#1", "1e5"]) | _TEXT,
-    _fields.PASSWORD: st.just("geheim-7e1f"),
-    _fields.INTEGER: st.integers(-9, 9),
-    _fields.COUNT: _COUNT,
-    _fields.PORT: st.integers(0, 65535),
-    _fields.FLAG: st.booleans(),
-    _fields.DID_TYPE: st.sampled_from([entry.name for entry in _fields.DID_TYPES]),
-    _fields.HOST: _HOST,
-    _fields.HOSTS: st.lists(_HOST.filter(bool), max_size=3),
+# By the normaliser of a type of field.
+_VALUES: dict[object, st.SearchStrategy[Any]] = {
+    _fields.TEXT.normalise: _TEXT,
+    _fields.DIGITS.normalise: st.sampled_from(["", "+55", "0010", "-", "@a", "#1", "1e5"]) | _TEXT,
+    _fields.PASSWORD.normalise: st.just(EXAMPLE_PASSWORD),
+    _fields.INTEGER.normalise: st.integers(-9, 9),
+    _fields.COUNT.normalise: _COUNT,
+    _fields.PORT.normalise: st.integers(0, 65535),
+    _fields.FLAG.normalise: st.booleans(),
+    _fields.DID_TYPE.normalise: st.sampled_from([entry.name for entry in _fields.DID_TYPES]),
+    _fields.HOST.normalise: _HOST,
+    _fields.HOSTS.normalise: st.lists(_HOST.filter(bool), max_size=3),
 }
 _NUMBER = st.from_regex(r"\+?[0-9]{3,16}", fullmatch=True)
 
@@ -50,7 +52,7 @@ def _identity(number: str | None) -> object:
 
 def _did(draw: st.DrawFn, number: str | None, record_id: int) -> Did:
     names = draw(st.sets(st.sampled_from(sorted(_fields.BY_NAME.keys() - {"did_number"}))))
-    values = {name: draw(_VALUES[_fields.BY_NAME[name].type]) for name in sorted(names)}
+    values = {name: draw(_VALUES[_fields.BY_NAME[name].type.normalise]) for name in sorted(names)}
     # Some of these values are refused, as those of a spreadsheet's accident.
     valid = {
         name: value for name, value in values.items() if not _fields.normalise({name: value})[1]
@@ -60,4 +62,3 @@ def _did(draw: st.DrawFn, number: str | None, record_id: int) -> Did:
 
 DIDS = _dids()
 """Lists that did_registry records: confirmed DIDs of one platform."""
-EXAMPLE_PASSWORD = "geheim-7e1f"
