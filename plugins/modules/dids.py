@@ -49,6 +49,7 @@ options:
       - An entry with C(did_number) and C(last_number) declares all numbers from the first to the last. Write both in full, in any notation that
         O(nextbilling.did.did#module:did_number) accepts. They must have the same length. A range has at most 100,000 numbers and no C(record_id).
         In its C(description), C({number}) is replaced with each number. Elsewhere C({number}) is refused.
+      - An export may be given as it is. C(outcome), C(attempt) and C(confirmed_at) have no effect.
       - Exactly one of O(dids) and O(src) is required.
     type: list
     elements: dict
@@ -56,7 +57,8 @@ options:
     description:
       - A file with the content of O(dids), on the host where the module runs. Give an absolute path.
       - A C(.csv) file is in UTF-8, with or without a byte order mark, and has a header row of field names. Cells are separated by semicolons, commas,
-        tabs or C(|). An empty cell is not managed. The hosts of C(host_additional) are separated by spaces or C(|). Flags may also be C(VERDADEIRO)
+        tabs or C(|). An empty cell is not managed. A cell of exactly two quote characters is an empty value. An apostrophe before a text that begins
+        with C(=), C(+), C(-) or C(@) is removed, as the filter P(nextbilling.did.to_csv#filter) writes it. The hosts of C(host_additional) are separated by spaces or C(|). Flags may also be C(VERDADEIRO)
         and C(FALSO). Empty rows and a line such as C(sep=;) may precede the header.
       - A C(.json) or C(.yml) file contains a list of dictionaries. Put numbers and text in quotes. A duplicate key is refused. Of YAML, only the plain
         types are accepted, without dates and tags.
