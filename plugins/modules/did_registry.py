@@ -52,7 +52,8 @@ options:
         another registry is refused.
       - V(recorded) waits for runs that are working on the DIDs (O(registry_timeout)). V(forgotten) does not wait. It is refused while a run is working on
         one of the DIDs, because nobody can have seen the result of that run yet.
-      - With V(recorded), V(forgotten) and V(settled), the whole list is refused if one entry does not fit. Each correction adds a line to the registry's history.
+      - With V(recorded), V(forgotten) and V(settled), the whole list is refused if one entry does not fit. Each correction adds a line to the registry's
+        history.
     type: str
     choices:
       - present

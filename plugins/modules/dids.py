@@ -57,9 +57,10 @@ options:
     description:
       - A file with the content of O(dids), on the host where the module runs. Give an absolute path.
       - A C(.csv) file is in UTF-8, with or without a byte order mark, and has a header row of field names. Cells are separated by semicolons, commas,
-        tabs or C(|). An empty cell is not managed. A cell of exactly two quote characters is an empty value. An apostrophe before a text that begins
-        with C(=), C(+), C(-) or C(@) is removed, as the filter P(nextbilling.did.to_csv#filter) writes it. The hosts of C(host_additional) are separated by spaces or C(|). Flags may also be C(VERDADEIRO)
+        tabs or C(|). An empty cell is not managed. The hosts of C(host_additional) are separated by spaces or C(|). Flags may also be C(VERDADEIRO)
         and C(FALSO). Empty rows and a line such as C(sep=;) may precede the header.
+      - In a C(.csv) file, a cell of exactly two quote characters is an empty value. An apostrophe is removed before a text that begins with C(=), C(+),
+        C(-) or C(@), where the filter P(nextbilling.did.to_csv#filter) writes one.
       - A C(.json) or C(.yml) file contains a list of dictionaries. Put numbers and text in quotes. A duplicate key is refused. Of YAML, only the plain
         types are accepted, without dates and tags.
       - It must be a regular file of at most 256 MiB.
