@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 from . import _errors
 from ._errors import Conflict, DidError, PlanChanged, RegistryBusy, Unrecorded
-from ._model import CREATE, Claim, Desired, LookupKey, Plan, Record
+from ._model import CREATE, UNKNOWN, Claim, Desired, LookupKey, Plan, Record
 from ._platform.outcome import NOT_APPLIED, Outcome
-from ._snippets import RECORD_ID, Target, render_play
+from ._snippets import RECORD_ID, Target, render_command, render_play
 
 # By the kind of an outcome.
 _ERRORS: dict[str, tuple[type[DidError], str]] = {
@@ -25,31 +25,43 @@ _ERRORS: dict[str, tuple[type[DidError], str]] = {
     "throttled": (_errors.Throttled, "was refused"),
     "unknown_outcome": (_errors.UnknownOutcome, "has an unknown outcome"),
 }
+_OPEN_DIDS = "open.csv"
 
 
-# Plays
+# Plays and commands
 
 
-def resolution_plays(creates: Sequence[tuple[str, str]], target: Target) -> str:
-    """Return two plays, of which one resolves creates of unknown outcome.
-
-    :param creates: the number and the attempt of each.
-    """
-    name = f"DID {creates[0][0]} exists" if len(creates) == 1 else "The DIDs that exist"
+def resolution_plays(number: str, attempt: str, target: Target) -> str:
+    """Return two plays, of which one resolves a create of unknown outcome."""
     recorded = _play(
-        f"{name} on the platform, under the record id that stands here in place of {RECORD_ID}",
+        f"DID {number} exists on the platform, under the record id that stands here in place of {RECORD_ID}",
         "recorded",
-        [{"did_number": number, "record_id": RECORD_ID} for number, _attempt in creates],
+        [{"did_number": number, "record_id": RECORD_ID}],
         target,
     )
-    return f"{recorded}\n{forgetting_play(creates, target)}"
+    return f"{recorded}\n{forgetting_play(number, attempt, target)}"
 
 
-def forgetting_play(creates: Sequence[tuple[str, str]], target: Target) -> str:
-    """Return the play that states of creates that they were not applied."""
-    name = f"DID {creates[0][0]} does" if len(creates) == 1 else "The DIDs that do"
-    dids = [{"did_number": number, "attempt": attempt} for number, attempt in creates]
-    return _play(f"{name} not exist on the platform", "forgotten", dids, target)
+def forgetting_play(number: str, attempt: str, target: Target) -> str:
+    """Return the play that states of a create that it was not applied."""
+    dids = [{"did_number": number, "attempt": attempt}]
+    return _play(f"DID {number} does not exist on the platform", "forgotten", dids, target)
+
+
+def settling_commands(target: Target) -> str:
+    """Return what resolves several creates of unknown outcome: the command that lists them, and the one that takes the list filled in."""
+    export = render_command("export", {"dest": _OPEN_DIDS, "outcome": UNKNOWN, **target.options()})
+    password = (
+        "\nIf the registry needs a password, give it by PGPASSWORD or in ~/.pgpass."
+        if target.registry.startswith("postgresql://")
+        else ""
+    )
+    settle = render_command("settle", {"src": _OPEN_DIDS, **target.options()})
+    return (
+        f"Several DIDs are open. List them in the file {_OPEN_DIDS} by this command:\n{export}\n"
+        "Look each one up on the platform. If it is there, write its id into the column record_id. If it is not there, write absent into"
+        f" the column outcome. A row that is left as it is stays open. Then settle them, and run again:\n{settle}{password}"
+    )
 
 
 def recording_play(created: Sequence[tuple[str, int]], target: Target) -> str:
@@ -105,7 +117,7 @@ def add_resolution(error: DidError, desired: Desired, target: Target) -> DidErro
     error.message += (
         f". {number} may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
         " these two plays once, and run again. (If it exists, you can add its record_id to this task instead.)"
-        f"\n{resolution_plays([(number, str(error.attempt))], target)}"
+        f"\n{resolution_plays(number, str(error.attempt), target)}"
     )
     return error
 
@@ -185,7 +197,7 @@ def intent_remains(plan: Plan, attempt: str, target: Target) -> str:
     return (
         ". The registry may still hold the intent; the next run then reports its outcome as unknown. This attempt was not applied: when"
         " its claim has ended (until then did_info shows it as under_way), run this play, and run again"
-        f"\n{forgetting_play([(str(plan.desired.did_number), attempt)], target)}"
+        f"\n{forgetting_play(str(plan.desired.did_number), attempt, target)}"
     )
 
 

@@ -5,12 +5,13 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Writes the next step of an error as a play that can be pasted into a file and run as it is."""
+"""Writes the next step of an error as a play that can be pasted into a file, or a command for a shell, to be run as it is."""
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 import typing as t
 
 RECORD_ID = 0
@@ -61,6 +62,13 @@ def render_play(name: str, module: str, options: t.Mapping[str, t.Any]) -> str:
                     f"{_INDENT}# If it needs a password, give it by PGPASSWORD, in ~/.pgpass, or from a vault by {option}_password."
                 )
     return "\n".join(lines)
+
+
+def render_command(playbook: str, variables: t.Mapping[str, str]) -> str:
+    """Return the command that runs a playbook of the collection. Names and values of variables stand in it as in a play."""
+    prefix = f"{playbook}_"
+    given = ", ".join(f'"{prefix}{name}": {_scalar(value)}' for name, value in variables.items())
+    return f"ansible-playbook nextbilling.did.{playbook} -e {shlex.quote('{' + given + '}')}"
 
 
 def _scalar(value: object) -> str:

@@ -45,18 +45,23 @@ options:
       - V(forgotten) removes O(dids) from the registry. The platform is not changed. It settles a create of unknown outcome for a DID that was looked up
         and is not on the platform. A later task that declares the DID creates it. It applies only to the create that C(attempt) names, and not to a later
         one. A repeated task therefore changes nothing, whatever has happened to the number since.
+      - V(settled) takes an export of open DIDs that a person has filled in. An entry with a C(record_id) is recorded, with its number and id alone,
+        because its fields are what was sent and not what the platform holds. An entry whose C(outcome) is C(absent) is forgotten with its C(attempt).
+        Any other entry states nothing, so its DID stays open and is returned in RV(open). The playbook C(nextbilling.did.settle) uses this state.
       - V(copied) moves a whole registry from O(copy_from) to O(registry), with its id, all platforms, records, claims and history. It waits for requests
         in flight (O(registry_timeout)). The source is retired. Every task that still names it is refused with the new location, because two copies in use
         would create DIDs twice. If the task is interrupted, neither location can be used until the same task completes the move. A target that holds
         another registry is refused.
       - V(recorded) waits for runs that are working on the DIDs (O(registry_timeout)). V(forgotten) does not wait. It is refused while a run is working on
         one of the DIDs, because nobody can have seen the result of that run yet.
-      - With V(recorded) and V(forgotten), the whole list is refused if one entry does not fit. Each correction adds a line to the registry's history.
+      - With V(recorded), V(forgotten) and V(settled), the whole list is refused if one entry does not fit. Each correction adds a line to the registry's
+        history.
     type: str
     choices:
       - present
       - recorded
       - forgotten
+      - settled
       - copied
     default: present
   dids:
@@ -65,7 +70,8 @@ options:
         M(nextbilling.did.did), under the same names and with the same rules.
       - C(record_id) is required to record a DID, and to forget a DID whose record id is known.
       - C(did_number) and C(attempt) are required to forget a create of unknown outcome. C(attempt) has 32 hexadecimal digits. It is returned by
-        M(nextbilling.did.did_info) and by the error C(unknown_outcome). Put it in quotes. It has no effect when a DID is recorded.
+        M(nextbilling.did.did_info) and by the error C(unknown_outcome). Put it in quotes. It has no effect with O(state=recorded).
+      - C(outcome) and C(confirmed_at), which an export has too, have no effect, apart from C(outcome) with O(state=settled).
       - A C(password) is recorded as a fingerprint that is made with O(api_key). Without O(api_key) it counts as unknown.
     type: list
     elements: dict
@@ -172,6 +178,12 @@ EXAMPLES = r"""
       - did_number: "1130001002"
         attempt: "18ec00842ff4938e690a92f04fc7a01c"
 
+- name: Several creates had an unknown outcome, and a person has looked them up and filled in the export of them
+  nextbilling.did.did_registry:
+    state: settled
+    api_url: https://sip.nextbilling.com.br
+    src: "{{ playbook_dir }}/open.csv"
+
 - name: Several runners share the registry from now on, so it moves from a file to PostgreSQL
   nextbilling.did.did_registry:
     state: copied
@@ -196,6 +208,32 @@ registry:
       type: str
     location:
       description: The path or URL of the registry.
+      type: str
+summary:
+  description: The number of entries that were recorded, that were forgotten, and that state nothing.
+  returned: success, if O(state=settled)
+  type: dict
+  contains:
+    recorded:
+      description: Entries with a C(record_id).
+      type: int
+    forgotten:
+      description: Entries whose C(outcome) is C(absent).
+      type: int
+    open:
+      description: Entries that state nothing.
+      type: int
+open:
+  description: The entries that state nothing, so that their DIDs stay open.
+  returned: success, if O(state=settled)
+  type: list
+  elements: dict
+  contains:
+    did_number:
+      description: The number.
+      type: str
+    source:
+      description: The place of the entry in the file. Null for an entry of O(dids).
       type: str
 error:
   description: What went wrong, for programs, as in M(nextbilling.did.did).

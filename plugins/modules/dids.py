@@ -51,6 +51,7 @@ options:
       - An entry with C(did_number) and C(last_number) declares all numbers from the first to the last. Write both in full, in any notation that
         O(nextbilling.did.did#module:did_number) accepts. They must have the same length. A range has at most 100,000 numbers and no C(record_id).
         In its C(description), C({number}) is replaced with each number. Elsewhere C({number}) is refused.
+      - An export may be given as it is. C(outcome), C(attempt) and C(confirmed_at) have no effect.
       - Exactly one of O(dids) and O(src) is required.
     type: list
     elements: dict
@@ -63,6 +64,8 @@ options:
       - In an C(.xlsx) file, one sheet is read in the same way, see O(sheet). A cell is read as the sheet shows it. If that is not certain, it is refused
         with its sheet and cell, for example a date, a number with decimals, an error value, a merged cell, or a formula without a stored value.
       - In a table, flags may also be C(sim), C(não), C(s), C(n), C(x), C(VERDADEIRO) and C(FALSO), in capital or small letters.
+      - In a C(.csv) file, a cell of exactly two quote characters is an empty value. An apostrophe is removed before a text that begins with C(=), C(+),
+        C(-) or C(@), where the filter P(nextbilling.did.to_csv#filter) writes one.
       - A C(.json) or C(.yml) file contains a list of dictionaries. Put numbers and text in quotes. A duplicate key is refused. Of YAML, only the plain
         types are accepted, without dates and tags.
       - It must be a regular file of at most 256 MiB. An C(.xlsx) file may hold at most 256 MiB of XML.

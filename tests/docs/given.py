@@ -173,6 +173,8 @@ class Scene(NamedTuple):
 
 
 _PROVISION = "ansible-playbook nextbilling.did.provision -e provision_src=dids.csv"
+_EXPORT = "ansible-playbook nextbilling.did.export"
+_SETTLE = "ansible-playbook nextbilling.did.settle -e settle_src=open.csv"
 _README = Scene(
     "README.md",
     exported=False,
@@ -401,10 +403,21 @@ SCENES = (
         f"{GUIDES}unknown_outcome.rst",
         ("Many at once",),
         unknown=("1130001002", "1130001003"),
-        files={
-            "found.csv": "did_number;record_id\n1130001002;4711\n",
-            "missing.csv": "did_number;attempt\n1130001003;{attempt}\n",
-        },
+        says=(
+            (f"{_SETTLE} --check --diff", "changed=0"),
+            (_SETTLE, "so these stay open: 1130001002, 1130001003"),
+        ),
+        makes=("open.csv",),
+    ),
+    Scene(
+        f"{GUIDES}export.rst",
+        ("Write a file", "A template"),
+        records=TWO_RECORDS,
+        says=(
+            (f"{_EXPORT} -e export_dest=dids.csv", "2 DIDs of sip.nextbilling.com.br:443"),
+            (f"{_EXPORT} -e export_dest=template.csv -e export_template=true", "changed=1"),
+        ),
+        makes=("dids.csv", "dids.yml", "template.csv"),
     ),
     Scene(
         _AWX,
@@ -429,7 +442,10 @@ SCENES = (
     Scene(
         "plugins/modules/did_registry.py",
         registry="",
-        files={"dids.csv": "record_id;did_number\n31;1130009000\n"},
+        files={
+            "dids.csv": "record_id;did_number\n31;1130009000\n",
+            "open.csv": "did_number;record_id;outcome\n1130009000;31;unknown\n",
+        },
         environment={"NEXTBILLING_REGISTRY": "/var/lib/nextbilling-did/registry.db"},
         roles=True,
     ),

@@ -40,6 +40,8 @@ OTHERS = {
     "new_record",  # in the platform's answer
 }
 _ERRORS: list[type[_errors.DidError]] = [_errors.DidError, *_errors.DidError.__subclasses__()]
+_FILTERS = sorted(path.stem for path in (COLLECTION / "plugins" / "filter").glob("[!_]*.py"))
+_PLAYBOOKS = sorted(path.stem for path in (COLLECTION / "playbooks").glob("*.yml"))
 KINDS = {error.kind for error in _ERRORS}
 
 
@@ -82,6 +84,10 @@ def known() -> set[str]:
     )
     found.update(f"provision_{option}" for option in SPECS["dids"]())
     found.update(entry.name for entry in _fields.DID_TYPES)
+    found.update(_FILTERS)
+    for playbook in _PLAYBOOKS:
+        text = (COLLECTION / "playbooks" / f"{playbook}.yml").read_text("utf-8")
+        found.update(re.findall(rf"\b{playbook}_\w+", text))
     found.add(_action.HOST_VARIABLE)
     for module in _modules():
         results = yaml.safe_load(module.RETURN)
@@ -98,7 +104,7 @@ def test_names_in_sentences_are_names_of_something(document: str, known: set[str
 
 def _problems(spans: Iterable[tuple[int, str]], known: set[str]) -> Iterator[tuple[int, str]]:
     """Look at what is set as code, each with its line; yield lines and problems."""
-    plugins = {f"nextbilling.did.{name}" for name in (*SPECS, "provision", "review")}
+    plugins = {f"nextbilling.did.{name}" for name in (*SPECS, *_FILTERS, *_PLAYBOOKS, "review")}
     variables = set(re.findall(r"NEXTBILLING_\w+", _all_documentation()))
     for line, text in spans:
         if re.fullmatch(r"[a-z]+[0-9]?(_[a-z0-9]+)+", text) and text not in known:

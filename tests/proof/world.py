@@ -227,13 +227,13 @@ class World:
 
         C(registry): the registry, if the person has it open already.
         """
-        statement = Statement("dids[0]", number, record_id, {"did_number": number}, attempt=attempt)
+        fields = {"did_number": number}
+        statement = Statement("dids[0]", number, record_id, fields, attempt=attempt, state=state)
         with contextlib.ExitStack() as stack:
             try:
                 return correct(
                     registry or stack.enter_context(self.registry(write=True)),
                     self.platform,
-                    state,
                     [statement],
                     overwrite=False,
                     timeout=0.0,

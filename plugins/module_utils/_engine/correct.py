@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import time
-import typing as t
 from collections.abc import Callable, Sequence
 
 from .._errors import RegistryBusy
@@ -34,7 +33,6 @@ from .._registry.registry import Registry
 def correct(
     registry: Registry,
     platform: str,
-    state: str,
     statements: Sequence[Statement],
     *,
     overwrite: bool,
@@ -55,11 +53,12 @@ def correct(
     """
     deadline = time.monotonic() + timeout
     for _race in range(max_races):
-        if state == FORGOTTEN:
-            decisions = _decide_forgotten(registry, platform, statements)
-        else:
-            found = wait_for_claims(registry, platform, statements, until=deadline, sleep=sleep)
-            decisions = _decide_recorded(registry, platform, statements, found, overwrite)
+        to_forget = [each for each in statements if each.state == FORGOTTEN]
+        to_record = [each for each in statements if each.state != FORGOTTEN]
+        decisions = _decide_forgotten(registry, platform, to_forget) if to_forget else []
+        if to_record:
+            found = wait_for_claims(registry, platform, to_record, until=deadline, sleep=sleep)
+            decisions += _decide_recorded(registry, platform, to_record, found, overwrite)
         corrections = all_corrections(decisions)
         # A decision holds for the records as looked up: it is written only if they are still the same, and unclaimed.
         if (
@@ -84,11 +83,13 @@ def _decide_recorded(
         if statement.number is not None and not isinstance(each, Claim) and is_open_create(each[0])
     }
     past = registry.reports.forgotten(platform, open_numbers) if open_numbers else {}
+    made = _made_by(registry, statements)
     decisions: list[Decision] = []
     for statement, each in zip(statements, found):
         if isinstance(each, Claim):
             raise claim_held(statement, each)
         try:
+            check_attempt(statement, platform, made.get(statement.attempt or ""))
             if not overwrite:
                 check_recorded(statement, *each, past.get(statement.number or ""))
             decisions.append((statement, decide_recorded(statement, *each)))
@@ -102,10 +103,11 @@ def _decide_forgotten(
 ) -> list[Decision]:
     found = registry.find_many(platform, [(each.number, each.record_id) for each in statements])
     # After the look-up: the history then holds each attempt that a newer record has replaced.
-    with_attempt = [each for each in statements if each.attempt is not None]
-    numbers = {each.number for each in with_attempt if each.number is not None}
+    numbers = {
+        each.number for each in statements if each.attempt is not None and each.number is not None
+    }
     past = registry.reports.forgotten(platform, numbers)
-    made = registry.reports.made_by({t.cast("str", each.attempt) for each in with_attempt})
+    made = _made_by(registry, statements)
     decisions: list[Decision] = []
     for statement, (by_number, by_id) in zip(statements, found):
         before = past.get(statement.number or "")
@@ -119,3 +121,11 @@ def _decide_forgotten(
         except Contradiction as problem:
             decisions.append((statement, problem))
     return decisions
+
+
+def _made_by(
+    registry: Registry, statements: Sequence[Statement]
+) -> dict[str, tuple[str, str | None]]:
+    """Return the platform and the number of the records that the attempts of statements made."""
+    attempts = {each.attempt for each in statements if each.attempt is not None}
+    return registry.reports.made_by(attempts) if attempts else {}

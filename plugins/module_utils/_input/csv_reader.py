@@ -31,7 +31,7 @@ _OTHER_FORMATS = (
 
 
 def read_csv(path: str, text: str, mapping: FieldMapping) -> list[RawEntry]:
-    """Read a table with a header row. An empty cell is "not managed"."""
+    """Read a table with a header row. An empty cell is "not managed"; C(csv_cells) says what stands for an empty value."""
     for start, name in _OTHER_FORMATS:
         if text[:_HEAD].lstrip().startswith(start):
             raise file_error(path, f"is not CSV but {name}", 1)
@@ -40,6 +40,8 @@ def read_csv(path: str, text: str, mapping: FieldMapping) -> list[RawEntry]:
     lines.seek(position)
     reader = csv.reader(lines, delimiter=separator, strict=True)
     first_line = line_of(text, position)
+    # Without these characters, each cell is the text that it stands for.
+    has_marks = "'" in text or '"""' in text
     has_spaced_quotes = re.search(r'[;,|\t\r\n][ \xa0]+"', text) is not None
     entries: list[RawEntry] = []
     line = first_line
@@ -48,11 +50,16 @@ def read_csv(path: str, text: str, mapping: FieldMapping) -> list[RawEntry]:
         line = first_line + reader.line_num
         for row in reader:
             if any(row):
-                declared = _fields_of_row(path, fields, row, line, mapping)
+                declared = _fields_of_row(path, fields, row, line)
                 if has_spaced_quotes:
                     _check_quotes(path, row, line)
-                if declared:
-                    entries.append(RawEntry(f", line {line}", declared, failed_formulas(declared)))
+                problems = failed_formulas(declared)
+                if has_marks:
+                    from .csv_cells import read_marks
+
+                    read_marks(declared)
+                if finish_row(declared, mapping):
+                    entries.append(RawEntry(f", line {line}", declared, problems))
             line = first_line + reader.line_num
     except csv.Error:
         raise file_error(
@@ -99,8 +106,8 @@ _SHORT_ROW = ". If a spreadsheet left out empty cells at the end, make a column 
 
 
 def _fields_of_row(
-    path: str, fields: list[str | None], row: list[str], line: int, mapping: FieldMapping
-) -> dict[str, t.Any]:
+    path: str, fields: list[str | None], row: list[str], line: int
+) -> dict[t.Any, t.Any]:
     """Return the declared fields of a row: the text of each cell that is not empty, by the field of its column."""
     if len(fields) == 1 and set(row[0]).intersection(_SEPARATORS):
         # Read as one cell, a password in it would be quoted as part of an invalid number.
@@ -118,4 +125,4 @@ def _fields_of_row(
     declared = {name: cell for name, cell in zip(fields, row) if cell and not cell.isspace()}
     if UNNAMED in declared:
         raise file_error(path, "has a cell in a column without a name in the header", line)
-    return finish_row(declared, mapping)
+    return declared

@@ -26,8 +26,13 @@ if t.TYPE_CHECKING:  # pragma: no cover
 FIELD_NAMES = {*_fields.BY_NAME, "record_id"}
 # The create that a statement about the registry is about.
 ATTEMPT = "attempt"
-_STATEMENT_NAMES = frozenset({*FIELD_NAMES, ATTEMPT})
-_RANGE_NAMES = frozenset({*FIELD_NAMES, LAST_NUMBER})
+# What an export says of a DID beside its fields. Only a task that settles open DIDs reads the outcome.
+OUTCOME = "outcome"
+# A file of the witness that a spreadsheet has saved has the last two.
+_EXPORT_NAMES = frozenset({ATTEMPT, "confirmed_at", OUTCOME, "record_key", "version"})
+_STATEMENT_NAMES = frozenset({*FIELD_NAMES, *_EXPORT_NAMES})
+_DEFAULT_NAMES = frozenset({*FIELD_NAMES, LAST_NUMBER})
+_RANGE_NAMES = _DEFAULT_NAMES | _EXPORT_NAMES
 EMPTY_TEXTS = (VALUE, UNMANAGED)
 _NO_FIELD = "is no field of a DID"
 # The fields of which a message may show a wrong value that is a word: a password mostly looks different.
@@ -85,6 +90,7 @@ def read_items(
     empty_text: str = VALUE,
     defaults: Mapping[str, t.Any] | None = None,
     ranges: bool = False,
+    attempts: bool = False,
 ) -> tuple[list[Item], list[str]]:
     """Return what C(validate) returns for the list that a task gives, by the option C(dids) or the option C(src)."""
     names = _RANGE_NAMES if ranges else _STATEMENT_NAMES
@@ -97,7 +103,7 @@ def read_items(
         name, entries = "src", entries_of_file(str(src), mapping, sheet=sheet, ranges=ranges)
     else:
         name, entries = "dids", entries_of_option(dids, "dids", mapping, ranges=ranges)
-    return validate(entries, name, defaults=defaults, ranges=ranges)
+    return validate(entries, name, defaults=defaults, ranges=ranges, attempts=attempts)
 
 
 def entries_of_option(
@@ -196,12 +202,14 @@ def validate(
     *,
     defaults: Mapping[str, t.Any] | None = None,
     ranges: bool = False,
+    attempts: bool = False,
 ) -> tuple[list[Item], list[str]]:
     """Validate a list of declarations. Returns its valid items, and a line for each problem; no line holds a secret.
 
     :param name: the option that the list comes from.
     :param defaults: declared values for the fields that an entry does not name.
     :param ranges: an entry may name a range of numbers, and stands for all of them.
+    :param attempts: an entry may name the attempt that it is about. Otherwise, an attempt is ignored.
     """
     items: list[Item] = []
     wires, problems = _validate_defaults(defaults or {})
@@ -209,7 +217,7 @@ def validate(
         problems.append(f"{name}: is empty: give at least one DID")
     found: list[Problem] = []
     for entry in entries:
-        valid, invalid = _validate_entry(entry, wires, ranges)
+        valid, invalid = _validate_entry(entry, wires, ranges, attempts)
         found.extend(_located(entry, problem) for problem in invalid)
         items.extend(valid)
     problems += fold_problems(found) + _duplicates(items)
@@ -248,14 +256,14 @@ def _validate_defaults(defaults: Mapping[str, t.Any]) -> tuple[dict[str, t.Any],
     problems = [
         f"{name} is each DID's own" for name in own_fields if defaults.get(name) is not None
     ]
-    unknown = [(place, key) for place, key in enumerate(defaults, 1) if key not in _RANGE_NAMES]
-    problems += unknown_keys(unknown, _RANGE_NAMES)
+    unknown = [(place, key) for place, key in enumerate(defaults, 1) if key not in _DEFAULT_NAMES]
+    problems += unknown_keys(unknown, _DEFAULT_NAMES)
     wires, invalid = _fields.wire_forms({**defaults, "did_number": None}, {})
     return wires, [f"defaults: {problem}" for problem in problems + invalid]
 
 
 def _validate_entry(
-    entry: Entry, defaults: Mapping[str, t.Any], ranges: bool
+    entry: Entry, defaults: Mapping[str, t.Any], ranges: bool, attempts: bool
 ) -> tuple[list[Item], list[str]]:
     declared = entry.declared
     if not isinstance(declared, dict):
@@ -276,7 +284,7 @@ def _validate_entry(
             record_id = _fields.normalise_record_id(declared["record_id"])
         except ValueError as error:
             problems.append(f"record_id: {error}")
-    attempt = None if ranges else declared.get(ATTEMPT)
+    attempt = declared.get(ATTEMPT) if attempts else None
     if attempt is not None and not is_attempt(attempt):
         problems.append(
             f"{ATTEMPT}: must be the 32 hexadecimal digits that did_info and the error message show, in quotes"
@@ -284,6 +292,12 @@ def _validate_entry(
     if last is None:
         return ([] if problems else [Item(entry, values, record_id, attempt)]), problems
     return _expand(entry, values, last, problems)
+
+
+def stated_outcome(item: Item) -> str:
+    """Return the outcome that an item states, in small letters and without the space around it; "" if it states none."""
+    outcome = t.cast("dict[str, object]", item.entry.declared).get(OUTCOME)
+    return "" if outcome is None else str(outcome).strip().lower()
 
 
 def is_attempt(value: object) -> bool:

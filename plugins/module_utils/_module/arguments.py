@@ -119,6 +119,7 @@ def read_list(
     *,
     defaults: t.Mapping[str, t.Any] | None = None,
     ranges: bool = False,
+    attempts: bool = False,
 ) -> tuple[list[Item], list[str]]:
     """Return the valid items of the list that a task gives, and its problems. C(dids): the value of that option."""
     return read_items(
@@ -130,6 +131,7 @@ def read_list(
         empty_text=task.params["empty_text"],
         defaults=defaults,
         ranges=ranges,
+        attempts=attempts,
     )
 
 

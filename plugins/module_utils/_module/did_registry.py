@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import os
 import typing as t
-from collections.abc import Sequence
 
 from .. import _fields
 from .._engine.correct import correct
 from .._engine.preflight import length_warnings
-from .._input.entries import Item, entries_of_option, validate
-from .._model import FORGOTTEN, RECORDED
+from .._input.entries import Item, entries_of_option, stated_outcome, validate
+from .._model import CONFIRMED, FORGOTTEN, RECORDED, UNCERTAIN, UNDER_WAY, UNKNOWN
 from .._planning.corrections import Statement
 from .._planning.diff import corrections_diff
 from .._registry.open import backend_at
@@ -30,7 +29,11 @@ from .results import registry_result
 from .session import open_task_registry, task_witness
 from .task import Result, Spec, Task
 
-_PRESENT, _COPIED = "present", "copied"
+_PRESENT, _COPIED, _SETTLED = "present", "copied", "settled"
+_OF_A_LIST = f"goes with state {RECORDED}, {FORGOTTEN} or {_SETTLED}"
+# The outcome of a row of which a person states that the create was not applied.
+_ABSENT = "absent"
+_UNTOUCHED = ("", CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY)
 
 
 def did_registry_spec() -> Spec:
@@ -39,7 +42,7 @@ def did_registry_spec() -> Spec:
         **arguments.shared_spec(),
         "state": {
             "type": "str",
-            "choices": [_PRESENT, RECORDED, FORGOTTEN, _COPIED],
+            "choices": [_PRESENT, RECORDED, FORGOTTEN, _SETTLED, _COPIED],
             "default": _PRESENT,
         },
         **arguments.list_spec(),
@@ -64,11 +67,13 @@ def manage_registry(task: Task) -> Result:
     lists = arguments.list_options(task, declared)
     if task.option("copy_from") is not None and state != _COPIED:
         problems.append("copy_from: goes with state copied")
+    if state == _SETTLED and task.params["overwrite"]:
+        problems.append("overwrite: does not go with state settled")
     for name in ("another_platform", "accept_older"):
         if task.params[name] and state != _PRESENT:
             problems.append(f"{name}: goes with state present")
     if state in (_PRESENT, _COPIED) and lists:
-        problems.append(f"{lists[0]}: goes with state recorded or forgotten")
+        problems.append(f"{lists[0]}: {_OF_A_LIST}")
     if state == _COPIED:
         return _copy(task, location, problems)
     if state != _PRESENT and len(lists) != 1:
@@ -78,11 +83,12 @@ def manage_registry(task: Task) -> Result:
         return _make_present(task, location, platform)
     src = task.option("src")
     is_from_witness = state == RECORDED and src is not None and is_witness(src)
-    items = [] if is_from_witness else _read_statements(task, declared)
+    read = _read_settled if state == _SETTLED else _read_statements
+    stated = [] if is_from_witness else read(task, declared)
     with open_task_registry(task, location, platform, write=not task.check_mode) as registry:
         if is_from_witness:
-            items = _missing_items(registry, platform, src)
-        return _correct(task, registry, platform, items)
+            stated = [(item, RECORDED) for item in _missing_items(registry, platform, src)]
+        return _correct(task, registry, platform, stated)
 
 
 def _missing_items(registry: Registry, platform: str, src: str) -> list[Item]:
@@ -157,19 +163,55 @@ def _change_result(
     return result
 
 
-def _read_statements(task: Task, declared: list[t.Any] | None) -> list[Item]:
-    items, problems = arguments.read_list(task, declared)
-    if task.params["state"] == RECORDED:
+# Items with the state that each of them is about, None for one that states nothing.
+_Stated = list[tuple[Item, t.Optional[str]]]
+
+
+def _read_statements(task: Task, declared: list[t.Any] | None) -> _Stated:
+    """Return the items of a list whose statements are all of the task's state."""
+    state = task.params["state"]
+    items, problems = arguments.read_list(task, declared, attempts=state == FORGOTTEN)
+    if state == RECORDED:
         problems += [
             f"{item.place}: needs record_id, the platform's id of it"
             for item in items
             if item.record_id is None
         ]
     arguments.raise_problems(problems)
-    return items
+    return [(item, state) for item in items]
 
 
-def _correct(task: Task, registry: Registry, platform: str, items: Sequence[Item]) -> Result:
+def _read_settled(task: Task, declared: list[t.Any] | None) -> _Stated:
+    """Return the items of an export that a person has filled in. Their fields are what was sent, and no statement of the person."""
+    items, problems = arguments.read_list(task, declared, attempts=True)
+    stated: _Stated = []
+    for item in items:
+        outcome = stated_outcome(item)
+        state = None if item.record_id is None else RECORDED
+        if outcome == _ABSENT:
+            state = FORGOTTEN
+            if item.record_id is not None:
+                problems.append(
+                    f"{item.place}: outcome: is absent, but there is a record_id; keep the one that is true"
+                )
+            elif item.attempt is None or item.number is None:
+                problems.append(
+                    f"{item.place}: outcome: is absent; that needs did_number and attempt, as the export has them"
+                )
+        elif outcome not in _UNTOUCHED:
+            problems.append(
+                f"{item.place}: outcome: must be {_ABSENT}, or stay as it was exported ({', '.join(_UNTOUCHED)})"
+            )
+        number = item.values.get("did_number")
+        stated.append(
+            (item._replace(values={} if number is None else {"did_number": number}), state)
+        )
+    arguments.raise_problems(problems)
+    return stated
+
+
+def _correct(task: Task, registry: Registry, platform: str, stated: _Stated) -> Result:
+    items = [item for item, _state in stated]
     for warning in length_warnings(item.values.get("did_number") for item in items):
         task.warn(warning)
     for warning in registry.server_warnings():
@@ -180,8 +222,11 @@ def _correct(task: Task, registry: Registry, platform: str, items: Sequence[Item
     corrections = correct(
         registry,
         platform,
-        task.params["state"],
-        [_statement(task, item, fingerprints) for item in items],
+        [
+            _statement(task, item, state, fingerprints)
+            for item, state in stated
+            if state is not None
+        ],
         overwrite=task.params["overwrite"],
         timeout=task.params["registry_timeout"],
         apply=not task.check_mode,
@@ -195,10 +240,22 @@ def _correct(task: Task, registry: Registry, platform: str, items: Sequence[Item
     }
     if task.diff:
         result["diff"] = corrections_diff(corrections)
+    if task.params["state"] == _SETTLED:
+        states = [state for _item, state in stated]
+        result["summary"] = {
+            RECORDED: states.count(RECORDED),
+            FORGOTTEN: states.count(FORGOTTEN),
+            "open": states.count(None),
+        }
+        result["open"] = [
+            {"did_number": item.values.get("did_number"), "source": item.entry.source}
+            for item, state in stated
+            if state is None
+        ]
     return result
 
 
-def _statement(task: Task, item: Item, fingerprints: Fingerprints | None) -> Statement:
+def _statement(task: Task, item: Item, state: str, fingerprints: Fingerprints | None) -> Statement:
     values = dict(item.values)
     not_known: set[str] = set()
     if fingerprints is not None:
@@ -211,4 +268,6 @@ def _statement(task: Task, item: Item, fingerprints: Fingerprints | None) -> Sta
                 f"{item.place}: without api_key no fingerprint of its {name} can be made; it is recorded as not known, and a task that"
                 " declares it sends it"
             )
-    return Statement(item.place, item.number, item.record_id, values, not_known, item.attempt)
+    return Statement(
+        item.place, item.number, item.record_id, values, not_known, item.attempt, state
+    )

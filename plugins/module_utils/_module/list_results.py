@@ -124,7 +124,7 @@ def list_failure(
 
 
 def _next_steps(errors: Sequence[DidError], target: Target) -> list[str]:
-    """Return the plays for the creates that were not recorded, and for those of unknown outcome."""
+    """Return the plays or commands for the creates that were not recorded, and for those of unknown outcome."""
     open_creates = [
         (error.did_number, error.attempt)
         for error in errors
@@ -137,13 +137,15 @@ def _next_steps(errors: Sequence[DidError], target: Target) -> list[str]:
     ]
     if not open_creates and not created:
         return []
-    from .._messages import recording_play, resolution_plays
+    from .._messages import recording_play, resolution_plays, settling_commands
 
     # No id may be left out, and there are no more of them than requests that were under way at once.
-    plays = [recording_play(created, target)] if created else []
-    return plays + (
-        [resolution_plays(open_creates[:_NAMED_FAILURES], target)] if open_creates else []
-    )
+    steps = [recording_play(created, target)] if created else []
+    if len(open_creates) == 1:
+        steps.append(resolution_plays(*open_creates[0], target))
+    elif open_creates:
+        steps.append(settling_commands(target))
+    return steps
 
 
 def _count_failures(summary: Mapping[str, int], stopped: str | None) -> str:

@@ -31,7 +31,8 @@ from .._model import (
 class Statement(t.NamedTuple):
     """What a task states of one DID. C(place): where it does. C(fields): wire values, fingerprints for secrets.
 
-    C(not_known): fields that it declares, but whose value cannot be recorded. C(attempt): the create that was not applied, as stated.
+    C(not_known): fields that it declares, but whose value cannot be recorded. C(attempt): the create that it is about, as stated.
+    C(state): that it is C(RECORDED) or C(FORGOTTEN).
     """
 
     place: str
@@ -40,6 +41,7 @@ class Statement(t.NamedTuple):
     fields: t.Mapping[str, t.Any]
     not_known: t.Collection[str] = ()
     attempt: str | None = None
+    state: str = RECORDED
 
     @property
     def label(self) -> str:
@@ -144,6 +146,8 @@ def check_recorded(
             f"record {statement.record_id} was forgotten, and a create that began later is open: that create would make another record. Look"
             f" up both on the platform. If it is record {statement.record_id} nevertheless, set overwrite: true"
         )
+    if statement.attempt is not None and is_open_create(by_number):
+        _check_same_attempt(statement, t.cast("Record", by_number))
     if by_number is not None and len(by_number.numbers) > 1:
         # The number before a renumbering whose outcome is not known.
         before = by_number.fields.get("did_number")
@@ -254,9 +258,13 @@ def _attempt_of(statement: Statement, known: Record) -> str:
             "the outcome of a create of it is not known. Look it up on the platform; if it is not there, give the attempt that did_info"
             " shows with its did_number, as this may be another create than the one that you looked for"
         )
+    _check_same_attempt(statement, known)
+    return statement.attempt
+
+
+def _check_same_attempt(statement: Statement, known: Record) -> None:
     if statement.attempt != known.attempt:
         raise Contradiction(
-            "the create whose outcome is not known is another one than this attempt. Look it up on the platform again; if it is not"
-            " there, give the attempt that did_info shows now"
+            "the create whose outcome is not known is another one than this attempt. Look it up on the platform again, and give the attempt"
+            " that did_info shows now"
         )
-    return statement.attempt

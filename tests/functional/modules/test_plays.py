@@ -85,18 +85,6 @@ def test_whoever_pastes_both_plays_gets_nowhere(runner: Runner, play: Play) -> N
     assert runner.attempt("1166") == result["error"]["attempt"]
 
 
-def test_the_plays_for_several(runner: Runner, play: Play) -> None:
-    numbers = [str(number) for number in range(1130001000, 1130001012)]
-    for _number in numbers:
-        runner.simulator.fault("drop_before")
-    result = runner.dids(dids=[{"did_number": number} for number in numbers], max_failures=99)
-    open_ = runner.did_info(outcome="unknown")["dids"]
-    _exist, do_not = plays(result)
-    _worked(play(do_not))
-    left = runner.did_info(outcome="unknown")["dids"]
-    assert len(open_) == 10 and left == []
-
-
 def test_names_and_paths_with_odd_characters(
     simulator: Simulator, tmp_path: Path, play: Play
 ) -> None:

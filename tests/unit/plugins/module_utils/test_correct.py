@@ -18,6 +18,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
 from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     CONFIRMED,
     FORGOTTEN,
+    RECORDED,
     UNKNOWN,
     Correction,
     ForgottenHistory,
@@ -63,7 +64,7 @@ class Rows:
 
     def made_by(self, attempts: Collection[str]) -> dict[str, tuple[str, str | None]]:
         """Return what attempts have made."""
-        return {a: ("platform", a.removeprefix("attempt ")) for a in attempts}
+        return {a: ("platform", a.removeprefix("attempt ").rstrip("b")) for a in attempts}
 
     def apply_corrections(
         self, _platform: str, corrections: Sequence[Correction], *_more: Any
@@ -74,12 +75,11 @@ class Rows:
             self.written.append(corrections)
         return self.refusals < 0
 
-    def forget(self, *statements: Statement, apply: bool = True) -> list[Correction]:
-        """Forget DIDs."""
+    def take(self, *statements: Statement, apply: bool = True) -> list[Correction]:
+        """Take statements into the registry."""
         return correct(
             cast(Registry, self),
             "platform",
-            FORGOTTEN,
             statements,
             overwrite=False,
             timeout=0.0,
@@ -90,19 +90,47 @@ class Rows:
 
 def absent(number: str, attempt: str | None = None, record_id: int | None = None) -> Statement:
     """State that a DID does not exist."""
-    return Statement(f"dids[{number}]", number, record_id, {"did_number": number}, (), attempt)
+    fields = {"did_number": number}
+    return Statement(f"dids[{number}]", number, record_id, fields, (), attempt, FORGOTTEN)
+
+
+def found(number: str, record_id: int, attempt: str | None = None) -> Statement:
+    """State that a DID exists."""
+    return Statement(
+        f"dids[{number}]", number, record_id, {"did_number": number}, (), attempt, RECORDED
+    )
 
 
 def test_what_was_stated_before_changes_nothing_and_hides_no_other_statement() -> None:
     rows = Rows(open_create("2"), past={"1": ForgottenHistory({"attempt 1"}, set())})
-    (made,) = rows.forget(absent("1", "attempt 1"), absent("2", "attempt 2"))
+    (made,) = rows.take(absent("1", "attempt 1"), absent("2", "attempt 2"))
     assert (made.event, made.known, made.attempt) == (FORGOTTEN, rows.records[0], "attempt 2")
     assert rows.written == [[made]]
 
 
+def test_a_list_states_of_some_that_they_exist_and_of_others_that_they_do_not() -> None:
+    rows = Rows(open_create("1"), open_create("2"))
+    made = rows.take(found("1", 13, "attempt 1"), absent("2", "attempt 2"))
+    assert {(each.event, each.number) for each in made} == {(RECORDED, "1"), (FORGOTTEN, "2")}
+    assert rows.written == [made]
+
+
+def test_a_create_that_was_looked_up_earlier_is_not_the_one_that_is_open() -> None:
+    """The attempt of an export is of the create that a person has looked up, also where it was found."""
+    rows = Rows(open_create("1"), open_create("2"))
+    for statement, words in (
+        (found("1", 13, "attempt 1b"), "is another one than this attempt"),
+        (found("1", 13, "attempt 2"), "is the one that made DID 2"),
+    ):
+        with pytest.raises(Conflict) as caught:
+            rows.take(absent("2", "attempt 2"), statement)
+        assert words in caught.value.message and "dids[2]" not in caught.value.message
+    assert rows.written == []
+
+
 def test_a_rehearsal_writes_nothing() -> None:
     rows = Rows(open_create("2"))
-    assert len(rows.forget(absent("2", "attempt 2"), apply=False)) == 1
+    assert len(rows.take(absent("2", "attempt 2"), apply=False)) == 1
     assert rows.written == []
 
 
@@ -111,10 +139,10 @@ def test_a_list_is_decided_anew_where_another_run_was_first(refusals: int) -> No
     rows = Rows(open_create("2"))
     rows.refusals = refusals
     if refusals < 3:
-        assert len(rows.forget(absent("2", "attempt 2"))) == 1
+        assert len(rows.take(absent("2", "attempt 2"))) == 1
     else:
         with pytest.raises(RegistryBusy, match="Nothing was written"):
-            rows.forget(absent("2", "attempt 2"))
+            rows.take(absent("2", "attempt 2"))
     assert len(rows.written) == (1 if refusals < 3 else 0)
 
 
@@ -131,7 +159,7 @@ def test_a_confirmed_did_is_forgotten_by_its_record_id_alone(
 ) -> None:
     known = Record("key", 1, 12, CONFIRMED, ("1",), {"did_number": "1"}, {}, None, None)
     with pytest.raises(Conflict) as caught:
-        Rows(known).forget(statement)
+        Rows(known).take(statement)
     assert words in caught.value.message
-    (made,) = Rows(known).forget(absent("1", record_id=12))
+    (made,) = Rows(known).take(absent("1", record_id=12))
     assert (made.known, made.new_state) == (known, None)

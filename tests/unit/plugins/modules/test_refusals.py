@@ -281,9 +281,45 @@ def test_a_file_that_cannot_be_read(runner: Runner, tmp_path: Path) -> None:
     ids=str,
 )
 def test_what_is_no_attempt_is_refused_and_not_shown(runner: Runner, attempt: Any) -> None:
-    for state in ("forgotten", "recorded"):
+    for state in ("forgotten", "settled"):
         did = {"did_number": "1", "record_id": 1, "attempt": attempt}
         result = runner.did_registry(state=state, dids=[did])
         assert result["error"]["kind"] == "invalid_parameter"
         assert "dids[0]: attempt: must be the 32 hexadecimal digits" in result["msg"]
         assert "geheim" not in json.dumps(result) and "4938" not in json.dumps(result).lower()
+
+
+def test_what_an_export_says_beside_the_fields_is_ignored(runner: Runner) -> None:
+    said = {"outcome": "geheim", "attempt": "no attempt", "confirmed_at": 7}
+    did = {"did_number": "1", "record_id": 1, **said}
+    for result in (
+        runner.did_registry(state="recorded", dids=[did]),
+        runner.dids(dids=[did]),
+        runner.dids(dids=[{"did_number": "1", "last_number": "2", **said}]),
+    ):
+        assert result["error"]["kind"] == "registry_mismatch", result
+        assert "geheim" not in json.dumps(result)
+    refused = runner.dids(dids=[{"did_number": "1"}], defaults=said)
+    assert "outcome is no field of a DID" in refused["msg"]
+
+
+@pytest.mark.parametrize(
+    ("did", "words"),
+    [
+        ({"outcome": "absent"}, "needs did_number and attempt"),
+        ({"outcome": " ABSENT", "record_id": 13}, "keep the one that is true"),
+        ({"outcome": "abset"}, "must be absent, or stay as it was exported"),
+        ({"outcome": ["geheim"]}, "must be absent, or stay as it was exported"),
+        ({"outcome": "unknown", "record_id": 0}, "record_id: must be 1 or more"),
+    ],
+)
+def test_a_list_that_is_filled_in_wrongly_is_refused(
+    runner: Runner, did: dict[str, Any], words: str
+) -> None:
+    right = {"did_number": "2", "outcome": "absent", "attempt": "18" * 16}
+    result = runner.did_registry(state="settled", dids=[right, {"did_number": "1", **did}])
+    assert result["error"]["kind"] == "invalid_parameter"
+    assert words in result["msg"] and "dids[1]" in result["msg"], result["msg"]
+    assert "dids[0]" not in result["msg"] and "geheim" not in json.dumps(result)
+    overwrites = runner.did_registry(state="settled", dids=[right], overwrite=True)
+    assert "overwrite: does not go with state settled" in overwrites["msg"]

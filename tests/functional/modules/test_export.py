@@ -1,0 +1,165 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Out of a registry and back into one: what was exported, in each format, is what dids and did_registry read."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from ansible.plugins.filter.core import FilterModule
+from hypothesis import given
+
+from ansible_collections.nextbilling.did.plugins.filter.to_csv import to_csv
+from ansible_collections.nextbilling.did.plugins.filter.to_entries import to_entries
+from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
+from ansible_collections.nextbilling.did.tests.support.registries import (
+    DIDS,
+    EXAMPLE_PASSWORD,
+    Did,
+)
+from ansible_collections.nextbilling.did.tests.support.stores import FileStore, on_both_backends
+
+FORMATS = ("csv", "json", "yml")
+to_nice_yaml = FilterModule().filters()["to_nice_yaml"]
+
+
+def exported(dids: list[Result], path: Path) -> str:
+    """Write DIDs as the playbook does; return the file's name."""
+    if path.suffix == ".csv":
+        text = to_csv(dids)
+    elif path.suffix == ".json":
+        text = json.dumps(to_entries(dids), ensure_ascii=False)
+    else:
+        text = to_nice_yaml(to_entries(dids), indent=2, sort_keys=False)
+    path.write_text(text, "utf-8", newline="")
+    return str(path)
+
+
+def known(runner: Runner) -> list[Result]:
+    """Return what a registry knows of its DIDs, but for secrets and times."""
+    dids = runner.did_info()["dids"]
+    for did in dids:
+        del did["confirmed_at"]
+        did["fields"].pop("password", None)
+    return dids
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@hypothesis.settings(max_examples=25)
+@given(dids=DIDS)
+def test_an_export_is_read_back(running: Simulator, form: str, dids: list[Did]) -> None:
+    sent = len(running.requests())
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner(running, FileStore(Path(folder) / "one" / "registry.db"))
+        other = Runner(running, FileStore(Path(folder) / "other" / "registry.db"))
+        for each in (runner, other):
+            assert each.did_registry()["changed"]
+        recorded = runner.did_registry(state="recorded", dids=dids)
+        assert recorded.get("changed"), recorded
+        src = exported(runner.did_info()["dids"], Path(folder) / f"dids.{form}")
+        assert EXAMPLE_PASSWORD not in Path(src).read_text("utf-8")
+
+        # Into an empty registry of the same platform.
+        result = other.did_registry(state="recorded", src=src)
+        assert result.get("changed"), result
+        assert known(other) == known(runner)
+        assert not other.did_registry(state="recorded", src=src)["changed"]
+
+        # And as a declaration.
+        result = runner.dids(src=src)
+        assert (result["changed"], result.get("summary", {}).get("none")) == (
+            False,
+            len(dids),
+        ), result
+    assert len(running.requests()) == sent
+
+
+@on_both_backends
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_open_dids_are_settled_from_an_export(
+    runner: Runner, tmp_path: Path, form: str
+) -> None:
+    for fault, number in (
+        *(("reset_after", "0166"), ("reset_before", "+5511"), ("reset_before", "0168")),
+        ("reset_before", "0169"),
+    ):
+        runner.simulator.fault(fault)
+        runner.did(did_number=number, port=5060, description="=x", password="geheim")
+    runner.did(did_number="1", port=5060)
+    dids = runner.did_info(outcome="unknown")["dids"]
+    entries = {entry["did_number"]: entry for entry in to_entries(dids)}
+    assert {entry["port"] for entry in entries.values()} == {5060}
+    # What a person finds on the platform.
+    found = {**dids[[did["did_number"] for did in dids].index("0166")], "record_id": 13}
+    absent = [
+        {**did, "outcome": "absent"} for did in dids if did["did_number"] in ("+5511", "0168")
+    ]
+    left = [did for did in dids if did["did_number"] == "0169"]
+    src = exported([found, *absent, *left], tmp_path / f"open.{form}")
+
+    done = both_settled(runner, src)
+    assert done["changed"] and done["summary"] == {"recorded": 1, "forgotten": 2, "open": 1}
+    assert [each["did_number"] for each in done["open"]] == ["0169"]
+    assert Path(src).name in done["open"][0]["source"]
+    assert not both_settled(runner, src)["changed"]
+    # Nothing but number and id is stated, so the fields are sent once more.
+    assert runner.both(did_number="0166", port=5060)["action"] == "update"
+    assert runner.both(did_number="+5511", port=5060)["action"] == "create"
+    assert runner.both(did_number="0169")["error"]["kind"] == "unknown_outcome"
+    # It speaks of what is over.
+    assert not both_settled(runner, src)["changed"]
+    assert runner.simulator.duplicates() == {}
+    events = [line["event"] for line in runner.did_info(history=True)["history"]]
+    assert sorted(events) == ["forgotten", "forgotten", "recorded"]
+
+
+def both_settled(runner: Runner, src: str) -> Result:
+    """Settle in check mode, which leaves no trace, and in earnest; both say the same."""
+    stored = runner.traces()
+    predicted = runner.did_registry(check=True, state="settled", src=src)
+    assert runner.traces() == stored
+    done = runner.did_registry(state="settled", src=src)
+    assert {**predicted, "invocation": None} == {**done, "invocation": None}
+    return done
+
+
+def test_a_list_is_settled_as_a_whole_or_not_at_all(runner: Runner) -> None:
+    """A row that was moved, and one of a create that came later, refuse the others too."""
+    dids: list[dict[str, Any]] = []
+    for number in ("0166", "0167"):
+        runner.simulator.fault("reset_before")
+        runner.did(did_number=number)
+        dids.append({"did_number": number, "outcome": "absent", "attempt": runner.attempt(number)})
+    first, second = dids
+    wrong = {"did_number": "0167", "record_id": 99, "attempt": first["attempt"]}
+    for rows in ([wrong], [{**first, "attempt": "0" * 32}, second]):
+        before = runner.traces()
+        refused = runner.did_registry(state="settled", dids=rows)
+        assert refused["error"]["kind"] == "conflict" and "Nothing was written" in refused["msg"]
+        assert runner.traces() == before
+    runner.forget("0167")
+    runner.simulator.fault("reset_after")
+    runner.did(did_number="0167")
+    stale = {"did_number": "0167", "record_id": 99, "attempt": second["attempt"]}
+    refused = runner.did_registry(state="settled", dids=[first, stale])
+    assert "another one than this attempt" in refused["msg"]
+    assert len(runner.did_info(outcome="unknown")["dids"]) == 2
+
+
+def test_an_open_did_is_not_recorded_unseen(runner: Runner, tmp_path: Path) -> None:
+    runner.did(did_number="1")
+    runner.simulator.fault("reset_after")
+    runner.did(did_number="0166")
+    src = exported(runner.did_info()["dids"], tmp_path / "dids.csv")
+    refused = runner.did_registry(state="recorded", src=src)
+    assert "line 2: needs record_id" in refused["msg"] and "line 3" not in refused["msg"]
+    again = runner.dids(src=src)
+    assert (again["summary"]["none"], again["summary"]["unknown"]) == (1, 1)
+    assert len(runner.requests()) == 2
