@@ -171,6 +171,6 @@ def test_every_variable_reaches_the_module(
     shown, _end = json.JSONDecoder().raw_decode(printed, printed.rindex(words) + len(words))
     secret = {name: "***" for name, option in spec.items() if option.get("no_log")}
     # What is no field may be a secret.
-    masked = dict.fromkeys(("columns", "values"), "***")
+    masked: dict[str, Any] = dict.fromkeys(("columns", "values"), "***")
     masked["dids"] = [{"***": "***", "last_number": "0300123457"}]
     assert shown == {**options, **secret, **masked, "src": None, "sheet": None}
