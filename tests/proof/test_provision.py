@@ -142,7 +142,10 @@ def test_every_variable_reaches_the_module(
         "registry_id": "0" * 32,
         "registry_timeout": 13.5,
         "platform": "another",
-        "dids": [{"did_number": "0300123456", "last_number": "0300123457", "port": 0}],
+        "dids": [{"Número": "0300123456", "last_number": "0300123457", "Porta": "nenhuma"}],
+        "columns": {"Número": "did_number", "last_number": "last_number", "Porta": "port"},
+        "values": {"port": {"nenhuma": 0}},
+        "empty_text": "unmanaged",
         "defaults": {"customer_id": 13},
         "state": "present",
         "force": True,
@@ -156,7 +159,8 @@ def test_every_variable_reaches_the_module(
         "progress": False,
     }
     spec = dids_spec()
-    assert options.keys() == spec.keys() - {"src"}
+    # A sheet is one of a file.
+    assert options.keys() == spec.keys() - {"src", "sheet"}
     for name, value in options.items():
         assert name == "state" or value != spec[name].get("default"), name
     variables = {f"provision_{name}": value for name, value in options.items()}
@@ -166,4 +170,7 @@ def test_every_variable_reaches_the_module(
     words = '"module_args": '
     shown, _end = json.JSONDecoder().raw_decode(printed, printed.rindex(words) + len(words))
     secret = {name: "***" for name, option in spec.items() if option.get("no_log")}
-    assert shown == {**options, **secret, "src": None}
+    # What is no field may be a secret.
+    masked: dict[str, Any] = dict.fromkeys(("columns", "values"), "***")
+    masked["dids"] = [{"***": "***", "last_number": "0300123457"}]
+    assert shown == {**options, **secret, **masked, "src": None, "sheet": None}
