@@ -82,7 +82,7 @@ def _known_fields(did: Mapping[str, t.Any]) -> dict[str, t.Any]:
         and not field.secret
         and (name not in attempted or is_same(name, known[name], attempted[name]))
     }
-    did_type = _TYPES.get(values.get("did_type"))
+    did_type = _TYPES.get(values["did_type"]) if "did_type" in values else None
     if did_type is not None and did_type.needs is not None and did_type.needs not in values:
         del values["did_type"]  # no entry may declare it alone
     return values

@@ -282,7 +282,6 @@ class World:
                 correct(
                     registry,
                     self.platform,
-                    "recorded",
                     [statement],
                     overwrite=True,
                     timeout=0.0,

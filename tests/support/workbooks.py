@@ -45,12 +45,12 @@ _PARTS = {
 GENERAL, TEXT, CUSTOM = 0, 1, 2
 
 
-def by_excel(path: Path, rows: Sequence[Row], name: str = "Plan1") -> Path:
+def by_excel(path: Path, rows: Iterable[Iterable[object]], name: str = "Plan1") -> Path:
     """Write rows into a workbook: texts as texts, numbers as numbers, in cells of the format General."""
     workbook = openpyxl.Workbook(write_only=True)
     sheet = workbook.create_sheet(name)
     for row in rows:
-        sheet.append(row)
+        sheet.append(list(row))
     workbook.save(path)
     return path
 

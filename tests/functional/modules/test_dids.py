@@ -154,7 +154,7 @@ def test_a_type_that_needs_a_field_which_a_sheet_does_not_have(runner: Runner) -
 def test_a_list_with_words_of_its_own(runner: Runner, tmp_path: Path) -> None:
     table = tmp_path / "dids.csv"
     table.write_text("Número;Tipo;Fila\n1130001000;FILA;7\n", "utf-8")
-    mapping = {
+    mapping: dict[str, Any] = {
         "columns": {"Número": "did_number", "Tipo": "did_type", "Fila": "did_type_id"},
         "values": {"did_type": {"Fila": "queue"}},
     }
@@ -180,7 +180,10 @@ def test_the_examples_hold_valid_lists(runner: Runner, tmp_path: Path) -> None:
         if "src" in options:
             options["src"] = str(table)
         if "columns" in options:
-            rows = [["Número", "Assinante", "Situação", "Observações"], ["2", 13, "Ativo", "x"]]
+            rows: list[list[object]] = [
+                ["Número", "Assinante", "Situação", "Observações"],
+                ["2", 13, "Ativo", "x"],
+            ]
             options["src"] = str(by_excel(tmp_path / "numeros.xlsx", rows))
         assert runner.dids(check=True, **options)["changed"], task["name"]
 

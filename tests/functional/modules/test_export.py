@@ -44,7 +44,7 @@ def exported(dids: list[Result], path: Path) -> str:
 
 def known(runner: Runner) -> list[Result]:
     """Return what a registry knows of its DIDs, but for secrets and times."""
-    dids = runner.did_info()["dids"]
+    dids: list[Result] = runner.did_info()["dids"]
     for did in dids:
         del did["confirmed_at"]
         did["fields"].pop("password", None)

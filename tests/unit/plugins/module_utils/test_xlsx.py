@@ -127,7 +127,10 @@ def test_flags_and_whole_numbers(tmp_path: Path) -> None:
 
 
 def test_equal_problems_of_a_column_are_one(tmp_path: Path) -> None:
-    rows = [["did_number", "port"], *([f"1130{n:06}", 1.5] for n in range(3000))]
+    rows: list[list[object]] = [
+        ["did_number", "port"],
+        *([f"1130{n:06}", 1.5] for n in range(3000)),
+    ]
     assert read(by_excel(tmp_path / "dids.xlsx", rows))[1] == [
         "dids.xlsx, Plan1!B2:B3001: port: holds a number with decimals; give the column the format 'text', and enter the value as it is meant"
     ]
@@ -165,9 +168,8 @@ def test_what_stands_beside_the_table(tmp_path: Path) -> None:
 
 
 def test_a_sheet_is_found_by_its_name(tmp_path: Path) -> None:
-    workbook = openpyxl.Workbook()
-    workbook.active.title = "Oculta"
-    workbook.active.sheet_state = "hidden"
+    workbook = openpyxl.Workbook(write_only=True)
+    workbook.create_sheet("Oculta").sheet_state = "hidden"
     for name, number in (("Números", "1"), ("Outra", "2")):
         sheet = workbook.create_sheet(name)
         sheet.append(["did_number"])
@@ -183,10 +185,11 @@ def test_a_sheet_is_found_by_its_name(tmp_path: Path) -> None:
 
 
 def test_a_date_by_excel(tmp_path: Path) -> None:
-    workbook = openpyxl.Workbook()
-    workbook.active.append(["did_number", "annotations"])
-    workbook.active.append(["1", datetime.date(2026, 1, 31)])
-    workbook.save(tmp_path / "dids.xlsx")
+    by_excel(
+        tmp_path / "dids.xlsx",
+        [["did_number", "annotations"], ["1", datetime.date(2026, 1, 31)]],
+        "Sheet",
+    )
     _found, (problem,) = read(tmp_path / "dids.xlsx")
     assert problem.startswith("dids.xlsx, Sheet!B2: annotations: holds a date")
 
