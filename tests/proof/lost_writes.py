@@ -72,7 +72,7 @@ SETUPS = {
         "PostgreSQL, synchronous standby; failover during a run",
         False,
         False,
-        "The run goes on. Nothing is to be seen.",
+        "The run goes on, without a warning.",
     ),
     "on": _synchronous("on"),
     "local": _synchronous("local"),

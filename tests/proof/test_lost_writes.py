@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,10 +56,17 @@ pytestmark = pytest.mark.long
 EACH_KILL = pytest.mark.parametrize("kill", range(lost_writes.KILLS))
 
 
+@pytest.fixture(scope="session")
+def kept() -> Iterator[Path]:
+    """Where a new cluster is kept."""
+    with tempfile.TemporaryDirectory(prefix="nextbilling-did-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture
-def pair() -> Iterator[ReplicatedPair]:
+def pair(kept: Path) -> Iterator[ReplicatedPair]:
     """A primary and a standby that follows it, asynchronously."""
-    with running_pair() as pair:
+    with running_pair(kept) as pair:
         pair.streaming()
         yield pair
 
