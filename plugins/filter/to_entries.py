@@ -10,7 +10,7 @@ short_description: Turn DIDs of did_info into entries that dids and did_registry
 version_added: 2.0.0
 description:
   - Returns an entry for each DID that M(nextbilling.did.did_info) has returned, to be given to O(nextbilling.did.dids#module:dids) or
-    O(nextbilling.did.did_registry#module:dids), or to be written to a C(.json) or C(.yml) file.
+    O(nextbilling.did.did_registry#module:dids), or to be written to a C(.json) file.
   - An entry has C(did_number), C(record_id), the fields that are known, C(confirmed_at), C(attempt) and C(outcome). Passwords are left out.
   - The fields of an open create are those that it has sent. A field that an edit of unknown outcome may have changed is left out. If this is the
     number, C(did_number) is null.

@@ -76,8 +76,13 @@ def _scalar(value: object) -> str:
         return json.dumps(value)
     if _PLAIN.fullmatch(value):
         return value
-    quoted = f'"{"".join(map(_escaped, value))}"'
+    quoted = quote(value)
     return f"!unsafe {quoted}" if any(mark in value for mark in _TEMPLATE) else quoted
+
+
+def quote(text: str) -> str:
+    """Return a text as a double-quoted string of YAML."""
+    return f'"{"".join(map(_escaped, text))}"'
 
 
 def _escaped(character: str) -> str:

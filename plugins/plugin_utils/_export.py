@@ -4,12 +4,13 @@
 
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
-"""Turns what C(did_info) returns into entries that C(dids) and C(did_registry) read back, and these into CSV. Pure."""
+"""Turns what C(did_info) returns into entries that C(dids) and C(did_registry) read back, and these into CSV or YAML. Pure."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import typing as t
 from collections.abc import Mapping, Sequence
 
@@ -22,6 +23,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._input.csv_cells i
     EMPTY,
     write_text,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._snippets import quote
 
 Entry = dict[str, t.Any]
 # The last column has a value in each row of an export: some programs leave out empty cells at the end of a row.
@@ -129,6 +131,22 @@ def _cell(entry: Entry, name: str) -> str:
         did = entry["did_number"] or f"record {entry['record_id']}"
         raise ExportError(
             f"{did}: {name} holds a NUL character, or more than {csv.field_size_limit()} characters, which CSV cannot hold. Use JSON"
-            " or YAML (nextbilling.did.to_entries)"
+            " or YAML"
         )
     return cell
+
+
+def to_yaml(dids: Sequence[Entry]) -> str:
+    """Return entries as YAML. All text is in quotes, so that a number that a person edits stays text."""
+    lines = [
+        f"{'  ' if index else '- '}{name}: {_yaml(value)}\n"
+        for entry in dids
+        for index, (name, value) in enumerate(entry.items())
+    ]
+    return "---\n" + ("".join(lines) or "[]\n")
+
+
+def _yaml(value: t.Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_yaml, value))}]"
+    return quote(value) if isinstance(value, str) else json.dumps(value)

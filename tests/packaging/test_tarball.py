@@ -69,7 +69,7 @@ def test_it_says_what_it_is(tarball: Path) -> None:
     [
         ("module", ["did", "dids", "did_info", "did_registry"]),
         ("callback", ["review"]),
-        ("filter", ["to_csv", "to_entries"]),
+        ("filter", ["to_csv", "to_entries", "to_yaml"]),
         ("role", ["provision"]),
     ],
 )

@@ -12,11 +12,11 @@ from typing import Any
 
 import hypothesis
 import pytest
-from ansible.plugins.filter.core import FilterModule
 from hypothesis import given
 
 from ansible_collections.nextbilling.did.plugins.filter.to_csv import to_csv
 from ansible_collections.nextbilling.did.plugins.filter.to_entries import to_entries
+from ansible_collections.nextbilling.did.plugins.filter.to_yaml import to_yaml
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
 from ansible_collections.nextbilling.did.tests.support.registries import (
@@ -27,7 +27,6 @@ from ansible_collections.nextbilling.did.tests.support.registries import (
 from ansible_collections.nextbilling.did.tests.support.stores import FileStore, on_both_backends
 
 FORMATS = ("csv", "json", "yml")
-to_nice_yaml = FilterModule().filters()["to_nice_yaml"]
 
 
 def exported(dids: list[Result], path: Path) -> str:
@@ -37,7 +36,7 @@ def exported(dids: list[Result], path: Path) -> str:
     elif path.suffix == ".json":
         text = json.dumps(to_entries(dids), ensure_ascii=False)
     else:
-        text = to_nice_yaml(to_entries(dids), indent=2, sort_keys=False)
+        text = to_yaml(dids)
     path.write_text(text, "utf-8", newline="")
     return str(path)
 

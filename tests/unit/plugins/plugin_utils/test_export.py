@@ -12,11 +12,14 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.nextbilling.did.plugins.filter import to_csv as _to_csv
 from ansible_collections.nextbilling.did.plugins.filter import to_entries as _to_entries
+from ansible_collections.nextbilling.did.plugins.filter import to_yaml as _to_yaml
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
 
 ATTEMPT = "18ec00842ff4938e690a92f04fc7a01c"
 to_csv = _to_csv.FilterModule().filters()["to_csv"]
 to_entries = _to_entries.FilterModule().filters()["to_entries"]
+
+to_yaml = _to_yaml.FilterModule().filters()["to_yaml"]
 
 
 def did(**known: Any) -> dict[str, Any]:
@@ -67,6 +70,22 @@ def test_its_form() -> None:
     assert to_csv([], bom=False) == "did_number;record_id\r\n"
 
 
+def test_yaml_has_all_text_in_quotes() -> None:
+    fields = {"did_number": "0800", "host_additional": ["a.b"], "description": 'é"\x7f', "port": 0}
+    assert to_yaml([did(did_number="0800", fields=fields, confirmed_at=None)]).splitlines() == [
+        "---",
+        '- did_number: "0800"',
+        "  record_id: 13",
+        '  description: "é\\"\\u007f"',
+        "  port: 0",
+        '  host_additional: ["a.b"]',
+        "  confirmed_at: null",
+        "  attempt: null",
+        '  outcome: "confirmed"',
+    ]
+    assert to_yaml([]) == "---\n[]\n"
+
+
 def test_a_create_that_is_open_has_what_it_sent_and_its_attempt() -> None:
     sent = {"did_number": "0166", "port": 5060, "password": "***"}
     is_open = did(record_id=None, outcome="unknown", attempt=ATTEMPT, fields={}, attempted=sent)
@@ -109,7 +128,7 @@ def test_an_unsettled_renumbering_has_no_number() -> None:
     ],
 )
 def test_something_else_is_refused(dids: Any, words: str) -> None:
-    for write in (to_csv, to_entries):
+    for write in (to_csv, to_entries, to_yaml):
         with pytest.raises(AnsibleFilterError) as caught:
             write(dids)
         assert words in str(caught.value) and "geheim" not in str(caught.value)
