@@ -271,6 +271,18 @@ SCENES = (
     ),
     Scene(f"{GUIDES}migration.rst", ("Adopt a single DID",)),
     Scene(
+        f"{GUIDES}life_cycle.rst",
+        ("Retiring a number",),
+        records=TWO_RECORDS,
+        platform=(12, 13),
+    ),
+    Scene(
+        f"{GUIDES}life_cycle.rst",
+        ("Upgrading", "Removing the collection"),
+        records=TWO_RECORDS,
+        makes=("known.json",),
+    ),
+    Scene(
         _WAYS,
         files={"dids.csv": SMALL, "dids.yml": _DIDS_PLAY},
         says=(

@@ -40,6 +40,10 @@ _TYPE_NAMES = {
     "int": "a whole number",
     "list": "a list",
 }
+_ONLY_PRESENT = (
+    "state: must be present. The platform's API deletes nothing. How to take a number out of service stands in the guide \"Retiring a"
+    ' number": https://github.com/nextbilling-did/nextbilling.did/blob/main/docs/docsite/rst/life_cycle.rst'
+)
 # How many items of a list an invocation shows.
 _MASKED_ITEMS = 20
 # The keys of an item that may be shown. An unknown key may be a mistyped secret.
@@ -125,6 +129,8 @@ class Task:
             return msg
         option, value = self.argument_spec[name], self.params.get(name)
         expected = _TYPE_NAMES.get(option["type"], "text")
+        if name == "state" and option["choices"] == ["present"]:
+            return _ONLY_PRESENT
         if "choices" in option:
             return f"{name}: must be one of {', '.join(option['choices'])}"
         if isinstance(value, list) and option["type"] == "list":

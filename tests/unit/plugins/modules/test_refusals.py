@@ -94,7 +94,7 @@ def lines(*numbers: int, **fields: Any) -> list[dict[str, Any]]:
         ({"ca_path": "/nowhere/ca.pem"}, "ca_path"),
         ({"timeout": 0}, "timeout"),
         ({"retries": -1}, "retries"),
-        ({"state": "absent"}, "state"),
+        ({"state": "absent"}, "state: must be present. The platform's API deletes nothing"),
     ],
     ids=str,
 )
@@ -133,6 +133,7 @@ def test_all_problems_are_told_at_once(runner: Runner) -> None:
         ({"dids": lines(1), "max_creates": -1}, "max_creates: must be 0 or more"),
         ({"dids": lines(1), "max_changes": -1}, "max_changes: must be 0 or more"),
         ({"dids": lines(1), "max_failures": -1}, "max_failures: must be 0 or more"),
+        ({"dids": lines(1), "state": "absent"}, '"Retiring a number"'),
         ({"dids": lines(1), "plan_checksum": "geheim"}, "plan_checksum: must be"),
         ({"dids": lines(1), "api_token": ""}, "NEXTBILLING_API_TOKEN"),
         ({"dids": lines(1), "registry": "x.db"}, "relative"),
