@@ -242,6 +242,13 @@ SCENES = (
     Scene(f"{GUIDES}many_dids.rst", ("How a number is written",)),
     Scene(
         f"{GUIDES}many_dids.rst",
+        ("Similar numbers", "Limits"),
+        files={"dids.csv": SMALL},
+        records=TWO_RECORDS,
+        platform=(12, 13),
+    ),
+    Scene(
+        f"{GUIDES}many_dids.rst",
         ("Review, then apply exactly that",),
         files={"dids.csv": SMALL},
         says=(

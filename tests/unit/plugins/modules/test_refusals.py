@@ -95,6 +95,9 @@ def lines(*numbers: int, **fields: Any) -> list[dict[str, Any]]:
         ({"timeout": 0}, "timeout"),
         ({"retries": -1}, "retries"),
         ({"state": "absent"}, "state: must be present. The platform's API deletes nothing"),
+        ({"similar": "perhaps"}, "similar: must be one of warn, refuse, ignore"),
+        ({"country_code": "+55"}, "country_code: must be one to three digits"),
+        ({"country_code": "055"}, "country_code: must be one to three digits"),
     ],
     ids=str,
 )
@@ -133,6 +136,8 @@ def test_all_problems_are_told_at_once(runner: Runner) -> None:
         ({"dids": lines(1), "max_creates": -1}, "max_creates: must be 0 or more"),
         ({"dids": lines(1), "max_changes": -1}, "max_changes: must be 0 or more"),
         ({"dids": lines(1), "max_failures": -1}, "max_failures: must be 0 or more"),
+        ({"dids": lines(1), "apply_at_most": 0}, "apply_at_most: must be 1 or more"),
+        ({"dids": lines(1), "apply_at_most": -1}, "apply_at_most: must be 1 or more"),
         ({"dids": lines(1), "state": "absent"}, '"Retiring a number"'),
         ({"dids": lines(1), "plan_checksum": "geheim"}, "plan_checksum: must be"),
         ({"dids": lines(1), "api_token": ""}, "NEXTBILLING_API_TOKEN"),
