@@ -10,7 +10,8 @@ class ModuleDocFragment:
 options:
   state:
     description:
-      - V(present) ensures that the DID exists with the declared parameters. The platform's API cannot remove a DID.
+      - V(present) ensures that the DID exists with the declared parameters. The platform's API deletes nothing. The guide on retiring a number says
+        how to take a DID out of service.
     type: str
     choices:
       - present
@@ -31,4 +32,25 @@ options:
       - on_change
       - on_create
     default: on_change
+  similar:
+    description:
+      - What to do about a DID to create whose number may be another number in another notation, such as C(+551130001000) if C(1130001000) is in the
+        registry. To the platform, these are two numbers, and a create would make a second DID.
+      - Two numbers are similar if they are equal without C(+), the international prefix C(00), the country code and the leading zero of long-distance
+        calls, and if at least 8 digits are left. They are compared with the registry's numbers of the same platform, and with those of the same list.
+      - V(warn) gives one warning. V(refuse) fails with the kind C(similar_number) before anything is sent, in check mode too. V(ignore) does not look for
+        similar numbers.
+    type: str
+    choices:
+      - warn
+      - refuse
+      - ignore
+    default: warn
+    version_added: 2.0.0
+  country_code:
+    description:
+      - The country code that O(similar) leaves out of the comparison, without C(+). The numbers that are sent do not change.
+    type: str
+    default: "55"
+    version_added: 2.0.0
 """

@@ -127,6 +127,12 @@ class LimitExceeded(DidError):
     kind = "limit_exceeded"
 
 
+class SimilarNumber(DidError):
+    """A DID to create may be another number in another notation, and the task refuses that; nothing was sent."""
+
+    kind = "similar_number"
+
+
 class PlanChanged(DidError):
     """The plan is not the one that was reviewed."""
 

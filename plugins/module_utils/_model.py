@@ -231,16 +231,19 @@ class Job:
     """One DID of a run: what is wanted, what is planned, and what came of it. The only mutable value here.
 
     C(plan) is None where no plan can be made; C(error) then says why. C(record): what the registry holds in the end, None for a
-    DID that was not attempted.
+    DID that was not attempted. C(similar_to): numbers that may be that of this create in another notation. C(is_postponed): its
+    request is left to a later run.
     """
 
-    __slots__ = ("desired", "error", "plan", "record")
+    __slots__ = ("desired", "error", "is_postponed", "plan", "record", "similar_to")
 
     def __init__(self, desired: Desired) -> None:
         self.desired = desired
         self.plan: Plan | None = None
         self.record: Record | None = None
         self.error: DidError | None = None
+        self.similar_to: tuple[str, ...] = ()
+        self.is_postponed = False
 
     @property
     def sends(self) -> bool:

@@ -11,7 +11,8 @@ To drop all separators would turn C(1130001000.0), a range or a date into anothe
 its groups of digits are those in which people write one number, and if it does not read as anything else. Digits without separators
 are taken as they are, by C(_fields.normalise_did_number), which imports this file for other texts alone.
 
-Whether two numbers are the same DID is C(_fields.identity); whether two texts look alike, C(_planning/invisible).
+Whether two numbers are the same DID is C(_fields.identity); whether they may be one in two notations, C(_planning/similar); whether two
+texts look alike, C(_planning/invisible).
 """
 
 from __future__ import annotations

@@ -164,6 +164,13 @@ request:
     body:
       description: The JSON body, with marks in place of secrets.
       type: dict
+similar_to:
+  description: Numbers in the registry that may be the number of this DID in another notation, see O(similar). Empty unless the DID is created.
+  returned: success
+  type: list
+  elements: str
+  sample: ["1130001000"]
+  version_added: 2.0.0
 confirmed_at:
   description: When the platform last confirmed a request for this DID, in UTC. Null if it never did. In check mode, the current value.
   returned: success
@@ -198,8 +205,8 @@ error:
     kind:
       description:
         - One of C(invalid_parameter), C(unreachable), C(refused), C(throttled), C(unknown_outcome), C(unrecorded), C(conflict),
-          C(registry_unavailable), C(registry_mismatch), C(registry_busy), C(interrupted) (by a signal) or C(internal_error) (a bug in the
-          collection).
+          C(similar_number), C(registry_unavailable), C(registry_mismatch), C(registry_busy), C(interrupted) (by a signal) or C(internal_error) (a bug in
+          the collection).
         - C(unrecorded) means that the platform applied the request, but it could not be written to the registry. The result then has C(changed),
           RV(error.record_id) is the platform's id, and the message contains the play that records it.
       type: str

@@ -100,6 +100,15 @@ options:
         unknown outcome.
       - A DID that the platform refuses counts in every run. If the limit is smaller than the number of such DIDs, every run ends at the same place.
     type: int
+  apply_at_most:
+    description:
+      - Send only the first requests of the plan, for at most so many DIDs. DIDs that fail count, and retries do not. The remaining DIDs are
+        C(not_attempted), with a warning. The task does not fail for that reason, and the next run continues with them.
+      - A check run predicts the same. O(max_creates), O(max_changes) and O(plan_checksum) apply to the whole plan, so the checksum is another one after
+        each run that sent something.
+      - Useful for the first run after taking over a platform.
+    type: int
+    version_added: 2.0.0
   plan_checksum:
     description:
       - The RV(plan_checksum) of the reviewed plan, usually from a run in check mode. If the plan has changed, nothing is sent and the task fails.
@@ -221,7 +230,7 @@ summary:
       description: Applied by the platform, but not recorded. RV(dids[].error) says what to do.
       type: int
     not_attempted:
-      description: Not attempted, because the run ended early or the plan was not allowed.
+      description: Not attempted, because the run ended early, the plan was not allowed, or O(apply_at_most) left it to a later run.
       type: int
     unlisted:
       description: DIDs that are in the registry for this platform, but not in the list.
@@ -279,6 +288,13 @@ dids:
     request:
       description: The request that was sent, or would be sent, as in M(nextbilling.did.did).
       type: dict
+    similar_to:
+      description: Numbers in the registry or the list that may be the number of this DID in another notation, see O(similar). Empty unless the DID is
+        to be created.
+      type: list
+      elements: str
+      sample: ["1130001000"]
+      version_added: 2.0.0
     confirmed_at:
       description: When the platform last confirmed a request for this DID, in UTC. Null if it never did.
       type: str

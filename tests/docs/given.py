@@ -272,6 +272,13 @@ SCENES = (
     ),
     Scene(
         f"{GUIDES}many_dids.rst",
+        ("Similar numbers", "Limits"),
+        files={"dids.csv": SMALL},
+        records=TWO_RECORDS,
+        platform=(12, 13),
+    ),
+    Scene(
+        f"{GUIDES}many_dids.rst",
         ("Review, then apply exactly that",),
         files={"dids.csv": SMALL},
         says=(
@@ -307,6 +314,18 @@ SCENES = (
         prints=("nextbilling.did.dids: 3 unchanged (check mode)",),
     ),
     Scene(f"{GUIDES}migration.rst", ("Adopt a single DID",)),
+    Scene(
+        f"{GUIDES}life_cycle.rst",
+        ("Retiring a number",),
+        records=TWO_RECORDS,
+        platform=(12, 13),
+    ),
+    Scene(
+        f"{GUIDES}life_cycle.rst",
+        ("Upgrading", "Removing the collection"),
+        records=TWO_RECORDS,
+        makes=("known.json",),
+    ),
     Scene(
         _WAYS,
         files={"dids.csv": SMALL, "dids.yml": _DIDS_PLAY},

@@ -161,7 +161,7 @@ class Runner:
     def both(self, **parameters: Any) -> Result:
         """Run did in check mode, then in earnest; check that nothing moved in between, and that both say the same."""
         predicted, done = self._rehearsed(self.did, parameters)
-        for key in ("changed", "action", "changes", "diff", "fields", "request"):
+        for key in ("changed", "action", "changes", "diff", "fields", "request", "similar_to"):
             assert predicted.get(key) == done.get(key), key
         return done
 

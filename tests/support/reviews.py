@@ -210,7 +210,7 @@ def hostile(text: str) -> list[Event]:
         for field in FIELDS
     }
     items = [
-        item(evil, source=evil, changes=changes),
+        item(evil, source=evil, changes=changes, similar_to=[evil]),
         item(evil, "failed", None, error=error, source=evil),
         item("1", before_confirmed_at=evil),
     ]

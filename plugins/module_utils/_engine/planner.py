@@ -31,6 +31,8 @@ class Settings(t.NamedTuple):
     C(platform): the name under which records are kept. C(retries): further attempts after the first one. C(concurrency): how
     many requests may be in flight at once. C(max_failures): how many of the DIDs that are sent may fail before the run
     stops. C(plan_is_binding): whether only what was planned first may be done, because somebody has reviewed or limited that.
+    C(country_code): the one that similar numbers may have, None where these do not matter. C(refuse_similar): whether a create
+    whose number is similar to another one is refused.
     """
 
     platform: str
@@ -41,6 +43,8 @@ class Settings(t.NamedTuple):
     concurrency: int = 1
     max_failures: int | None = None
     plan_is_binding: bool = False
+    country_code: str | None = None
+    refuse_similar: bool = False
 
 
 class Planner:
@@ -83,9 +87,13 @@ class Planner:
             else:
                 self.plan_job(job, each)
         if any(job.sends for job in jobs):
-            from .preflight import check_requirements
+            from .preflight import check_requirements, find_similar
 
             check_requirements(self.registry, jobs)
+            if self.settings.country_code is not None:
+                find_similar(
+                    self.registry, self.settings.platform, self.settings.country_code, jobs
+                )
         return jobs
 
     def plan_job(self, job: Job, found: LookupResult) -> None:

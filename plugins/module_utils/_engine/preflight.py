@@ -13,16 +13,23 @@ import importlib.util
 import json
 from collections.abc import Iterable, Sequence
 
-from .._errors import DidError, InvalidParameter, Unreachable
+from .._errors import DidError, InvalidParameter, SimilarNumber, Unreachable
 from .._fields import identity
-from .._model import CREATE, Job, Plan
+from .._model import CREATE, Job, Plan, Record
 from .._numbers import MOST_DIGITS
+from .._planning.similar import similar_numbers
 from .._registry.registry import Registry
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 # Bytes. The vendor's error page: 413 for a body over 128 kB.
 _BODY_LIMIT = 128_000
 _SHOWN_DIGITS = 60
+_SIMILAR_ADVICE = (
+    "If both are one number, the platform would have it twice: write it as it is already written, or remove one of the two. If they are"
+    " different numbers, set similar: ignore"
+)
+# For so many creates at a time, similar numbers are looked up.
+_CHUNK = 1_000
 
 
 def encode_payload(plan: Plan) -> bytes:
@@ -60,10 +67,60 @@ def check_requirements(registry: Registry, jobs: Sequence[Job]) -> None:
         registry.reports.verify()
 
 
-def warnings(registry: Registry, platform: str, jobs: Sequence[Job]) -> list[str]:
-    """Return what a person should know of what is, or would be, sent."""
+def find_similar(registry: Registry, platform: str, country_code: str, jobs: Sequence[Job]) -> None:
+    """Note for each create which other numbers, in the registry or in the list, may be its own in another notation."""
+    creates = [job for job in jobs if job.sends and job.plan and job.plan.action == CREATE]
+    if not creates:
+        return
+    listed = {job.desired.number: str(job.desired.did_number) for job in jobs}
+    for start in range(0, len(creates), _CHUNK):
+        candidates = [
+            (job, number)
+            for job in creates[start : start + _CHUNK]
+            for number in similar_numbers(str(job.desired.number), country_code)
+        ]
+        found = registry.find_many(platform, [(number, None) for _job, number in candidates])
+        for (job, number), (record, _by_id) in zip(candidates, found):
+            written = listed.get(number) if record is None else _written(record, number)
+            if written is not None:
+                job.similar_to += (written,)
+
+
+def _written(record: Record, number: str) -> str:
+    """Return a number as it was last written. A record that is being renumbered has another one, too."""
+    last = record.did_number
+    return last if last is not None and identity(last) == number else number
+
+
+def similar_error(jobs: Sequence[Job]) -> SimilarNumber:
+    """Return the error for creates whose numbers are similar to others."""
+    return SimilarNumber(
+        f"{_describe_similar(jobs)}. Nothing was sent. {_SIMILAR_ADVICE}",
+        did_number=jobs[0].desired.did_number,
+    )
+
+
+def _describe_similar(jobs: Sequence[Job]) -> str:
+    """Return which DIDs may be which other numbers. C(jobs): creates that are similar to others."""
+    if len(jobs) == 1:
+        others = " and ".join(jobs[0].similar_to)
+        return f"{jobs[0].desired.label} is new to the registry, and may be {others} in another notation"
+    pairs = [f"{job.desired.label} ({', '.join(job.similar_to)})" for job in jobs]
+    return (
+        f"{len(jobs)} DIDs are new to the registry, and may be other numbers, which stand in brackets, in another notation:"
+        f" {_sample(pairs)}"
+    )
+
+
+def warnings(
+    registry: Registry, platform: str, jobs: Sequence[Job], *, similar: bool = True
+) -> list[str]:
+    """Return what a person should know of what is, or would be, sent. C(similar): whether to warn of similar numbers."""
     plans = _sending(jobs)
     found = [*_notes(plans), *length_warnings(plan.desired.did_number for plan in plans)]
+    alike = [job for job in jobs if job.similar_to and similar]
+    if alike:
+        found.append(f"{_describe_similar(alike)}. {_SIMILAR_ADVICE}")
     creates = [plan.desired.label for plan in plans if plan.action == CREATE]
     numberless = _ids_without_number(registry, platform) if creates else []
     if numberless:

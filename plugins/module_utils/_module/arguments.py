@@ -98,6 +98,8 @@ def policy_spec() -> Spec:
             "default": "on_change",
             "no_log": False,
         },
+        "similar": {"type": "str", "choices": ["warn", "refuse", "ignore"], "default": "warn"},
+        "country_code": {"type": "str", "default": "55"},
     }
 
 
@@ -144,6 +146,9 @@ def read_settings(task: Task, problems: list[str]) -> Settings:
     binding_options = [
         name for name in ("max_creates", "max_changes", "plan_checksum") if name in params
     ]
+    country_code = task.option("country_code")
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", country_code, re.ASCII):
+        problems.append("country_code: must be one to three digits without + and zeros before them")
     return Settings(
         platform=platform,
         connection=t.cast("Connection", connection),
@@ -153,6 +158,8 @@ def read_settings(task: Task, problems: list[str]) -> Settings:
         concurrency=params.get("concurrency", 1),
         max_failures=params.get("max_failures"),
         plan_is_binding=any(task.option(name) is not None for name in binding_options),
+        country_code=None if params["similar"] == "ignore" else country_code,
+        refuse_similar=params["similar"] == "refuse",
     )
 
 

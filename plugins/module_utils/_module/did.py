@@ -42,16 +42,20 @@ def converge_did(task: Task) -> Result:
     arguments.raise_problems(problems, desired.did_number, desired.record_id)
     with open_session(task, location, settings, [desired]) as session:
         (job,) = jobs = session.planner.plan([desired])
+        if settings.refuse_similar and job.similar_to:
+            from .._engine.preflight import similar_error
+
+            raise similar_error(jobs)
         run = session.execute(jobs, check=task.check_mode)
         plan = _plan_of(job, run, task.check_mode)
         add_warnings(task, session, jobs)
         result = did_result(plan, job.record or plan.known, settings.connection)
         result["registry"] = registry_result(session.registry)
-    result.update(changed=plan.sends, platform=settings.platform)
+    result.update(changed=plan.sends, platform=settings.platform, similar_to=list(job.similar_to))
     if task.diff:
         from .._planning.diff import diff
 
-        result["diff"] = diff(plan)
+        result["diff"] = diff(plan, job.similar_to)
     return result
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from .._errors import DidError, InvalidParameter, LimitExceeded, PlanChanged
 from .._input.entries import Item
-from .._model import CREATE, Desired, Job, Plan, RunResult
+from .._model import CREATE, Desired, Job, RunResult
 from .._planning.checksum import checksum
 from . import arguments
 from .list_results import list_failure, list_result
@@ -23,6 +23,8 @@ from .session import Session, add_warnings, open_session
 from .task import Result, Spec, Task
 
 _CONCURRENCY_LIMIT = 64
+# How many DIDs the message about an exceeded limit names.
+_NAMED = 5
 
 
 def dids_spec() -> Spec:
@@ -36,6 +38,7 @@ def dids_spec() -> Spec:
         "max_creates": {"type": "int"},
         "max_changes": {"type": "int"},
         "max_failures": {"type": "int"},
+        "apply_at_most": {"type": "int"},
         "plan_checksum": {"type": "str"},
         "report_unlisted": {"type": "bool", "default": False},
         "progress": {"type": "bool", "default": True},
@@ -68,6 +71,9 @@ def _check_options(task: Task) -> list[str]:
         for name in ("max_creates", "max_changes", "max_failures")
         if task.params[name] is not None and task.params[name] < 0
     ]
+    apply_at_most = task.params["apply_at_most"]
+    if apply_at_most is not None and apply_at_most < 1:
+        problems.append("apply_at_most: must be 1 or more")
     if not 1 <= task.params["concurrency"] <= _CONCURRENCY_LIMIT:
         problems.append(f"concurrency: must be from 1 to {_CONCURRENCY_LIMIT}")
     plan_checksum = task.option("plan_checksum")
@@ -103,8 +109,11 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
     plan_checksum = checksum(
         settings.platform, registry.registry_id, jobs, session.planner.fingerprints
     )
-    plans = [job.plan for job in jobs if job.sends and job.plan is not None]
-    error = _check_plans(task, plans, plan_checksum)
+    sending = [job for job in jobs if job.sends]
+    error = _check_plans(task, session, sending, plan_checksum)
+    if error is None:
+        sending = _postpone(task, sending)
+    plans = [(job.plan, job.similar_to) for job in sending if job.plan is not None]
     predicted = task.check_mode and error is None
     run = RunResult() if error else session.execute(jobs, check=task.check_mode)
     result = list_result(items, jobs, predicted, settings.connection)
@@ -119,7 +128,7 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
     if task.diff:
         from .._planning.diff import diff
 
-        result["diff"] = [diff(plan) for plan in plans]
+        result["diff"] = [diff(plan, similar_to) for plan, similar_to in plans]
     add_warnings(task, session, jobs)
     if error is None and (run.stopped or any(job.error is not None for job in jobs)):
         error = list_failure(
@@ -162,25 +171,54 @@ def _listed_keys(session: Session, jobs: Sequence[Job]) -> set[str]:
     return keys
 
 
-def _check_plans(task: Task, plans: Sequence[Plan], plan_checksum: str) -> DidError | None:
-    """Return why the plans as a whole may not be applied, or None."""
+def _check_plans(
+    task: Task, session: Session, sending: Sequence[Job], plan_checksum: str
+) -> DidError | None:
+    """Return why the plans as a whole may not be applied, or None. C(sending): the jobs that need a request."""
+    similar = [job for job in sending if job.similar_to]
+    if similar and session.settings.refuse_similar:
+        from .._engine.preflight import similar_error
+
+        return similar_error(similar)
     reviewed = task.option("plan_checksum")
     if reviewed is not None and reviewed != plan_checksum:
         return PlanChanged(
             f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {reviewed}. The list,"
             " the registry or the options have changed since. Nothing was sent. Review the new plan (check mode), and apply that"
         )
-    for name, count, unit in (
-        ("max_creates", sum(plan.action == CREATE for plan in plans), "creates"),
-        ("max_changes", len(plans), "requests"),
+    creates = [job for job in sending if job.plan is not None and job.plan.action == CREATE]
+    for name, limited, unit in (
+        ("max_creates", creates, "creates"),
+        ("max_changes", sending, "requests"),
     ):
         limit = task.params[name]
-        if limit is not None and count > limit:
+        if limit is not None and len(limited) > limit:
             return LimitExceeded(
-                f"The plan holds {count} {unit}, and {name} allows {limit}. Nothing was sent. If the plan is right (see dids in the"
-                f" result), raise {name}; if it is not, look whether this is the right list and the right registry"
+                f"The plan holds {len(limited)} {unit} ({_name_first(limited)}), and {name} allows {limit}. Nothing was sent. If the plan is"
+                f" right (see dids in the result), raise {name}; if it is not, look whether this is the right list and the right registry"
             )
     return None
+
+
+def _name_first(jobs: Sequence[Job]) -> str:
+    """Return what the first DIDs are called, and how many more there are."""
+    rest = len(jobs) - _NAMED
+    names = ", ".join(job.desired.label for job in jobs[:_NAMED])
+    return f"{names} and {rest} more" if rest > 0 else names
+
+
+def _postpone(task: Task, sending: list[Job]) -> list[Job]:
+    """Leave to later runs what C(apply_at_most) does not allow in this one. Return the rest of the jobs that need a request."""
+    limit = task.params["apply_at_most"]
+    if limit is None or limit >= len(sending):
+        return sending
+    for job in sending[limit:]:
+        job.is_postponed = True
+    task.warn(
+        f"apply_at_most is {limit}, and {len(sending)} DIDs need a request. Only the first {limit} of them are attempted. Run again to"
+        " attempt the next ones"
+    )
+    return sending[:limit]
 
 
 def _backoff(task: Task, run: RunResult) -> Result | None:

@@ -47,7 +47,7 @@ def outcome_of(job: Job, predicted: bool) -> str:
         return NONE
     if job.record is not None:
         return APPLIED
-    return PLANNED if predicted else NOT_ATTEMPTED
+    return PLANNED if predicted and not job.is_postponed else NOT_ATTEMPTED
 
 
 def list_result(
@@ -73,6 +73,7 @@ def _entry_result(item: Item, job: Job, outcome: str, connection: Connection) ->
         "index": item.entry.position,
         "source": item.entry.source,
         "outcome": outcome,
+        "similar_to": list(job.similar_to),
         "error": None if job.error is None else {**job.error.details(), "msg": job.error.message},
     }
     if job.plan is None:

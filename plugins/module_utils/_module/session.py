@@ -39,7 +39,8 @@ class Session(t.NamedTuple):
 
     def execute(self, jobs: Sequence[Job], *, check: bool) -> RunResult:
         """Carry out what is planned, or check that it could be. What became of each DID is in its job; nothing is raised for one of them."""
-        if not any(job.sends for job in jobs):
+        due = [job for job in jobs if job.sends and not job.is_postponed]
+        if not due:
             return RunResult()
         if check:
             self.registry.check_writable()
@@ -51,7 +52,7 @@ class Session(t.NamedTuple):
         executor = Executor(
             self.planner,
             self.make_client,
-            jobs,
+            due,
             sleep=stop.wait,
             stop_reason=stop.reason,
             report=self.task.progress,
@@ -174,5 +175,7 @@ def add_warnings(task: Task, session: Session, jobs: Sequence[Job]) -> None:
         return
     from .._engine.preflight import warnings
 
-    for warning in warnings(session.registry, session.settings.platform, jobs):
+    settings = session.settings
+    similar = not settings.refuse_similar
+    for warning in warnings(session.registry, settings.platform, jobs, similar=similar):
         task.warn(warning)

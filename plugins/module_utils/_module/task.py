@@ -42,8 +42,8 @@ _TYPE_NAMES = {
     "list": "a list",
 }
 _ABSENT = (
-    "there is no absent, because the platform's API deletes no DID. The section 'Retiring a number' of the guide 'Many DIDs' says how a number is"
-    " taken out of use, and how the registry forgets it."
+    'The platform\'s API deletes nothing. How to take a number out of service stands in the guide "Retiring a number":'
+    " https://github.com/nextbilling-did/nextbilling.did/blob/main/docs/docsite/rst/life_cycle.rst"
 )
 # How many items of a list an invocation shows.
 _MASKED_ITEMS = 20
@@ -131,7 +131,7 @@ class Task:
         option, value = self.argument_spec[name], self.params.get(name)
         expected = _TYPE_NAMES.get(option["type"], "text")
         if name == "state" and value == "absent":
-            return f"state: {_ABSENT} It must be one of {', '.join(option['choices'])}"
+            return f"state: must be {' or '.join(option['choices'])}. {_ABSENT}"
         if "choices" in option:
             return f"{name}: must be one of {', '.join(option['choices'])}"
         if isinstance(value, list) and option["type"] == "list":

@@ -24,8 +24,11 @@ _RESENT = "  # sent again"
 _BASIS = {CREATE: "not in the registry", ADOPT: "what it holds is not known"}
 
 
-def diff(plan: Plan) -> dict[str, t.Any]:
-    """Return the diff of a plan: the DID's known fields before and after, as a person reads them."""
+def diff(plan: Plan, similar_to: Sequence[str] = ()) -> dict[str, t.Any]:
+    """Return the diff of a plan: the DID's known fields before and after, as a person reads them.
+
+    :param similar_to: numbers that may be the DID's own in another notation.
+    """
     known = plan.known.fields if plan.known is not None and plan.action != ADOPT else {}
     before = {name: _display(name, value) for name, value in known.items()}
     after = (
@@ -39,6 +42,7 @@ def diff(plan: Plan) -> dict[str, t.Any]:
             if change.before is not None:
                 before[name] = change.before
     texts = {name: _display_both(before.get(name), after.get(name)) for name in {**before, **after}}
+    similar = f", similar to {', '.join(similar_to)}" if similar_to else ""
     resent = plan.payload.keys() - plan.changes.keys() if plan.resends else set()
     return {
         "before": _lines({name: texts[name][0] for name in before}),
@@ -46,7 +50,7 @@ def diff(plan: Plan) -> dict[str, t.Any]:
             {name: texts[name][1] + (_RESENT if name in resent else "") for name in after}
         ),
         "before_header": f"{plan.desired.label} ({_BASIS.get(plan.action, 'as last applied')})",
-        "after_header": f"{plan.desired.label} ({plan.action})",
+        "after_header": f"{plan.desired.label} ({plan.action}{similar})",
     }
 
 

@@ -295,6 +295,9 @@ def _make_entry(run: int, outcome: str, known: Mapping[str, t.Any], error: Failu
         before_confirmed_at=since if isinstance(since, str) and _TIME.fullmatch(since) else None,
         index=_integer(known.get("index")),
         source=_text(known.get("source")),
+        similar_to=tuple(
+            number for number in map(_text, _list(known.get("similar_to"))) if number is not None
+        ),
     )
 
 

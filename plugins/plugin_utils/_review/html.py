@@ -189,6 +189,9 @@ def _row(line: Line, translate: Translations) -> _Row:
     remarks += filter(None, [phrases.since(line, translate)])
     if first.kind == "update" and not first.listed_changes:
         remarks.append(translate("no_difference"))
+    similar = Markup(", ").join(map(_mark_invisible, phrases.similar_numbers(line)))
+    if similar:
+        remarks.append(Markup("{} {}").format(translate("similar_to"), similar))
     if phrases.source_range(line):
         remarks.append(_mark_invisible(phrases.source_range(line)))
     return _Row(

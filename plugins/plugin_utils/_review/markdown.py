@@ -164,6 +164,9 @@ class _Writer:
         content = "; ".join(map(self._change, first.listed_changes)) or self._no_changes(line)
         dids = translate.count("dids", len(line.entries)) if len(line.entries) > 1 else ""
         parts = [", ".join(filter(None, (content, dids))), phrases.since(line, translate)]
+        similar = ", ".join(code_span(text, _VALUE) for text in phrases.similar_numbers(line))
+        if similar:
+            parts.append(f"{translate('similar_to')} {similar}")
         if phrases.source_range(line):
             parts.append(code_span(phrases.source_range(line), _VALUE))
         kind = translate.kind(first.kind, tense(first.outcome))

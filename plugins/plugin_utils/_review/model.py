@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import typing as t
 from collections.abc import Sequence
 
@@ -89,6 +90,7 @@ class Entry:
     before_confirmed_at: str | None = None
     index: int | None = None
     source: str | None = None
+    similar_to: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -293,6 +295,7 @@ def _entry_as_json(entry: Entry) -> dict[str, t.Any]:
             for change in entry.changes
         },
         "before_confirmed_at": entry.before_confirmed_at,
+        "similar_to": list(entry.similar_to),
         "error": None if entry.error is None else dataclasses.asdict(entry.error),
     }
 
@@ -375,6 +378,7 @@ def _content(entry: Entry) -> tuple[t.Any, ...]:
         entry.action,
         repr(entry.listed_changes),
         entry.before_confirmed_at is None,
+        [_difference(number, entry.did_number or "") for number in entry.similar_to],
         (
             None
             if error is None
@@ -386,6 +390,13 @@ def _content(entry: Entry) -> tuple[t.Any, ...]:
             )
         ),
     )
+
+
+def _difference(number: str, other: str) -> tuple[str, int]:
+    """Return how a number begins where another one ends in the same digits, and how long it is: equal for neighbours."""
+    pairs = zip(reversed(number), reversed(other))
+    common = sum(1 for _pair in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return number[: len(number) - common], len(number)
 
 
 def _without_names(text: str | None, entry: Entry) -> str | None:

@@ -113,6 +113,12 @@ def source_range(line: Line) -> str:
     return ends[0] if ends[0] == ends[-1] else f"{ends[0]} – {ends[-1]}"
 
 
+def similar_numbers(line: Line) -> list[str]:
+    """Return which numbers may be those of a line in another notation, as ranges where the line is one."""
+    pairs = zip(line.first.similar_to, line.last.similar_to)
+    return [first if first == last else f"{first} – {last}" for first, last in pairs]
+
+
 def display_time(time: str) -> str:
     """Return a time of the model as a person reads it: to the minute, in UTC."""
     return f"{time[:10]} {time[11:16]} UTC"

@@ -96,6 +96,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "no difference to what was last applied: all declared fields are sent again",
         "sem diferença do que foi aplicado por último: todos os campos declarados são reenviados",
     ),
+    "similar_to": (
+        "may be a known number in another notation:",
+        "pode ser um número já conhecido, escrito de outra forma:",
+    ),
     "repeated_heading": ("Named more than once", "Citados mais de uma vez"),
     "repeated": (
         "More than one result speaks of the same DID, and each is counted. In check mode each was planned as if the others did not run.",
@@ -122,8 +126,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Iniciado em segundo plano, e o fim não foi consultado (async_status), perdeu-se ou foi oculto: não está nesta revisão.",
     ),
     "why.not_attempted": (
-        "Not attempted: the run stopped before it.",
-        "Não tentado: a execução parou antes.",
+        "Not attempted: the run stopped before it, or apply_at_most left it to a later run.",
+        "Não tentado: a execução parou antes, ou apply_at_most o deixou para uma próxima execução.",
     ),
     "why.host_unreachable": (
         "Ansible could not reach the host, so the module did not run. Ansible's output says why.",

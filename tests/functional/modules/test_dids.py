@@ -128,7 +128,7 @@ def test_the_result_is_as_documented(runner: Runner) -> None:
 def test_absent_is_explained(runner: Runner) -> None:
     for task in (runner.did, runner.dids, runner.did_registry):
         message = task(state="absent")["msg"]
-        assert "deletes no DID" in message and "Retiring a number" in message
+        assert "deletes nothing" in message and "Retiring a number" in message
     assert runner.requests() == []
 
 
@@ -587,6 +587,65 @@ def test_limits_hold_for_the_whole_plan(
     summary(result, total=4, none=1, not_attempted=3)
     assert [entry["action"] for entry in result["dids"]] == ["update", "create", "create"]
     assert len(runner.requests()) == 2
+
+
+def test_a_plan_beyond_a_limit_is_told_by_its_first_dids(runner: Runner) -> None:
+    runner.dids(dids=lines(1))
+    plan = [*lines(1, port=5061), *lines(*range(2, 9))]
+    creates = runner.both_dids(dids=plan, max_creates=3)["msg"]
+    assert "7 creates (DID 1130000002, " in creates and "DID 1130000006 and 2 more)" in creates
+    changes = runner.both_dids(dids=plan[:2], max_changes=1)["msg"]
+    assert "2 requests (DID 1130000001, DID 1130000002)" in changes
+
+
+@in_both_ways
+@on_both_backends
+def test_a_list_is_applied_in_parts(runner: Runner) -> None:
+    five = lines(1, 2, 3, 4, 5)
+    runner.dids(dids=five[:1])
+    plan = [{**five[0], "port": 5061}, *five[1:]]
+    checksum = runner.dids(check=True, dids=plan)["plan_checksum"]
+    first = runner.both_dids(dids=plan, apply_at_most=2, plan_checksum=checksum)
+    assert first["changed"] and "failed" not in first
+    summary(first, total=5, update=1, create=1, not_attempted=3)
+    outcomes = [entry["outcome"] for entry in first["dids"]]
+    assert outcomes == ["applied"] * 2 + ["not_attempted"] * 3
+    assert len(first["diff"]) == 2
+    (warning,) = first["warnings"]
+    assert "apply_at_most is 2, and 5 DIDs" in json.dumps(warning)
+    assert runner.dids(check=True, dids=plan, apply_at_most=2)["summary"]["not_attempted"] == 1
+
+    seen = len(runner.requests())
+    second = runner.both_dids(dids=plan, apply_at_most=2, concurrency=4)
+    summary(second, total=5, none=2, create=2, not_attempted=1)
+    assert sorted(numbers(runner.requests()[seen:])) == ["1130000003", "1130000004"]
+    last = runner.both_dids(dids=plan, apply_at_most=1)
+    summary(last, total=5, none=4, create=1)
+    assert "warnings" not in last
+    summary(runner.both_dids(dids=plan, apply_at_most=1), total=5, none=5)
+    assert runner.simulator.duplicates() == {}
+
+
+@in_both_ways
+def test_a_part_holds_what_fails_once_and_what_needs_no_request_not_at_all(runner: Runner) -> None:
+    runner.simulator.fault("reset_after")
+    runner.dids(dids=lines(1))
+    refused = {"did_number": lines(2)[0]["did_number"]}
+    throttled = {"did_number": lines(3)[0]["did_number"]}
+    runner.simulator.fault("status", status=422, match=refused)
+    runner.simulator.fault("status", status=429, match=throttled, times=2)
+    result = runner.dids(dids=lines(1, 2, 3, 4), apply_at_most=2, retries=3)
+    summary(result, total=4, unknown=1, failed=1, create=1, not_attempted=1)
+    assert "1130000004" not in numbers(runner.requests())
+
+
+def test_limits_look_beyond_the_part_that_is_applied(runner: Runner) -> None:
+    for limit in ("max_creates", "max_changes"):
+        result = runner.both_dids(dids=lines(1, 2, 3), apply_at_most=1, **{limit: 2})
+        assert result["error"]["kind"] == "limit_exceeded"
+        summary(result, total=3, not_attempted=3)
+        assert len(result["diff"]) == 3 and "warnings" not in result
+    assert runner.requests() == []
 
 
 @in_both_ways

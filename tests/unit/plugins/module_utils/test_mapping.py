@@ -274,7 +274,7 @@ def test_unknown_keys_of_many_entries() -> None:
 
 
 def test_a_sheet_by_excel_with_numbers(tmp_path: Path) -> None:
-    rows: list[list[object]] = [HEADER[:2], [1130001000, "x"], [1130001001, 7]]
+    rows: list[list[object]] = [[*HEADER[:2]], [1130001000, "x"], [1130001001, 7]]
     src = str(by_excel(tmp_path / "dids.xlsx", rows))
     found, problems = read(src=src, columns={"Número": "did_number", "Descrição": "description"})
     assert problems == []

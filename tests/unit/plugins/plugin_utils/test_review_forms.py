@@ -108,6 +108,33 @@ def test_contiguous_numbers_with_the_same_change_share_a_line() -> None:
     assert lines_of([item(long), item(long[:-1] + "2")]) == [long, long[:-1] + "2"]
 
 
+def test_similar_numbers_are_shown_and_do_not_keep_lines_of_a_range_apart() -> None:
+    def create(number: str, *others: str) -> Item:
+        return item(number, action="create", changes={}, similar_to=list(others))
+
+    block = [create(f"+55113000{n}", f"113000{n}", f"0113000{n}") for n in range(1008, 1012)]
+    items = [*block, create("+551130001012"), create("+551130001013", "01130001013")]
+    assert lines_of(items) == ["+551130001008 – +551130001011", "+551130001012", "+551130001013"]
+    for language in LANGUAGES:
+        files = render(review_of(told(result(items))), Translations(language))
+        data = json.loads(files["review.json"])
+        jsonschema.validate(data, SCHEMA)
+        assert [each["similar_to"] for each in data["dids"]][3:] == [
+            ["1130001011", "01130001011"],
+            [],
+            ["01130001013"],
+        ]
+        words = Translations(language)("similar_to")
+        assert files["review.md"].count(words) == 2
+        assert (
+            f"{words} `1130001008 – 1130001011`, `01130001008 – 01130001011`" in files["review.md"]
+        )
+        assert "1130001008 – 1130001011, 01130001008 – 01130001011" in files["review.html"]
+    # Anything else than a list of texts is left out.
+    broken = [item("1", action="create", similar_to=value) for value in (None, "x", [1, None])]
+    assert {each.similar_to for each in review_of(told(result(broken))).entries} == {()}
+
+
 def test_times_and_the_number_itself_do_not_keep_lines_apart() -> None:
     later = "2026-02-01T08:30:00Z"
     made = [
