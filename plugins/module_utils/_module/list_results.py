@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from .._errors import DidError, Interrupted, UnknownOutcome, Unrecorded
 from .._fields import mask_secrets
 from .._input.entries import Item
-from .._model import ADOPT, CREATE, NONE, UPDATE, Job
+from .._model import ADOPT, CREATE, LABEL, NONE, UPDATE, Job
 from .._platform.connection import Connection
-from .results import did_result
+from .results import did_details, did_result
 from .task import Result
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -51,9 +51,15 @@ def outcome_of(job: Job, predicted: bool) -> str:
 
 
 def list_result(
-    items: Sequence[Item], jobs: Sequence[Job], predicted: bool, connection: Connection
+    items: Sequence[Item],
+    jobs: Sequence[Job],
+    predicted: bool,
+    connection: Connection | None,
 ) -> Result:
-    """Return what the result says of all DIDs of a list."""
+    """Return what the result says of all DIDs of a list.
+
+    :param connection: null if the entries need no details.
+    """
     summary = dict.fromkeys(("total", *_ACTIONS, *_TROUBLES), 0)
     summary["total"] = len(jobs)
     entries = []
@@ -68,30 +74,33 @@ def list_result(
     return {"changed": changed, "summary": summary, "dids": entries}
 
 
-def _entry_result(item: Item, job: Job, outcome: str, connection: Connection) -> Result:
+def _entry_result(item: Item, job: Job, outcome: str, connection: Connection | None) -> Result:
+    desired, plan = job.desired, job.plan
     result: Result = {
         "index": item.entry.position,
         "source": item.entry.source,
         "outcome": outcome,
         "error": None if job.error is None else {**job.error.details(), "msg": job.error.message},
     }
-    if job.plan is None:
-        return {
-            **result,
-            "action": None,
-            "did_number": job.desired.did_number,
-            "record_id": job.desired.record_id,
-            "changes": {},
-            "fields": {},
-            "confirmed_at": None,
-            "before_confirmed_at": None,
-        }
-    record = job.plan.known if job.record is None else job.record
-    result.update(did_result(job.plan, record, connection))
+    if plan is None:
+        result.update(
+            action=None,
+            did_number=desired.did_number,
+            record_id=desired.record_id,
+            changes={},
+            label={name: desired.values.get(name) for name in LABEL},
+            confirmed_at=None,
+            before_confirmed_at=None,
+        )
+        return result if connection is None else {**result, "fields": {}}
+    record = plan.known if job.record is None else job.record
+    result.update(did_result(plan, record), label=plan.label)
+    if connection is not None:
+        result.update(did_details(plan, connection))
+        if outcome not in (APPLIED, PLANNED, UNRECORDED):
+            result["fields"] = {} if record is None else mask_secrets(record.fields)
     if outcome == UNRECORDED and job.error is not None:
         result["record_id"] = job.error.record_id
-    elif outcome not in (APPLIED, PLANNED):
-        result["fields"] = {} if record is None else mask_secrets(record.fields)
     return result
 
 
