@@ -103,7 +103,7 @@ def add_resolution(error: DidError, desired: Desired, target: Target) -> DidErro
     """Add the two plays that resolve a create of unknown outcome to its error."""
     number = str(desired.did_number)
     error.message += (
-        f". {number} may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
+        ". It may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
         " these two plays once, and run again. (If it exists, you can add its record_id to this task instead.)"
         f"\n{resolution_plays([(number, str(error.attempt))], target)}"
     )

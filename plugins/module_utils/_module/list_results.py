@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .._errors import DidError, Interrupted, UnknownOutcome, Unrecorded
 from .._fields import mask_secrets
@@ -117,19 +117,41 @@ def list_failure(
 
     :param stopped: why the run ended early, or None.
     """
-    failures = [(item, job.error) for item, job in zip(items, jobs) if job.error is not None]
-    message = _count_failures(summary, stopped)
-    for item, error in failures[:_NAMED_FAILURES]:
-        message += "\n- " + f"{item.place}: {error.message}".split("\n", maxsplit=1)[0]
-    if len(failures) > _NAMED_FAILURES:
-        message += f"\n- and {len(failures) - _NAMED_FAILURES} more: see dids in the result"
-    errors = [error for _item, error in failures]
-    message += "".join(f"\n{play}" for play in _next_steps(errors, target))
+    errors = [job.error for job in jobs if job.error is not None]
+    lines = [
+        _count_failures(summary, stopped),
+        *_failure_lines(items, jobs),
+        *_next_steps(errors, target),
+    ]
+    message = "\n".join(lines)
     if not errors:
         return Interrupted(message)
     first = next((error for error in errors if error.changed), errors[0])
     details = {name: value for name, value in first.details().items() if name != "kind"}
     return type(first)(message, **details)
+
+
+def _failure_lines(items: Sequence[Item], jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield lines about the first DIDs that failed. Several with the same message have it in one line, and are named below it."""
+    groups: dict[str, list[str]] = {}
+    for item, job in zip(items, jobs):
+        if job.error is not None:
+            message = job.error.message.split("\n", maxsplit=1)[0]
+            label, _colon, text = message.partition(": ")
+            if label == job.desired.label:
+                groups.setdefault(text, []).append(f"{item.place}: {label}")
+            else:
+                groups.setdefault(message, []).append(item.place)
+    left = _NAMED_FAILURES
+    for text, dids in groups.items():
+        if left > 0 and len(dids) == 1:
+            yield f"- {dids[0]}: {text}"
+        elif left > 0:
+            yield f"- {len(dids)} DIDs: {text}"
+            yield from (f"  - {did}" for did in dids[:left])
+        left -= len(dids)
+    if left < 0:
+        yield f"- and {-left} more: see dids in the result"
 
 
 def _next_steps(errors: Sequence[DidError], target: Target) -> list[str]:
