@@ -17,7 +17,7 @@ from .list_results import APPLIED
 from .task import Result
 
 # The most groups, and the most characters of JSON that they take. What is left out is counted.
-_GROUPS, _LENGTH = 40, 800
+_GROUPS, _LENGTH = 40, 700
 
 
 def separate_applied(result: Result) -> None:
