@@ -16,7 +16,7 @@ from .._planning import grouping
 from .list_results import APPLIED
 from .task import Result
 
-# The most groups, and the most characters of JSON that they take. What is left out is counted.
+# The most groups, and the most characters of JSON that they take: a terminal shows them with the failures. The rest is counted.
 _GROUPS, _LENGTH = 40, 700
 
 
@@ -42,13 +42,11 @@ def separate_applied(result: Result) -> None:
 
 
 def _group_result(group: grouping.Group[Result], room: int) -> Result | None:
-    """Return a group with as many of its ranges as fit into the characters of C(room), or null if not even the first does."""
+    """Return a group with as many of its ranges as fit into C(room) characters, or None if not even the first does."""
     members = group.members
     first = members[0]
-    changes = _changes(first)
-    if group.count > 1:
-        changes = grouping.pattern_of(changes, _name(first))
-    result = {
+    changes = _patterns(first) if len(members) > 1 else _changes(first)
+    result: Result = {
         "action": first["action"],
         "changes": {name: {"before": before, "after": after} for name, before, after in changes},
         "label": grouping.shared_values([(_name(each), each["label"]) for each in members]),
@@ -68,9 +66,14 @@ def _name(entry: Result) -> str:
     return grouping.did_name(entry["did_number"], entry["record_id"])
 
 
-def _changes(entry: Result) -> list[tuple[str, t.Any, t.Any]]:
-    return [(name, *sides.values()) for name, sides in entry["changes"].items()]
+def _changes(entry: Result) -> tuple[tuple[str, t.Any, t.Any], ...]:
+    changes = entry["changes"].items()
+    return tuple((name, sides["before"], sides["after"]) for name, sides in changes)
+
+
+def _patterns(entry: Result) -> tuple[tuple[str, t.Any, t.Any], ...]:
+    return grouping.pattern_of(_changes(entry), _name(entry))
 
 
 def _content(entry: Result) -> tuple[str, str]:
-    return entry["action"], repr(grouping.pattern_of(_changes(entry), _name(entry)))
+    return entry["action"], repr(_patterns(entry))

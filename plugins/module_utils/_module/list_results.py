@@ -58,7 +58,7 @@ def list_result(
 ) -> Result:
     """Return what the result says of all DIDs of a list.
 
-    :param connection: null if the entries need no details.
+    :param connection: None if the entries need no details.
     """
     summary = dict.fromkeys(("total", *_ACTIONS, *_TROUBLES), 0)
     summary["total"] = len(jobs)
