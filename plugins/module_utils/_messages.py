@@ -98,9 +98,7 @@ def request_failed(plan: Plan, outcome: Outcome, attempt: str, target: Target) -
     )
     if outcome.state == NOT_APPLIED:
         when = "later" if outcome.kind == "throttled" else "when it is corrected"
-        error.message += (
-            f". Nothing was applied, and nothing stays open in the registry: run again {when}"
-        )
+        error.message += f". Nothing was applied or stays open: run again {when}"
     elif plan.action == CREATE:
         if outcome.record_id is not None:
             error.message += f". The answer names record {outcome.record_id}"
@@ -115,7 +113,7 @@ def add_resolution(error: DidError, desired: Desired, target: Target) -> DidErro
     """Add the two plays that resolve a create of unknown outcome to its error."""
     number = str(desired.did_number)
     error.message += (
-        f". {number} may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
+        ". It may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
         " these two plays once, and run again. (If it exists, you can add its record_id to this task instead.)"
         f"\n{resolution_plays(number, str(error.attempt), target)}"
     )

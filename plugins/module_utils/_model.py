@@ -32,6 +32,9 @@ UNCERTAIN = "uncertain"
 UNDER_WAY = "under_way"
 """A run holds the record and may still be at work on it. Only shown, never stored."""
 
+# The fields by which people know a DID.
+LABEL = ("customer_id", "description")
+
 # The statements of people, and the events of history that they leave.
 RECORDED = "recorded"
 FORGOTTEN = "forgotten"
@@ -214,6 +217,23 @@ class Plan(t.NamedTuple):
     def sends(self) -> bool:
         """Tell whether this plan is a request."""
         return self.action != NONE
+
+    @property
+    def did_number(self) -> str | None:
+        """Return the number that will be known of the DID once the plan is applied, or None."""
+        number: str | None = self.payload.get("did_number")
+        if number is None and self.known is not None:
+            is_certain = not (self.sends and "did_number" in self.known.attempted)
+            number = self.known.fields.get("did_number") if is_certain else None
+        return number
+
+    @property
+    def label(self) -> dict[str, t.Any]:
+        """Return by what people know the DID: its customer and its description, as last known, or else as declared."""
+        known = {} if self.known is None else self.known.fields
+        return {
+            name: known[name] if name in known else self.desired.values.get(name) for name in LABEL
+        }
 
     def fields_after(self) -> dict[str, t.Any]:
         """Return what will be known of the DID once the plan is applied: wire forms, secrets as marks."""

@@ -121,6 +121,13 @@ options:
         changed.
     type: bool
     default: false
+  details:
+    description:
+      - Whether the result describes each DID in detail. RV(dids) then also has C(fields) and C(request), and lists all DIDs that were applied in a
+        failing run, in place of RV(applied).
+    type: bool
+    default: false
+    version_added: 2.0.0
   progress:
     description:
       - Whether to write lines for people to standard error. The result is the same.
@@ -247,7 +254,9 @@ summary:
     not_attempted: 0
     unlisted: 12
 dids:
-  description: One entry for each DID that was not already as declared.
+  description:
+    - One entry for each DID that was not already as declared.
+    - If the task fails, it lists only the DIDs that are not as declared now. RV(applied) has the others.
   returned: success, or failure once there is a plan
   type: list
   elements: dict
@@ -282,11 +291,24 @@ dids:
     changes:
       description: The fields that differ from what was last applied, as in M(nextbilling.did.did).
       type: dict
+    label:
+      description: By what people know the DID, as last known before the task, or else as declared.
+      type: dict
+      contains:
+        customer_id:
+          description: The customer. Null if it is not known.
+          type: int
+        description:
+          description: The description. Null if it is not known.
+          type: str
+      sample:
+        customer_id: 13
+        description: Support
     fields:
-      description: What is known of the DID after the task, as in M(nextbilling.did.did).
+      description: With O(details=true), what is known of the DID after the task, as in M(nextbilling.did.did).
       type: dict
     request:
-      description: The request that was sent, or would be sent, as in M(nextbilling.did.did).
+      description: With O(details=true), the request that was sent, or would be sent, as in M(nextbilling.did.did).
       type: dict
     similar_to:
       description: Numbers in the registry or the list that may be the number of this DID in another notation, see O(similar). Empty unless the DID is
@@ -303,6 +325,36 @@ dids:
       description: When the platform confirmed the values that are C(before) in the changes, in UTC. Null if nothing was known.
       type: str
       sample: "2026-01-31T12:00:00Z"
+applied:
+  description:
+    - What a failing run has applied, grouped by identical change, with the largest groups first.
+    - At most 40 groups are listed, and only as many as a terminal shows on a page. RV(applied_omitted) counts the DIDs that they leave out.
+  returned: failure once there is a plan, unless O(details=true)
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: As in M(nextbilling.did.did).
+      type: str
+      sample: create
+    changes:
+      description:
+        - The fields that differ from what was last applied, as in RV(dids[].changes). If the group has several DIDs, C({number}) stands in the
+          description, and in a changed number, where each DID has its own number.
+      type: dict
+    label:
+      description: As in RV(dids[].label). A value that differs between the DIDs is null.
+      type: dict
+    ranges:
+      description: The DIDs, as ranges of contiguous numbers. Each range has its first number, its last number, and their count. A DID that is known by
+        its id alone is called such as C(record 13).
+      type: list
+      elements: list
+      sample: [["1130001000", "1130001099", 100]]
+applied_omitted:
+  description: The number of DIDs that were applied and that RV(applied) leaves out.
+  returned: with RV(applied)
+  type: int
 unlisted:
   description: The DIDs that are in the registry for this platform, but not in the list.
   returned: with O(report_unlisted=true), success, or failure once there is a plan

@@ -83,6 +83,15 @@ NOT_RUN = {
     (f"{GUIDES}shared_registry.rst", "text"): "Lines of a witness; its tests have such lines.",
     (_AWX, "text"): "A folder; the files of the scene are in it.",
     (_AWX, "ini"): "Tests of the package run jobs with it, as with the configurations for AWX.",
+    **{
+        (document, "ini"): "A test of what a failing run prints plays with it."
+        for document in (
+            "README.md",
+            "README.pt-BR.md",
+            f"{GUIDES}first_steps.rst",
+            f"{GUIDES}first_steps_pt_br.rst",
+        )
+    },
 }
 
 SMALL = """\

@@ -167,7 +167,7 @@ class Runner:
 
     def both_dids(self, **parameters: Any) -> Result:
         """Do for a list what C(both) does for one DID. On the way nothing may go wrong that a plan cannot foresee."""
-        predicted, done = self._rehearsed(self.dids, parameters)
+        predicted, done = self._rehearsed(self.dids, {"details": True, **parameters})
         for key in ("changed", "diff", "summary", "unlisted", "plan_checksum", "backoff", "msg"):
             assert predicted.get(key) == done.get(key), key
         for before, after in zip(predicted.get("dids", []), done.get("dids", []), strict=True):

@@ -15,7 +15,7 @@ from .. import _fields
 from .._errors import DidError, Interrupted
 from .._model import Desired, Job, Plan, RunResult
 from . import arguments
-from .results import did_result, registry_result
+from .results import did_details, did_result, registry_result
 from .session import add_warnings, open_session
 from .task import Result, Spec, Task
 
@@ -49,7 +49,8 @@ def converge_did(task: Task) -> Result:
         run = session.execute(jobs, check=task.check_mode)
         plan = _plan_of(job, run, task.check_mode)
         add_warnings(task, session, jobs)
-        result = did_result(plan, job.record or plan.known, settings.connection)
+        result = did_result(plan, job.record or plan.known)
+        result.update(did_details(plan, settings.connection))
         result["registry"] = registry_result(session.registry)
     result.update(changed=plan.sends, platform=settings.platform, similar_to=list(job.similar_to))
     if task.diff:

@@ -41,6 +41,7 @@ def dids_spec() -> Spec:
         "apply_at_most": {"type": "int"},
         "plan_checksum": {"type": "str"},
         "report_unlisted": {"type": "bool", "default": False},
+        "details": {"type": "bool", "default": False},
         "progress": {"type": "bool", "default": True},
     }
 
@@ -116,7 +117,8 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
     plans = [(job.plan, job.similar_to) for job in sending if job.plan is not None]
     predicted = task.check_mode and error is None
     run = RunResult() if error else session.execute(jobs, check=task.check_mode)
-    result = list_result(items, jobs, predicted, settings.connection)
+    details = task.params["details"]
+    result = list_result(items, jobs, predicted, settings.connection if details else None)
     result["summary"]["unlisted"] = unlisted_count
     result.update(
         unlisted,
@@ -126,9 +128,9 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
         backoff=_backoff(task, run),
     )
     if task.diff:
-        from .._planning.diff import diff
+        from .._planning.diff import list_diff
 
-        result["diff"] = [diff(plan, similar_to) for plan, similar_to in plans]
+        result["diff"] = list_diff(plans)
     add_warnings(task, session, jobs)
     if error is None and (run.stopped or any(job.error is not None for job in jobs)):
         error = list_failure(
@@ -136,6 +138,10 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
         )
     if error is not None:
         result.update(msg=error.message, error=error.details())
+        if not details:
+            from .applied import separate_applied
+
+            separate_applied(result)
     return result
 
 

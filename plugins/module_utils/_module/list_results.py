@@ -10,14 +10,14 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .._errors import DidError, Interrupted, UnknownOutcome, Unrecorded
 from .._fields import mask_secrets
 from .._input.entries import Item
-from .._model import ADOPT, CREATE, NONE, UPDATE, Job
+from .._model import ADOPT, CREATE, LABEL, NONE, UPDATE, Job
 from .._platform.connection import Connection
-from .results import did_result
+from .results import did_details, did_result
 from .task import Result
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -51,9 +51,15 @@ def outcome_of(job: Job, predicted: bool) -> str:
 
 
 def list_result(
-    items: Sequence[Item], jobs: Sequence[Job], predicted: bool, connection: Connection
+    items: Sequence[Item],
+    jobs: Sequence[Job],
+    predicted: bool,
+    connection: Connection | None,
 ) -> Result:
-    """Return what the result says of all DIDs of a list."""
+    """Return what the result says of all DIDs of a list.
+
+    :param connection: None if the entries need no details.
+    """
     summary = dict.fromkeys(("total", *_ACTIONS, *_TROUBLES), 0)
     summary["total"] = len(jobs)
     entries = []
@@ -68,7 +74,8 @@ def list_result(
     return {"changed": changed, "summary": summary, "dids": entries}
 
 
-def _entry_result(item: Item, job: Job, outcome: str, connection: Connection) -> Result:
+def _entry_result(item: Item, job: Job, outcome: str, connection: Connection | None) -> Result:
+    desired, plan = job.desired, job.plan
     result: Result = {
         "index": item.entry.position,
         "source": item.entry.source,
@@ -76,23 +83,25 @@ def _entry_result(item: Item, job: Job, outcome: str, connection: Connection) ->
         "similar_to": list(job.similar_to),
         "error": None if job.error is None else {**job.error.details(), "msg": job.error.message},
     }
-    if job.plan is None:
-        return {
-            **result,
-            "action": None,
-            "did_number": job.desired.did_number,
-            "record_id": job.desired.record_id,
-            "changes": {},
-            "fields": {},
-            "confirmed_at": None,
-            "before_confirmed_at": None,
-        }
-    record = job.plan.known if job.record is None else job.record
-    result.update(did_result(job.plan, record, connection))
+    if plan is None:
+        result.update(
+            action=None,
+            did_number=desired.did_number,
+            record_id=desired.record_id,
+            changes={},
+            label={name: desired.values.get(name) for name in LABEL},
+            confirmed_at=None,
+            before_confirmed_at=None,
+        )
+        return result if connection is None else {**result, "fields": {}}
+    record = plan.known if job.record is None else job.record
+    result.update(did_result(plan, record), label=plan.label)
+    if connection is not None:
+        result.update(did_details(plan, connection))
+        if outcome not in (APPLIED, PLANNED, UNRECORDED):
+            result["fields"] = {} if record is None else mask_secrets(record.fields)
     if outcome == UNRECORDED and job.error is not None:
         result["record_id"] = job.error.record_id
-    elif outcome not in (APPLIED, PLANNED):
-        result["fields"] = {} if record is None else mask_secrets(record.fields)
     return result
 
 
@@ -109,19 +118,41 @@ def list_failure(
 
     :param stopped: why the run ended early, or None.
     """
-    failures = [(item, job.error) for item, job in zip(items, jobs) if job.error is not None]
-    message = _count_failures(summary, stopped)
-    for item, error in failures[:_NAMED_FAILURES]:
-        message += "\n- " + f"{item.place}: {error.message}".split("\n", maxsplit=1)[0]
-    if len(failures) > _NAMED_FAILURES:
-        message += f"\n- and {len(failures) - _NAMED_FAILURES} more: see dids in the result"
-    errors = [error for _item, error in failures]
-    message += "".join(f"\n{play}" for play in _next_steps(errors, target))
+    errors = [job.error for job in jobs if job.error is not None]
+    lines = [
+        _count_failures(summary, stopped),
+        *_failure_lines(items, jobs),
+        *_next_steps(errors, target),
+    ]
+    message = "\n".join(lines)
     if not errors:
         return Interrupted(message)
     first = next((error for error in errors if error.changed), errors[0])
     details = {name: value for name, value in first.details().items() if name != "kind"}
     return type(first)(message, **details)
+
+
+def _failure_lines(items: Sequence[Item], jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield lines about the first DIDs that failed. Several with the same message have it in one line, and are named below it."""
+    groups: dict[str, list[str]] = {}
+    for item, job in zip(items, jobs):
+        if job.error is not None:
+            message = job.error.message.split("\n", maxsplit=1)[0]
+            label, _colon, text = message.partition(": ")
+            if label == job.desired.label:
+                groups.setdefault(text, []).append(f"{item.place}: {label}")
+            else:
+                groups.setdefault(message, []).append(item.place)
+    left = _NAMED_FAILURES
+    for text, dids in groups.items():
+        if left > 0 and len(dids) == 1:
+            yield f"- {dids[0]}: {text}"
+        elif left > 0:
+            yield f"- {len(dids)} DIDs: {text}"
+            yield from (f"  - {did}" for did in dids[:left])
+        left -= len(dids)
+    if left < 0:
+        yield f"- and {-left} more: see dids in the result"
 
 
 def _next_steps(errors: Sequence[DidError], target: Target) -> list[str]:

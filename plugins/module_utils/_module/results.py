@@ -93,23 +93,26 @@ def registry_result(registry: Registry) -> Result:
     return {"id": registry.registry_id, "location": registry.location}
 
 
-def did_result(plan: Plan, record: Record | None, connection: Connection) -> Result:
+def did_result(plan: Plan, record: Record | None) -> Result:
     """Return what a result says of one DID. It is built only from what may be shown.
 
     :param record: what the registry holds of the DID now, None for a DID that is new.
     """
-    fields = plan.fields_after()
-    result: Result = {
+    return {
         "action": plan.action,
-        "did_number": fields.get("did_number"),
+        "did_number": plan.did_number,
         "record_id": (
             plan.record_id if record is None or record.record_id is None else record.record_id
         ),
         "changes": {name: change._asdict() for name, change in plan.changes.items()},
-        "fields": fields,
         "confirmed_at": None if record is None else record.confirmed_at,
         "before_confirmed_at": None if plan.known is None else plan.known.confirmed_at,
     }
+
+
+def did_details(plan: Plan, connection: Connection) -> Result:
+    """Return what a result says of one DID in detail: what is known of it after the task, and the request, without secrets."""
+    result: Result = {"fields": plan.fields_after()}
     if plan.sends:
         result["request"] = {
             "method": "PUT" if plan.record_id is None else "POST",

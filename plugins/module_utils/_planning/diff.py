@@ -9,14 +9,22 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import typing as t
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 
 from .._fields import BY_NAME, mask_secrets
 from .._model import ADOPT, CONFIRMED, CREATE, Correction, Plan
 from .._secrets import MASK
+from . import grouping
 from .invisible import look_alikes, split_at_invisible
+
+PlanWithSimilar = tuple[Plan, Sequence[str]]
+"""A plan, and the numbers that may be its DID's own in another notation."""
+
+# Fields as patterns, and their texts before and after.
+_Patterns = frozenset[tuple[str, t.Optional[str], t.Optional[str]]]
 
 # Beside a field that an edit sends although it is as last applied.
 _RESENT = "  # sent again"
@@ -24,11 +32,70 @@ _RESENT = "  # sent again"
 _BASIS = {CREATE: "not in the registry", ADOPT: "what it holds is not known"}
 
 
-def diff(plan: Plan, similar_to: Sequence[str] = ()) -> dict[str, t.Any]:
+def diff(plan: Plan, similar_to: Sequence[str] = ()) -> dict[str, str]:
     """Return the diff of a plan: the DID's known fields before and after, as a person reads them.
 
     :param similar_to: numbers that may be the DID's own in another notation.
     """
+    label = plan.desired.label
+    similar = f", similar to {', '.join(similar_to)}" if similar_to else ""
+    return _make_diff(_texts(plan), plan.action, label, f"{label} ({plan.action}{similar})")
+
+
+def list_diff(plans: Sequence[PlanWithSimilar]) -> list[dict[str, str]]:
+    """Return the diffs of several plans: the totals, and one diff for each group of DIDs with an identical change."""
+    if len(plans) < 2:
+        return [diff(*each) for each in plans]
+    counts = collections.Counter(plan.action for plan, _similar_to in plans)
+    totals = ", ".join(f"{count} {action}" for action, count in counts.items())
+    groups = grouping.group(plans, _name, _content)
+    return [{"prepared": f"{len(plans)} DIDs: {totals}\n"}, *map(_group_diff, groups)]
+
+
+def _group_diff(group: grouping.Group[PlanWithSimilar]) -> dict[str, str]:
+    """Return the diff of a group: the fields that are the same in all of its DIDs, and so all that change."""
+    if group.count == 1:
+        return diff(*group.members[0])
+    first, *others = [plan for plan, _similar_to in group.members]
+    patterns = _patterns(first)
+    for plan in others:
+        patterns &= _patterns(plan)
+    count = sum(bool(similar_to) for _plan, similar_to in group.members)
+    similar = f", {count} similar to other numbers" if count else ""
+    texts = {name: (before, after) for name, before, after in patterns}
+    ranges = ", ".join(
+        _name(one[0]) if len(one) == 1 else f"{_name(one[0])} – {_name(one[-1])}"
+        for one in group.ranges
+    )
+    return _make_diff(
+        texts, first.action, f"DIDs {ranges}", f"{group.count} DIDs ({first.action}{similar})"
+    )
+
+
+def _name(each: PlanWithSimilar) -> str:
+    plan, _similar_to = each
+    return grouping.did_name(plan.did_number, plan.record_id)
+
+
+def _content(each: PlanWithSimilar) -> tuple[str, _Patterns]:
+    """Return what is the same for DIDs that share a diff: the action, and the fields that change or are sent again."""
+    plan, _similar_to = each
+    sent = {*plan.changes, *_resent(plan)}
+    return plan.action, frozenset(line for line in _patterns(plan) if line[0] in sent)
+
+
+def _patterns(plan: Plan) -> _Patterns:
+    texts = ((name, *sides) for name, sides in _texts(plan).items())
+    return frozenset(grouping.pattern_of(texts, _name((plan, ()))))
+
+
+def _resent(plan: Plan) -> Set[str]:
+    """Return the fields that an edit sends although they are as last applied."""
+    return plan.payload.keys() - plan.changes.keys() if plan.resends else set()
+
+
+def _texts(plan: Plan) -> dict[str, tuple[str | None, str | None]]:
+    """Return how the DID's known fields are written before and after the plan; None where a field is not known."""
     known = plan.known.fields if plan.known is not None and plan.action != ADOPT else {}
     before = {name: _display(name, value) for name, value in known.items()}
     after = (
@@ -41,21 +108,30 @@ def diff(plan: Plan, similar_to: Sequence[str] = ()) -> dict[str, t.Any]:
             after[name] = change.after
             if change.before is not None:
                 before[name] = change.before
-    texts = {name: _display_both(before.get(name), after.get(name)) for name in {**before, **after}}
-    similar = f", similar to {', '.join(similar_to)}" if similar_to else ""
-    resent = plan.payload.keys() - plan.changes.keys() if plan.resends else set()
+    resent = _resent(plan)
+    texts: dict[str, tuple[str | None, str | None]] = {}
+    for name in {**before, **after}:
+        text_before, text_after = _display_both(before.get(name), after.get(name))
+        texts[name] = (
+            text_before if name in before else None,
+            text_after + (_RESENT if name in resent else "") if name in after else None,
+        )
+    return texts
+
+
+def _make_diff(
+    texts: Mapping[str, tuple[str | None, str | None]], action: str, dids: str, header: str
+) -> dict[str, str]:
     return {
-        "before": _lines({name: texts[name][0] for name in before}),
-        "after": _lines(
-            {name: texts[name][1] + (_RESENT if name in resent else "") for name in after}
-        ),
-        "before_header": f"{plan.desired.label} ({_BASIS.get(plan.action, 'as last applied')})",
-        "after_header": f"{plan.desired.label} ({plan.action}{similar})",
+        "before": _lines({name: sides[0] for name, sides in texts.items()}),
+        "after": _lines({name: sides[1] for name, sides in texts.items()}),
+        "before_header": f"{dids} ({_BASIS.get(action, 'as last applied')})",
+        "after_header": header,
     }
 
 
-def _lines(texts: Mapping[str, str]) -> str:
-    return "".join(f"{name}: {texts[name]}\n" for name in BY_NAME if name in texts)
+def _lines(texts: Mapping[str, str | None]) -> str:
+    return "".join(f"{name}: {texts[name]}\n" for name in BY_NAME if texts.get(name) is not None)
 
 
 def _display_both(before: t.Any, after: t.Any) -> tuple[str, str]:

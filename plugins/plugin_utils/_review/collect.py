@@ -17,6 +17,7 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
+from ansible_collections.nextbilling.did.plugins.module_utils._planning import grouping
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import MASK
 
 from .model import (
@@ -41,6 +42,7 @@ DID, DIDS, ASYNC_STATUS = "did", "dids", "async_status"
 # A mark in place of a secret. Beside the stars it holds a remark of the module.
 _MARK = re.compile(re.escape(MASK) + r"( \([a-z_, ]{1,80}\))?")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|\+00:00)")
+_RECORD = re.compile(r"record ([0-9]{1,19})")
 _OUTCOMES = ("applied", "planned", *TROUBLES)
 # The kinds of failures that the modules could not report.
 HOST_UNREACHABLE, NO_RESULT = "host_unreachable", "no_result"
@@ -245,6 +247,7 @@ def _read_dids_result(
     if isinstance(summary, dict):
         counts = {name: _integer(summary.get(name)) or 0 for name in COUNTS}
     error = _failure(event) or (None if counts is not None else _failure_without_result(event))
+    found = list(_read_groups(result.get("applied"), run, 0 if counts is None else counts["total"]))
     for item in _list(result.get("dids")):
         known = _mapping(item)
         outcome = known.get("outcome")
@@ -253,7 +256,8 @@ def _read_dids_result(
             outcome not in TROUBLES and known.get("action") not in ACTIONS
         ):
             outcome = "failed"
-        entries.append(_make_entry(run, outcome, known, problem))
+        found.append(_make_entry(run, outcome, known, problem))
+    entries += found
     for item in _list(result.get("unlisted")):
         known = _mapping(item)
         unlisted.append(
@@ -271,6 +275,53 @@ def _read_dids_result(
         counts=counts,
         error=error,
         backoff=_backoff(_mapping(result.get("backoff"))),
+        omitted=0 if counts is None else _count_omitted(counts, found),
+    )
+
+
+def _count_omitted(counts: Mapping[str, int], entries: Sequence[Entry]) -> int:
+    """Return how many DIDs a result counts as applied, or planned, and does not name."""
+    named = sum(entry.outcome not in TROUBLES for entry in entries)
+    return max(0, sum(counts[action] for action in ACTIONS) - named)
+
+
+def _read_groups(groups: t.Any, run: int, most: int) -> Iterator[Entry]:
+    """Yield an entry for each DID of the groups of a failing run. C(most): how many they can be, by the result's own count."""
+    for item in _list(groups):
+        group = _mapping(item)
+        if group.get("action") not in ACTIONS:
+            continue
+        changes = _changes(group.get("changes"))
+        for name in _read_names(group.get("ranges"), most):
+            most -= 1
+            record = _RECORD.fullmatch(name)
+            entry = _make_entry(run, "applied", {"action": group.get("action")}, None)
+            yield dataclasses.replace(
+                entry,
+                did_number=None if record else name,
+                record_id=int(record[1]) if record else None,
+                changes=tuple(_own_change(change, name) for change in changes),
+                is_grouped=True,
+            )
+
+
+def _read_names(ranges: t.Any, most: int) -> Iterator[str]:
+    """Yield the names of the DIDs of ranges, each given by its first, its last and their count."""
+    for item in _list(ranges):
+        first, last, count = [*_list(item), None, None, None][:3]
+        first, last, count = _text(first), _text(last), _integer(count)
+        if first is not None and last is not None and count is not None and 0 < count <= most:
+            names = grouping.numbers_between(first, last, count) or ()
+            most -= len(names)
+            yield from names
+
+
+def _own_change(change: Change, name: str) -> Change:
+    """Return the change of one DID of a group."""
+    return Change(
+        change.field,
+        grouping.from_pattern(change.field, change.before, name),
+        grouping.from_pattern(change.field, change.after, name),
     )
 
 

@@ -95,6 +95,7 @@ def page(review: Review, translate: Translations) -> str:
     environment.filters["display_time"] = phrases.display_time
     environment.filters["mark_invisible"] = _mark_invisible
     environment.filters["provenance"] = phrases.provenance
+    environment.filters["run_notes"] = lambda run: phrases.run_notes(run, translate)
     environment.filters["join_remarks"] = _join_remarks
     environment.filters["did_name"] = lambda unlisted: _mark_invisible(
         phrases.did_name(unlisted, translate), 100
@@ -104,6 +105,7 @@ def page(review: Review, translate: Translations) -> str:
         review=review,
         translate=translate,
         mode=review.mode,
+        at_most=phrases.at_most(review, "unlisted", translate),
         tiles=list(_tiles(review, translate)),
         sections=list(_sections(review, translate)),
         script_texts=json.dumps(
@@ -156,7 +158,8 @@ def _tiles(review: Review, translate: Translations) -> Iterator[_Tile]:
     for kind, number in counts.items():
         width = widths.get(kind, 0.0) * scale
         label = translate.kind(kind, review.mode, number)
-        yield _Tile(kind, translate.number(number), label, round(width, 2), round(start, 2))
+        shown = phrases.at_most(review, kind, translate) + translate.number(number)
+        yield _Tile(kind, shown, label, round(width, 2), round(start, 2))
         start += width + _GAP if width else 0.0
 
 
@@ -187,7 +190,7 @@ def _row(line: Line, translate: Translations) -> _Row:
     first = line.first
     remarks = _error_remarks(first.error, translate)
     remarks += filter(None, [phrases.since(line, translate)])
-    if first.kind == "update" and not first.listed_changes:
+    if first.kind == "update" and not line.changes:
         remarks.append(translate("no_difference"))
     similar = Markup(", ").join(map(_mark_invisible, phrases.similar_numbers(line)))
     if similar:
@@ -210,7 +213,7 @@ def _row(line: Line, translate: Translations) -> _Row:
                 None if change.before is None else _value(before),
                 _value(after),
             )
-            for change in first.listed_changes
+            for change in line.changes
             for before, after in [phrases.sides(change)]
         ],
         remarks=remarks,

@@ -92,7 +92,7 @@ class _Writer:
         review, translate = self._review, self._translate
         mode = review.mode
         counts = [
-            f"**{translate.number(number)}** {translate.kind(key, mode, number)}"
+            f"{phrases.at_most(review, key, translate)}**{translate.number(number)}** {translate.kind(key, mode, number)}"
             for key, number in phrases.tally(review, REVIEW_ORDER).items()
             if number
         ]
@@ -133,8 +133,8 @@ class _Writer:
         ]
         if run.counts is not None:
             parts.append(translate.count("dids", run.counts["total"]))
-        line = "- " + " · ".join(parts)
-        return line if run.backoff is None else f"{line}\n  {translate('backoff', **run.backoff)}"
+        notes = phrases.run_notes(run, translate)
+        return "\n  ".join(["- " + " · ".join(parts), *notes])
 
     def _place(self, seen: Run | Unseen) -> str:
         return " › ".join(code_span(text, 100) for text in (seen.play, seen.task, seen.host))
@@ -161,7 +161,7 @@ class _Writer:
     def _line(self, line: Line) -> str:
         translate, first = self._translate, line.first
         number = " – ".join(code_span(text, _VALUE) for text in phrases.line_names(line, translate))
-        content = "; ".join(map(self._change, first.listed_changes)) or self._no_changes(line)
+        content = "; ".join(map(self._change, line.changes)) or self._no_changes(line)
         dids = translate.count("dids", len(line.entries)) if len(line.entries) > 1 else ""
         parts = [", ".join(filter(None, (content, dids))), phrases.since(line, translate)]
         similar = ", ".join(code_span(text, _VALUE) for text in phrases.similar_numbers(line))
@@ -218,8 +218,10 @@ class _Writer:
         return f"{text}. {translate('why.' + unseen.why)}"
 
     def _unlisted(self) -> _Section:
-        translate, unlisted = self._translate, self._review.unlisted
-        heading = f"### {translate('unlisted_heading')}: {translate.count('dids', len(unlisted))}"
+        translate, unlisted = self._translate, self._review.common_unlisted
+        at_most = phrases.at_most(self._review, "unlisted", translate)
+        dids = translate.count("dids", len(unlisted))
+        heading = f"### {translate('unlisted_heading')}: {at_most}{dids}"
         return _Section(
             heading,
             [(1, f"- {code_span(phrases.did_name(one, translate), _VALUE)}") for one in unlisted],

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import itertools
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import (
     BY_NAME,
     DID_NUMBER,
     identity,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._planning import grouping
 
 Value = t.Union[str, int, float, bool, None, list[t.Union[str, int, float, bool, None]]]
 
@@ -78,7 +80,11 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One DID that is not as declared. C(run) is the place of its task in C(Review.runs); C(index) that of the DID in its list."""
+    """One DID that is not as declared. C(run) is the place of its task in C(Review.runs); C(index) that of the DID in its list.
+
+    C(is_grouped): the result has it in a group, which tells neither its record id, nor its place in the list, nor when the values
+    before were applied.
+    """
 
     run: int
     outcome: str
@@ -91,6 +97,12 @@ class Entry:
     index: int | None = None
     source: str | None = None
     similar_to: tuple[str, ...] = ()
+    is_grouped: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return what the DID is called."""
+        return grouping.did_name(self.did_number, self.record_id)
 
     @property
     def kind(self) -> str:
@@ -125,10 +137,28 @@ class Unlisted:
     record_id: int | None
     outcome: str | None
 
+    @property
+    def key(self) -> tuple[str | None, int | None]:
+        """Return which DID of the registry it is, whatever it was at when a task looked."""
+        return (
+            (None, self.record_id) if self.did_number is None else (identity(self.did_number), None)
+        )
+
+
+class _PlatformLists(t.NamedTuple):
+    """What the lists for one platform of one registry leave out together: what is named, and how many there are at most."""
+
+    unlisted: tuple[Unlisted, ...]
+    most: int
+    is_exact: bool
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A task on a host, with one registry and one platform. C(counts) is null if the task failed before it could count."""
+    """A task on a host, with one registry and one platform. C(counts) is null if the task failed before it could count.
+
+    C(omitted): how many DIDs it counts as applied and does not name.
+    """
 
     host: str
     play: str
@@ -142,6 +172,7 @@ class Run:
     counts: dict[str, int] | None
     error: Failure | None = None
     backoff: dict[str, int] | None = None
+    omitted: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,11 +224,49 @@ class Review:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return the sums of what the tasks counted."""
+        """Return the sums of what the tasks counted. C(unlisted) counts the DIDs that no list for their platform names."""
         return {
             name: sum(run.counts[name] for run in self.runs if run.counts is not None)
             for name in COUNTS
-        }
+        } | {"unlisted": sum(platform.most for platform in self._platforms)}
+
+    @property
+    def unlisted_at_most(self) -> bool:
+        """Tell whether fewer DIDs may be unlisted than counted, because not each task for a platform has named its own."""
+        return not all(platform.is_exact for platform in self._platforms)
+
+    @property
+    def common_unlisted(self) -> tuple[Unlisted, ...]:
+        """Return the unlisted DIDs that every task for their platform has named, of those that name any."""
+        return tuple(one for platform in self._platforms for one in platform.unlisted)
+
+    @functools.cached_property
+    def _platforms(self) -> tuple[_PlatformLists, ...]:
+        """Return the lists for each platform of each registry."""
+        lists: dict[tuple[str | None, ...], list[int]] = collections.defaultdict(list)
+        for number, run in enumerate(self.runs):
+            if run.module == "dids" and run.counts is not None:
+                lists[run.platform, run.registry_id, run.registry_location].append(number)
+        named: dict[int, list[Unlisted]] = collections.defaultdict(list)
+        for one in self.unlisted:
+            named[one.run].append(one)
+        return tuple(self._compare_lists(runs, named) for runs in lists.values())
+
+    def _compare_lists(
+        self, runs: Sequence[int], named: Mapping[int, Sequence[Unlisted]]
+    ) -> _PlatformLists:
+        counts = [(self.runs[run].counts or {})["unlisted"] for run in runs]
+        # A task that counts none has none to name.
+        lists = [named[run] for run, count in zip(runs, counts) if run in named or not count]
+        common: Sequence[Unlisted] = lists[0] if lists else ()
+        for other in lists[1:]:
+            keys = {one.key for one in other}
+            common = [one for one in common if one.key in keys]
+        return _PlatformLists(
+            tuple(common),
+            min([*counts, *([len(common)] if lists else [])]) if len(runs) > 1 else counts[0],
+            len(runs) == 1 or len(lists) == len(runs),
+        )
 
     @property
     def failed_tasks(self) -> int:
@@ -273,7 +342,8 @@ class Review:
             "failed_tasks": self.failed_tasks,
             "runs": [dataclasses.asdict(run) for run in self.runs],
             "dids": [_entry_as_json(entry) for entry in self.entries],
-            "unlisted": [dataclasses.asdict(unlisted) for unlisted in self.unlisted],
+            "unlisted": [dataclasses.asdict(unlisted) for unlisted in self.common_unlisted],
+            "unlisted_at_most": self.unlisted_at_most,
             "unseen": [dataclasses.asdict(unseen) for unseen in self.unseen],
             "repeated": [dataclasses.asdict(repeated) for repeated in self.repeated],
         }
@@ -306,16 +376,11 @@ def sort_entries(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def _sort_key(entry: Entry) -> tuple[t.Any, ...]:
-    number = entry.did_number or ""
-    digits = identity(number)
     return (
         SECTIONS.index(entry.section),
         KINDS.index(entry.kind),
         entry.run,
-        not digits,
-        len(digits),
-        digits,
-        number,
+        *grouping.number_order(entry.name),
         entry.record_id or 0,
         entry.index or 0,
     )
@@ -338,6 +403,13 @@ class Line:
         return self.entries[-1]
 
     @property
+    def changes(self) -> tuple[Change, ...]:
+        """Return what changes, with the placeholder of ranges where each of several DIDs has its own number."""
+        if len(self.entries) == 1:
+            return self.first.listed_changes
+        return tuple(Change(*change) for change in _patterns(self.first))
+
+    @property
     def known_since(self) -> tuple[str, str] | None:
         """Return the earliest and the latest time at which the platform confirmed the values before; null where nothing is known."""
         times = sorted(filter(None, (entry.before_confirmed_at for entry in self.entries)))
@@ -345,28 +417,15 @@ class Line:
 
 
 def fold(entries: Sequence[Entry]) -> list[Line]:
-    """Fold neighbours with contiguous numbers and equal content. The entries come in the order of the review."""
-    lines: list[list[Entry]] = []
-    for entry in entries:
-        if lines and _continues(lines[-1][-1], entry) and _content(lines[-1][0]) == _content(entry):
-            lines[-1].append(entry)
-        else:
-            lines.append([entry])
-    return [Line(tuple(line)) for line in lines]
+    """Fold contiguous numbers with equal content. The lines are in the order of the review."""
+    groups = grouping.group(entries, lambda entry: entry.name, _content)
+    lines = [Line(members) for group in groups for members in group.ranges]
+    return sorted(lines, key=lambda line: _sort_key(line.first))
 
 
-def _continues(one: Entry, other: Entry) -> bool:
-    """Tell whether a number is the next one, of the same length and with or without a plus as the first."""
-    before, after = one.did_number or "", other.did_number or ""
-    digits = (identity(before), identity(after))
-    return (
-        all(number.isascii() and number.isdigit() for number in digits)
-        and len(before) == len(after)
-        and len(digits[0]) == len(digits[1])
-        # Python refuses to read thousands of digits as one number.
-        and len(digits[0]) <= 100
-        and int(digits[1]) == int(digits[0]) + 1
-    )
+def _patterns(entry: Entry) -> tuple[tuple[str, Value, Value], ...]:
+    changes = ((change.field, change.before, change.after) for change in entry.listed_changes)
+    return grouping.pattern_of(changes, entry.name)
 
 
 def _content(entry: Entry) -> tuple[t.Any, ...]:
@@ -376,7 +435,7 @@ def _content(entry: Entry) -> tuple[t.Any, ...]:
         entry.run,
         entry.outcome,
         entry.action,
-        repr(entry.listed_changes),
+        repr(_patterns(entry)),
         entry.before_confirmed_at is None,
         [_difference(number, entry.did_number or "") for number in entry.similar_to],
         (

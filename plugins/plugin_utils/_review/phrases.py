@@ -47,14 +47,20 @@ def tally(review: Review, order: Sequence[str]) -> dict[str, int]:
 
 def closing_line(review: Review, translate: Translations, page: str | None) -> str:
     """Return the line that is printed at the end. C(page): the path of the page, null if it could not be written."""
-    line = f"DIDs: {join_counts(tally(review, CLOSING_ORDER), translate)}"
+    unlisted = at_most(review, "unlisted", translate)
+    line = f"DIDs: {join_counts(tally(review, CLOSING_ORDER), translate, unlisted=unlisted)}"
     return line if page is None else f"{line} → {page}"
 
 
-def join_counts(counts: Mapping[str, int], translate: Translations) -> str:
-    """Return counts by kind as one text, without those that are 0."""
+def at_most(review: Review, kind: str, translate: Translations) -> str:
+    """Return the words before a count that may be too large, or an empty text."""
+    return f"{translate('at_most')} " if kind == "unlisted" and review.unlisted_at_most else ""
+
+
+def join_counts(counts: Mapping[str, int], translate: Translations, **before: str) -> str:
+    """Return counts by kind as one text, without those that are 0. C(before): the words before the count of a kind."""
     texts = [
-        f"{translate.number(number)} {translate.kind(kind, MIXED, number)}"
+        f"{before.get(kind, '')}{translate.number(number)} {translate.kind(kind, MIXED, number)}"
         for kind, number in counts.items()
         if number
     ]
@@ -126,7 +132,7 @@ def display_time(time: str) -> str:
 
 def since(line: Line, translate: Translations) -> str:
     """Return when the values before an edit were applied, or that they never were; an empty text for other lines."""
-    if line.first.kind not in ("update", "adopt"):
+    if line.first.kind not in ("update", "adopt") or line.first.is_grouped:
         return ""
     if line.known_since is None:
         known = any(change.before is not None for change in line.first.changes)
@@ -144,6 +150,14 @@ def provenance(run: Run) -> Iterator[tuple[str, str]]:
         "checksum": run.plan_checksum,
     }
     yield from ((key, text) for key, text in facts.items() if text is not None)
+
+
+def run_notes(run: Run, translate: Translations) -> Iterator[str]:
+    """Yield what is to be known of a task beside what its plan was made against."""
+    if run.backoff is not None:
+        yield translate("backoff", **run.backoff)
+    if run.omitted:
+        yield translate("omitted", dids=translate.count("dids", run.omitted))
 
 
 def extent(unseen: Unseen, translate: Translations) -> str:

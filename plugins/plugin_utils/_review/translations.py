@@ -41,6 +41,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "task not awaited|tasks not awaited",
         "tarefa não aguardada|tarefas não aguardadas",
     ),
+    "at_most": ("at most", "no máximo"),
     "nothing": ("none", "nenhum"),
     "dids": ("DID|DIDs", "DID|DIDs"),
     "tasks": ("task|tasks", "tarefa|tarefas"),
@@ -91,6 +92,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "backoff": (
         "The platform asked for fewer requests {refusals} times (429); the run went down to {concurrency} at a time.",
         "A plataforma pediu menos requisições {refusals} vezes (429); a execução desceu para {concurrency} por vez.",
+    ),
+    "omitted": (
+        "{dids} more were applied. The result of a failed task does not name them all; with details: true it does.",
+        "Mais {dids} aplicados. O resultado de uma tarefa com falha não cita todos; com details: true, cita.",
     ),
     "no_difference": (
         "no difference to what was last applied: all declared fields are sent again",

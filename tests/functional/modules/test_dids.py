@@ -53,6 +53,9 @@ def summary(result: Result, **expected: int) -> None:
     counts = {name: count for name, count in result["summary"].items() if count}
     assert counts == {name: count for name, count in expected.items() if count}, result.get("msg")
     outcomes = Counter(entry["outcome"] for entry in result["dids"])
+    outcomes["applied"] += result.get("applied_omitted", 0) + sum(
+        count for group in result.get("applied", []) for _first, _last, count in group["ranges"]
+    )
     done = sum(expected.get(action, 0) for action in ("create", "update", "adopt"))
     assert outcomes["applied"] + outcomes["planned"] == done
     for outcome in ("failed", "unknown", "unrecorded", "not_attempted"):
@@ -102,7 +105,7 @@ def test_a_life_of_a_list(runner: Runner) -> None:
 def test_a_list_does_for_each_did_what_the_module_did_does(runner: Runner) -> None:
     fields = {"did_number": "1", "port": 5060, "password": "geheim", "did_type": "queue"}
     one = runner.did(check=True, **fields, did_type_id=7)
-    (entry,) = runner.dids(check=True, dids=[{**fields, "did_type_id": 7}])["dids"]
+    (entry,) = runner.dids(check=True, dids=[{**fields, "did_type_id": 7}], details=True)["dids"]
     shared = one.keys() & entry.keys()
     assert {key: entry[key] for key in shared} == {key: one[key] for key in shared}
     documented = yaml.safe_load(did.RETURN)
@@ -112,9 +115,10 @@ def test_a_list_does_for_each_did_what_the_module_did_does(runner: Runner) -> No
 @in_both_ways
 def test_the_result_is_as_documented(runner: Runner) -> None:
     documented = yaml.safe_load(dids.RETURN)
-    result = runner.dids(dids=lines(1), report_unlisted=True)
+    result = runner.dids(dids=lines(1), report_unlisted=True, details=True)
     always = {"changed", "diff", "invocation"}
-    assert result.keys() - always == documented.keys() - {"error"}
+    on_failure = {"error", "applied", "applied_omitted"}
+    assert result.keys() - always == documented.keys() - on_failure
     # A key that Jinja takes for a method of dictionaries is documented in words alone.
     summary_keys = documented["summary"]["contains"].keys() | {"update"}
     assert result["summary"].keys() == documented["summary"]["sample"].keys() == summary_keys
@@ -306,17 +310,64 @@ def test_items_3_and_7_fail_and_the_next_run_sends_them_alone(runner: Runner) ->
     failed = [entry for entry in result["dids"] if entry["outcome"] == "failed"]
     assert [entry["index"] for entry in failed] == [3, 7]
     assert [entry["error"]["kind"] for entry in failed] == ["refused"] * 2
-    assert all(entry["error"]["msg"] and entry["fields"] == {} for entry in failed)
+    assert all(entry["error"]["msg"] for entry in failed)
     assert result["error"] == {
         key: value for key, value in failed[0]["error"].items() if key != "msg"
     }
-    for words in ("2 of 9 DIDs", "2 failed", "dids[3]: DID 1130000004", "dids[7]"):
+    for words in (
+        "2 of 9 DIDs",
+        "2 failed",
+        "- 2 DIDs: ",
+        "  - dids[3]: DID 1130000004\n",
+        "  - dids[7]",
+    ):
         assert words in result["msg"]
 
     seen = len(runner.requests())
     summary(runner.both_dids(dids=nine), total=9, create=2, none=7)
     assert numbers(runner.requests()[seen:]) == ["1130000004", "1130000008"]
     assert runner.simulator.duplicates() == {}
+
+
+@in_both_ways
+def test_a_failing_run_groups_what_it_has_applied(runner: Runner) -> None:
+    runner.dids(dids=lines(7, 8, 9, customer_id=1))
+    block = {"did_number": "1130000001", "last_number": "1130000006", "description": "No. {number}"}
+    runner.simulator.fault("status", status=422, match={"did_number": "1130000003"})
+    declared = [block, *lines(7, 9, customer_id=2), {"record_id": 12, "port": 1}]
+    result = runner.dids(dids=declared)
+    summary(result, total=9, create=5, update=2, adopt=1, failed=1, unlisted=1)
+    (failed,) = result["dids"]
+    assert failed["label"] == {"customer_id": None, "description": "No. 1130000003"}
+    assert not {"fields", "request"} & failed.keys()
+    created, updated, adopted = result["applied"]
+    assert created == {
+        "action": "create",
+        "changes": {
+            "description": {"before": None, "after": "No. {number}"},
+            "did_number": {"before": None, "after": "{number}"},
+        },
+        "label": {"customer_id": None, "description": "No. {number}"},
+        "ranges": [["1130000001", "1130000002", 2], ["1130000004", "1130000006", 3]],
+    }
+    assert updated["changes"] == {"customer_id": {"before": 1, "after": 2}}
+    assert updated["label"] == {"customer_id": 1, "description": None}
+    assert updated["ranges"] == [["1130000007", "1130000007", 1], ["1130000009", "1130000009", 1]]
+    assert (adopted["action"], adopted["ranges"]) == ("adopt", [["record 12", "record 12", 1]])
+
+
+def test_a_failing_run_says_little_of_many_different_changes(runner: Runner) -> None:
+    many = [
+        {**each, "description": f"Customer {place * 7}"}
+        for place, each in enumerate(lines(*range(60)))
+    ]
+    runner.simulator.fault("status", status=422, match={"did_number": many[0]["did_number"]})
+    result = runner.dids(dids=many, concurrency=8)
+    summary(result, total=60, create=59, failed=1)
+    assert 0 < len(result["applied"]) < 40 and result["applied_omitted"] > 0
+    assert len(json.dumps(result["applied"])) < 2_000
+    detailed = runner.dids(dids=[*many, *lines(70)], max_creates=0, details=True)
+    assert "applied" not in detailed
 
 
 @in_both_ways
@@ -477,7 +528,7 @@ def test_what_is_created_and_cannot_be_recorded_is_told_with_its_id(
     with monkeypatch.context() as patch:
         fail_to_confirm(patch, error, *lost)
         runner.simulator.switch(latency_ms=50)
-        result = runner.dids(dids=declared, concurrency=concurrency)
+        result = runner.dids(dids=declared, concurrency=concurrency, details=True)
     created = {entry["did_number"]: entry["record_id"] for entry in runner.simulator.created()}
     assert len(created) >= concurrency == result["summary"]["unrecorded"]
     summary(result, total=12, unrecorded=concurrency, not_attempted=12 - concurrency)
@@ -833,7 +884,7 @@ def test_faults_among_many_requests_at_once(runner: Runner, seed: int) -> None:
             runner.simulator.fault(fault, status=status, match=match)
         else:
             runner.simulator.fault(rng.choice(faults), match=match)
-    result = runner.dids(dids=many, concurrency=8, retries=1)
+    result = runner.dids(dids=many, concurrency=8, retries=1, details=True)
     assert runner.simulator.duplicates() == {}
     held = {entry["did_number"]: entry["record_id"] for entry in runner.simulator.created()}
     applied = [entry for entry in result["dids"] if entry["outcome"] == "applied"]
@@ -890,7 +941,7 @@ def test_a_defect_before_the_first_byte_stops_that_did_alone(
         patch.setattr(Transport, "send", defective)
         result = runner.dids(dids=lines(0, 1, 2))
     summary(result, total=3, create=2, failed=1)
-    assert result["dids"][1]["error"]["kind"] == "internal_error"
+    assert [entry["error"]["kind"] for entry in result["dids"]] == ["internal_error"]
     assert "geheim" not in json.dumps(result)
     summary(runner.dids(dids=lines(0, 1, 2)), total=3, none=2, create=1)
 

@@ -280,7 +280,7 @@ def before_five_hundred(player: Player) -> None:
 def both(player: Player) -> tuple[Run, Run, dict[str, int]]:
     """Make a check run and the apply after it of 500 DIDs; return them with the summary that both tasks gave."""
     before_five_hundred(player)
-    task = dids(five_hundred(), retries=0)
+    task = dids(five_hundred(), retries=0, details=True)
     runs, summaries = [], []
     for check in (True, False):
         name = "check" if check else "apply"

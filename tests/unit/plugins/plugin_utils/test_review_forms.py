@@ -186,6 +186,7 @@ def test_a_result_of_any_other_shape_is_a_failure_and_never_an_exception(broken:
         {key: broken}
         for key in (
             *result([]),
+            "applied",
             "unlisted",
             "error",
             "msg",
@@ -198,6 +199,9 @@ def test_a_result_of_any_other_shape_is_a_failure_and_never_an_exception(broken:
         )
     ]
     shapes += [result([item("1")], dids=[{**item("1"), key: broken}]) for key in item("1")]
+    group = {"action": "create", "changes": {}, "label": {}, "ranges": [["1", "2", 2]]}
+    shapes += [{**result([item("1")]), "applied": [{**group, key: broken}]} for key in group]
+    shapes += [{**result([item("1")]), "applied": [{**group, "ranges": [broken]}]}]
     shapes += [
         result([item("1")], **{key: broken})
         for key in ("registry", "backoff", "plan_checksum", "error", "summary")
@@ -226,6 +230,100 @@ def test_any_value_of_any_field_is_shown(value: Any) -> None:
         expected = value if name not in secrets or value is None else "***"
         assert change == {"before": expected, "after": expected}
     assert told_of["changes"].keys() == changes.keys()
+
+
+def failing_apply(groups: list[dict[str, Any]], failed: list[Item], **counts: int) -> Event:
+    """Return the event of a run that has applied groups of DIDs before it failed."""
+    values = result(failed, applied=groups)
+    values["summary"] |= {**counts, "total": len(failed) + sum(counts.values())}
+    return told(values, check_mode=False, status="failed")
+
+
+def test_what_a_failing_run_has_applied_is_in_its_review() -> None:
+    created = {
+        "action": "create",
+        "changes": {
+            "description": {"before": None, "after": "Line {number}"},
+            "did_number": {"before": None, "after": "{number}"},
+        },
+        "label": {"customer_id": 13, "description": "Line {number}"},
+        "ranges": [["+1130001000", "+1130001002", 3], ["+1130001004", "+1130001004", 1]],
+    }
+    adopted = {
+        "action": "adopt",
+        "changes": {"port": {"before": None, "after": 1}},
+        "label": {"customer_id": None, "description": None},
+        "ranges": [["record 12", "record 12", 1]],
+    }
+    event = failing_apply([created, adopted], [failing("+1130001003")], create=6, adopt=1)
+    review = review_of(event)
+    files = render(review, WORDS)
+    data = json.loads(files["review.json"])
+    jsonschema.validate(data, SCHEMA)
+    assert (data["counts"]["create"], data["runs"][0]["omitted"]) == (6, 2)
+    assert [(one["did_number"], one["outcome"]) for one in data["dids"][1:5]] == [
+        (f"+113000100{digit}", "applied") for digit in "0124"
+    ]
+    assert data["dids"][2]["changes"]["description"]["after"] == "Line +1130001001"
+    assert (data["dids"][5]["did_number"], data["dids"][5]["record_id"]) == (None, 12)
+    text = files["review.md"]
+    assert "`+1130001000` – `+1130001002`: **created** description `Line {number}`, 3 DIDs" in text
+    assert "2 DIDs more were applied" in text and "2 DIDs more were applied" in files["review.html"]
+    # Nothing is said of when a value before was applied, as the result does not say it.
+    assert WORDS("never_applied") not in text
+
+
+@pytest.mark.parametrize("count", [-1, 0, 2, 4, 10**12, True, "3", None])
+def test_a_range_that_is_not_what_it_claims_is_left_out(count: Any) -> None:
+    ranges = [["1130001000", "1130001002", count], ["1", str(10**12), 10**12]]
+    group = {"action": "create", "changes": {}, "label": {}, "ranges": ranges}
+    review = review_of(failing_apply([group], [failing("1")], create=3))
+    assert ([entry.did_number for entry in review.entries], review.runs[0].omitted) == (["1"], 3)
+
+
+def list_of(name: str, count: int, unlisted: list[str] | None, **more: Any) -> Event:
+    """Return the event of a list; C(unlisted): the numbers that it reports."""
+    values = result([item("1")], **more)
+    values["summary"]["unlisted"] = count
+    if unlisted is not None:
+        values["unlisted"] = [
+            {"did_number": number, "record_id": 1, "outcome": "confirmed"} for number in unlisted
+        ]
+    return told(values, task=name, task_uuid=name)
+
+
+@pytest.mark.parametrize(
+    ("events", "count", "numbers", "at_most"),
+    [
+        ([list_of("a", 5, None)], 5, [], False),
+        ([list_of("a", 3, ["7", "8", "9"]), list_of("b", 2, ["9", "7"])], 2, ["7", "9"], False),
+        ([list_of("a", 1, ["7"]), list_of("b", 0, [])], 0, [], False),
+        ([list_of("a", 1, ["+7"]), list_of("b", 1, ["7"])], 1, ["+7"], False),
+        ([list_of("a", 3, ["7", "8", "9"]), list_of("b", 2, None)], 2, ["7", "8", "9"], True),
+        ([list_of("a", 9, None), list_of("b", 4, None)], 4, [], True),
+        (
+            [list_of("a", 2, ["7", "8"]), list_of("b", 2, ["8", "9"]), list_of("c", 2, None)],
+            1,
+            ["8"],
+            True,
+        ),
+        ([list_of("a", 2, None), list_of("b", 3, None, platform="other")], 5, [], False),
+    ],
+)
+def test_a_did_is_unlisted_if_no_list_for_its_platform_names_it(
+    events: list[Event], count: int, numbers: list[str], at_most: bool
+) -> None:
+    review = review_of(*events)
+    files = render(review, WORDS)
+    data = json.loads(files["review.json"])
+    jsonschema.validate(data, SCHEMA)
+    assert [one["did_number"] for one in data["unlisted"]] == numbers
+    assert (data["counts"]["unlisted"], data["unlisted_at_most"]) == (count, at_most)
+    for text in (files["review.md"], files["review.html"], closing_line(review, WORDS, None)):
+        assert ("at most" in text) == at_most
+    if count:
+        words = "at most 2 unlisted" if (at_most, count) == (True, 2) else f"{count} unlisted"
+        assert words in closing_line(review, WORDS, None)
 
 
 def test_how_far_a_run_slowed_down_is_told() -> None:
