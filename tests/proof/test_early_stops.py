@@ -53,7 +53,7 @@ def test_a_signal_ends_a_run_after_the_requests_under_way(
     runner: Runner, start: Callable[..., Process], number: signal.Signals, concurrency: int
 ) -> None:
     runner.simulator.switch(latency_ms=500)
-    running = start(module="dids", dids=DIDS, concurrency=concurrency)
+    running = start(module="dids", dids=DIDS, concurrency=concurrency, details=True)
     until(lambda: len(runner.requests()) == concurrency)
     running.signal(number)
     result = running.result()
@@ -84,7 +84,7 @@ def test_a_second_interrupt_ends_a_run_at_once(
     runner: Runner, start: Callable[..., Process], concurrency: int
 ) -> None:
     runner.simulator.fault("hang_after", times=None)
-    running = start(module="dids", dids=DIDS, concurrency=concurrency)
+    running = start(module="dids", dids=DIDS, concurrency=concurrency, details=True)
     until(lambda: len(runner.requests()) == concurrency)
     # What Ansible itself sends after a Ctrl-C does not.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
@@ -159,7 +159,8 @@ def test_a_registry_that_fails_in_the_middle(
     runner: Runner, start: Callable[..., Process], what: str, concurrency: int
 ) -> None:
     runner.simulator.switch(latency_ms=50)
-    failing = start(f"{what} at confirm 5", module="dids", dids=DIDS, concurrency=concurrency)
+    options = {"concurrency": concurrency, "details": True}
+    failing = start(f"{what} at confirm 5", module="dids", dids=DIDS, **options)
     result = failing.result()
     assert (result["error"]["kind"], result["changed"]) == ("unrecorded", True)
     created = {entry["did_number"]: entry["record_id"] for entry in runner.simulator.created()}
