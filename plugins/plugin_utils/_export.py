@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import (
     BY_NAME,
     DID_TYPES,
+    DidType,
     is_same,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._input.csv_cells import (
@@ -28,7 +29,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._snippets import q
 Entry = dict[str, t.Any]
 # The last column has a value in each row of an export: some programs leave out empty cells at the end of a row.
 _LAST_COLUMNS = ("confirmed_at", "attempt", "outcome")
-_TYPES = {entry.code: entry for entry in DID_TYPES}
+_TYPES: dict[object, DidType] = {entry.code: entry for entry in DID_TYPES}
 
 
 class ExportError(ValueError):
