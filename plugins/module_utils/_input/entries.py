@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .. import _fields
 from .folding import NAMED_PAIRS, Problem, fold_problems, quotation
 from .mapping import UNMANAGED, VALUE, FieldMapping, read_mapping, unknown_keys
-from .names import list_of_fields
+from .names import EXPORT_NAMES, list_of_fields
 from .ranges import LAST_NUMBER, expand_range
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -26,13 +26,11 @@ if t.TYPE_CHECKING:  # pragma: no cover
 FIELD_NAMES = {*_fields.BY_NAME, "record_id"}
 # The create that a statement about the registry is about.
 ATTEMPT = "attempt"
-# What an export says of a DID beside its fields. Only a task that settles open DIDs reads the outcome.
+# Only a task that settles open DIDs reads it.
 OUTCOME = "outcome"
-# A file of the witness that a spreadsheet has saved has the last two.
-_EXPORT_NAMES = frozenset({ATTEMPT, "confirmed_at", OUTCOME, "record_key", "version"})
-_STATEMENT_NAMES = frozenset({*FIELD_NAMES, *_EXPORT_NAMES})
+_STATEMENT_NAMES = frozenset({*FIELD_NAMES, *EXPORT_NAMES})
 _DEFAULT_NAMES = frozenset({*FIELD_NAMES, LAST_NUMBER})
-_RANGE_NAMES = _DEFAULT_NAMES | _EXPORT_NAMES
+_RANGE_NAMES = _DEFAULT_NAMES | EXPORT_NAMES
 EMPTY_TEXTS = (VALUE, UNMANAGED)
 _NO_FIELD = "is no field of a DID"
 # The fields of which a message may show a wrong value that is a word: a password mostly looks different.

@@ -18,6 +18,8 @@ from collections.abc import Collection, Iterable
 _SIMILARITY = 0.75
 # Names that other lists and results have.
 _NAMES_ELSEWHERE = frozenset({"attempt", "confirmed_at", "last_number", "outcome", "platform"})
+# What an export and the witness say of a DID beside its fields. Lists may have it, and need not.
+EXPORT_NAMES = frozenset({"attempt", "confirmed_at", "outcome", "record_key", "version"})
 _NAME = re.compile(r"(?=.{1,24}\Z)[A-Za-z_]+[12]?")
 INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
 # A header that somebody wrote into a playbook. A secret mostly has digits or other signs.
@@ -66,7 +68,7 @@ def quotable_header(header: str) -> str | None:
 
 def list_of_fields(fields: Iterable[str]) -> str:
     """Return the sentence that names all fields."""
-    return f"The fields are {', '.join(sorted(fields))}"
+    return f"The fields are {', '.join(sorted({*fields} - EXPORT_NAMES))}"
 
 
 def positions(numbers: Iterable[int]) -> str:

@@ -437,7 +437,7 @@ def _content(entry: Entry) -> tuple[t.Any, ...]:
         entry.action,
         repr(_patterns(entry)),
         entry.before_confirmed_at is None,
-        [_difference(number, entry.did_number or "") for number in entry.similar_to],
+        tuple(_difference(number, entry.did_number or "") for number in entry.similar_to),
         (
             None
             if error is None
