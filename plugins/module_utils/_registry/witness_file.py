@@ -81,11 +81,12 @@ def latest(entries: Iterable[Entry]) -> list[Entry]:
         # Two processes may have appended in another order than they wrote to the registry.
         is_older = before is not None and before.key == entry.key and before.version > entry.version
         by_id[entry.record_id] = t.cast("Entry", before) if is_older else entry
-    by_number = {entry.number: entry.record_id for entry in by_id.values()}
+    numbered = [(entry.number, entry) for entry in by_id.values()]
+    by_number = {number: entry.record_id for number, entry in numbered}
     return [
         entry
-        for entry in by_id.values()
-        if entry.number is None or by_number[entry.number] == entry.record_id
+        for number, entry in numbered
+        if number is None or by_number[number] == entry.record_id
     ]
 
 
@@ -124,8 +125,9 @@ class WitnessFile:
         return _parse(self._read(0))
 
     def newest(self, count: int) -> list[Entry]:
-        """Return so many of the newest entries, of each record the last one. Reads only the end of the file."""
-        return latest(_parse(self._read(count * _LINE_LENGTH)))[-count:]
+        """Return the entries of so many of the last lines, of each record the last one. Reads only the end of the file."""
+        lines = self._read(count * _LINE_LENGTH).splitlines(keepends=True)
+        return latest(_parse(b"".join(lines[-count:])))
 
     def count(self) -> int:
         """Return how many lines there are without the header."""

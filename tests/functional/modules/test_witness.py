@@ -552,3 +552,26 @@ def test_several_requests_at_once_are_kept(runner: Runner) -> None:
     dids = [{"did_number": str(1130002000 + index)} for index in range(60)]
     assert runner.dids(dids=dids, concurrency=8)["summary"]["create"] == 60
     assert sorted(number for number, *_rest in lines()) == [did["did_number"] for did in dids]
+
+
+def test_processes_at_once_and_their_deaths_leave_a_whole_file(
+    runner: Runner, tmp_path: Path
+) -> None:
+    """Each of them appends, and one of them is killed while the others go on."""
+    numbers = [[str(1130002000 + 100 * run + index) for index in range(30)] for run in range(3)]
+    processes = [
+        Process(
+            runner,
+            tmp_path,
+            "kill at claim 20" if run == 0 else "",
+            module="dids",
+            dids=[{"did_number": number} for number in numbers[run]],
+        )
+        for run in range(3)
+    ]
+    for process in processes[1:]:
+        assert process.result()["summary"]["create"] == 30
+    processes[0].died()
+    confirmed = runner.did_info(outcome="confirmed")["dids"]
+    assert sorted(row[0] for row in lines()) == sorted(did["did_number"] for did in confirmed)
+    assert runner.did_info()["witness"]["missing"] == 0
