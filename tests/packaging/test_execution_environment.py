@@ -63,6 +63,7 @@ def test_the_image_may_have_psycopg_in_another_form(
     context = _context(definition, tmp_path)
     assert _introspected(context, installed, tmp_path) == [
         f"requests{ORIGIN}",
+        f"openpyxl >= 3.0.3{ORIGIN}",
         "psycopg>=3.1  # from collection user",
     ]
     assert (tmp_path / "src" / "bindep.txt").read_text("utf-8").startswith("libpq [platform:rpm]")
