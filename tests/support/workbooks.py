@@ -8,11 +8,12 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Union
 from xml.sax.saxutils import escape
 
 import openpyxl
 
-Row = Sequence[str | int | None]
+Row = Sequence[Union[str, int, None]]
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -88,7 +89,7 @@ def workbook_of(
     *,
     after: str = "",
     custom: str = "General",
-    parts: Mapping[str, str] = {},
+    parts: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a workbook with one sheet as Calc does.
 
@@ -112,7 +113,7 @@ def workbook_of(
             f'<worksheet xmlns="{_MAIN}"><sheetPr filterMode="false"/><dimension ref="A1:H9"/>'
             f"<sheetData>{rows}</sheetData>{after}</worksheet>"
         ),
-        **parts,
+        **(parts or {}),
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in made.items():

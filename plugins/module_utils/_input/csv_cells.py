@@ -75,9 +75,8 @@ def _marked_positions(match: re.Match[str]) -> t.Iterator[int]:
     first = 1 + max(map(run.rfind, _SEPARATORS))
     for at in range(len(run) + 1):
         is_start = at + match.start() == 0
-        if (is_start and _is_misread(text)) or (
-            is_formula and at >= first and (is_start or run[max(at - 1, 0) : at] in _ENDS_OF_CELL)
-        ):
+        begins_cell = is_start or run[max(at - 1, 0) : at] in _ENDS_OF_CELL
+        if (is_start and _is_misread(text)) or (is_formula and at >= first and begins_cell):
             yield at
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import types
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -49,7 +50,7 @@ class Entry(t.NamedTuple):
     source: str | None
     declared: object
     problems: tuple[str, ...] = ()
-    columns: Mapping[str, str] = {}
+    columns: Mapping[str, str] = types.MappingProxyType({})
 
     def __repr__(self) -> str:
         return f"Entry({self.place})"

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import re
+import types
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -34,9 +35,9 @@ class FieldMapping(t.NamedTuple):
     """
 
     names: frozenset[str]
-    columns: Mapping[str, str | None] = {}
-    headers: Mapping[str, str] = {}
-    values: Mapping[str, Meanings] = {}
+    columns: Mapping[str, str | None] = types.MappingProxyType({})
+    headers: Mapping[str, str] = types.MappingProxyType({})
+    values: Mapping[str, Meanings] = types.MappingProxyType({})
     is_text: bool = False
 
     def field_of(self, header: object) -> str | None:

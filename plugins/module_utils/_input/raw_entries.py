@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import re
+import types
 import typing as t
 
 from .._fields import FRACTION, Unsupported
@@ -31,7 +32,7 @@ class RawEntry(t.NamedTuple):
     place: str
     declared: object
     problems: tuple[str, ...] = ()
-    columns: t.Mapping[str, str] = {}
+    columns: t.Mapping[str, str] = types.MappingProxyType({})
 
 
 def read_integer(digits: str) -> int | Unsupported:

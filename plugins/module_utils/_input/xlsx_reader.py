@@ -93,8 +93,6 @@ def read_xlsx(
         workbook = Workbook(path, content)
         name, part = workbook.find_sheet(sheet)
         return SheetReader(path, name, workbook, mapping).read(part)
-    except InvalidParameter:
-        raise
     except _ERRORS:
         # What the libraries say may quote the file.
         raise file_error(path, _BROKEN) from None
@@ -114,7 +112,8 @@ class Workbook:
                 "needs the Python library openpyxl where the module runs; or save it as 'CSV UTF-8'",
             ) from None
         self._path = path
-        self._archive = zipfile.ZipFile(io.BytesIO(content))
+        # Of bytes in memory: there is no file to close.
+        self._archive = zipfile.ZipFile(io.BytesIO(content))  # pylint: disable=consider-using-with
         self._names = set(self._archive.namelist())
         self._check_parts()
         tree = self._read_tree(_WORKBOOK)
@@ -190,7 +189,7 @@ class Workbook:
         """Return the name and the XML of a sheet."""
         for name, part, visible in self._sheets:
             if visible if wanted is None else fold(name) == fold(wanted):
-                return name, self._archive.open(part)
+                return name, self._archive.open(part)  # pylint: disable=consider-using-with
         if wanted is None:
             raise file_error(self._path, "has no sheet that is not hidden")
         names = ", ".join(repr(name) for name, _part, _visible in self._sheets[:_NAMED_SHEETS])

@@ -65,6 +65,8 @@ class Transactions:
         """
         with self._lock:
             if self._outer is None:
+                # What it does after its block is for a block that has ended well.
+                # pylint: disable-next=contextmanager-generator-missing-cleanup
                 with self._begin_writing(must_commit) as transaction:
                     self._check(transaction, allow_moved)
                     yield transaction
@@ -89,7 +91,7 @@ class Transactions:
             connection, finish = self.database.connections, None
             is_new = connection != self._restored_connection
             if is_new and self.restore is not None and self._is_in_use(transaction):
-                finish = self.restore(transaction)
+                finish = self.restore(transaction)  # pylint: disable=not-callable
             yield transaction
         self._restored_connection = connection
         if finish is not None:

@@ -136,7 +136,7 @@ def test_a_list_is_settled_as_a_whole_or_not_at_all(runner: Runner) -> None:
         runner.simulator.fault("reset_before")
         runner.did(did_number=number)
         dids.append({"did_number": number, "outcome": "absent", "attempt": runner.attempt(number)})
-    first, second = dids
+    first, second = dids[0], dids[1]
     wrong = {"did_number": "0167", "record_id": 99, "attempt": first["attempt"]}
     for rows in ([wrong], [{**first, "attempt": "0" * 32}, second]):
         before = runner.traces()

@@ -26,7 +26,9 @@ from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fi
 
 FINGERPRINTS = Fingerprints("key", "registry")
 NUMBERS = st.integers(0, 400).map(lambda number: f"11300{number:05}")
-NAMES = st.one_of(NUMBERS, NUMBERS.map("+{}".format), st.just("record 12"), st.text(max_size=8))
+NAMES = st.one_of(
+    NUMBERS, NUMBERS.map(lambda number: f"+{number}"), st.just("record 12"), st.text(max_size=8)
+)
 
 
 @given(st.lists(st.tuples(NAMES, st.sampled_from("abc"))))

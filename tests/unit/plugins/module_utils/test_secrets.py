@@ -227,7 +227,8 @@ def test_ten_thousand_passwords_are_indexed_once() -> None:
 
 def test_what_holds_secrets_does_not_show_them() -> None:
     """As in a debugger, or in the output of a test that fails."""
-    (entry,) = _entries.entries_of_option([{"did_number": "1166", "password": PASSWORD}], "dids")
+    entries = _entries.entries_of_option([{"did_number": "1166", "password": PASSWORD}], "dids")
+    entry = entries[0]
     (item,), _problems = _entries.validate([entry], "dids")
     desired = Desired(item.values)
     plan = decide(desired, None, None, Policy(), Fingerprints(TOKEN, "registry"))

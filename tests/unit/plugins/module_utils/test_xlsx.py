@@ -263,7 +263,7 @@ def test_a_workbook_that_is_too_large_unzipped(tmp_path: Path) -> None:
     workbook_of(path, "")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("xl/more.xml", "w", force_zip64=True) as part:
-            for _ in range(257):
+            for _mebibyte in range(257):
                 part.write(bytes(1024**2))
     assert "has 257 MiB of XML in it, and 256 MiB are the most" in refusal(path)
 
