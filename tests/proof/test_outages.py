@@ -32,7 +32,7 @@ TASK: dict[str, Any] = {"did_number": "1166", "port": 5060}
 LOOK, INTENT, LAST_LOOK = (
     b"FROM numbers n JOIN",
     b"SELECT set_config",
-    b"SELECT 1 FROM records WHERE",
+    b"SELECT 1 FROM records WHERE claim_token",
 )
 ANSWER = b"attempted = '{}'"
 COMMIT = b"COMMIT\0"

@@ -157,6 +157,11 @@ def test_every_variable_reaches_the_module(
         "plan_checksum": "0" * 64,
         "report_unlisted": True,
         "progress": False,
+        "details": True,
+        "witness": str(tmp_path / "witness"),
+        "similar": "ignore",
+        "country_code": "49",
+        "apply_at_most": 5,
     }
     spec = dids_spec()
     # A sheet is one of a file.

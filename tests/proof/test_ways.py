@@ -65,6 +65,7 @@ class World:
             "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
             "NEXTBILLING_DID_IN_PROCESS": str(way == PROCESS),
+            "NEXTBILLING_WITNESS": str(folder / "witness"),
         }
         arguments = [program("ansible-playbook"), "-vvv", "-i", "hosts", "-f", "20", "play.yml"]
         code, output = output_of(arguments, folder, environment, limit=600)

@@ -690,7 +690,7 @@ def test_limits_look_beyond_the_part_that_is_applied(runner: Runner) -> None:
         result = runner.both_dids(dids=lines(1, 2, 3), apply_at_most=1, **{limit: 2})
         assert result["error"]["kind"] == "limit_exceeded"
         summary(result, total=3, not_attempted=3)
-        assert len(result["diff"]) == 3 and "warnings" not in result
+        assert len(result["diff"]) == 2 and "warnings" not in result
     assert runner.requests() == []
 
 
