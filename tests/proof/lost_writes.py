@@ -54,19 +54,19 @@ SETUPS = {
         "PostgreSQL, asynchronous standby, **no witness**; failover between two runs",
         True,
         True,
-        f"``did_info`` and ``did_registry`` warn before: the server has a standby and “{NOT_WAITING}”.",
+        f"``did_info`` and ``did_registry`` warn before: the server has a standby and '{NOT_WAITING}'.",
     ),
     "witness": Setup(
         "PostgreSQL, asynchronous standby; failover between two runs",
         True,
         False,
-        f"The next run is refused: the registry “{LOST}”. The play in the message records the ids again.",
+        f"The next run is refused: the registry '{LOST}'. The play in the message records the ids again.",
     ),
     "within a run": Setup(
         "PostgreSQL, asynchronous standby that lags; failover during a run",
         True,
         False,
-        f"The run goes on and warns that its answers were “{RECORDED_AGAIN}”.",
+        f"The run goes on and warns that its answers were '{RECORDED_AGAIN}'.",
     ),
     "on, the run goes on": Setup(
         "PostgreSQL, synchronous standby; failover during a run",
@@ -88,14 +88,14 @@ SETUPS = {
         "PostgreSQL, synchronous standby that dies during a run and comes back; failover after the run",
         False,
         False,
-        f"The run waits and goes on. Another run ends after ``registry_timeout``, and names the “{NO_STANDBY}”.",
+        f"The run waits and goes on. Another run ends after ``registry_timeout``, and names the '{NO_STANDBY}'.",
     ),
     "split brain": Setup(
         "PostgreSQL, asynchronous standby, promoted during a run while the old primary can still be reached and written",
         True,
         False,
-        f"At the new primary, the next run is refused: the registry “{LOST}”. The play in the message records the ids again. At the old primary,"
-        f" every later run is refused: it is a server “{OLD_SERVER}”.",
+        f"At the new primary, the next run is refused: the registry '{LOST}'. The play in the message records the ids again. At the old primary,"
+        f" every later run is refused: it is a server '{OLD_SERVER}'.",
     ),
     "pg_auto_failover": Setup(
         "PostgreSQL with pg_auto_failover, both servers in place; the primary is killed during a run",
@@ -107,25 +107,25 @@ SETUPS = {
         "SQLite, a backup restored that is older than the last run",
         True,
         False,
-        f"The next run is refused: the registry “{LOST}”. The play in the message records the ids again.",
+        f"The next run is refused: the registry '{LOST}'. The play in the message records the ids again.",
     ),
     "file replaced": Setup(
         "SQLite, another registry in the place of the right one",
         True,
         False,
-        f"The next run is refused: there is “{OTHER_REGISTRY}”. It goes on when the right one is back.",
+        f"The next run is refused: there is '{OTHER_REGISTRY}'. It goes on when the right one is back.",
     ),
     "home elsewhere": Setup(
         "SQLite in the home directory, whose disk is not mounted",
         True,
         False,
-        f"The next run is refused: “{NO_REGISTRY}”. It goes on when the disk is mounted.",
+        f"The next run is refused: '{NO_REGISTRY}'. It goes on when the disk is mounted.",
     ),
     "witness elsewhere": Setup(
         "SQLite outside the home directory, whose disk with the witness is not mounted",
         False,
         False,
-        f"The next run goes on and warns: “{NO_WITNESS}”.",
+        f"The next run goes on and warns: '{NO_WITNESS}'.",
     ),
 }
 
