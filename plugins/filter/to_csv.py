@@ -70,19 +70,15 @@ _value:
 import typing as t
 from collections.abc import Callable
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.nextbilling.did.plugins.plugin_utils import _export
 
 
+@_export.as_filter
 def to_csv(dids: object, separator: str = ";", bom: bool = True, all_fields: bool = False) -> str:
     """Return DIDs as did_info has returned them as the text of a CSV file."""
-    try:
-        return _export.to_csv(
-            _export.entries(dids), separator=separator, bom=bom, all_fields=all_fields
-        )
-    except _export.ExportError as error:
-        raise AnsibleFilterError(f"nextbilling.did.to_csv: {error}") from None
+    return _export.to_csv(
+        _export.entries(dids), separator=separator, bom=bom, all_fields=all_fields
+    )
 
 
 class FilterModule:

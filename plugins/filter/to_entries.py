@@ -52,17 +52,13 @@ _value:
 import typing as t
 from collections.abc import Callable
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.nextbilling.did.plugins.plugin_utils import _export
 
 
+@_export.as_filter
 def to_entries(dids: object) -> list[_export.Entry]:
     """Return DIDs as did_info has returned them as entries of a list."""
-    try:
-        return _export.entries(dids)
-    except _export.ExportError as error:
-        raise AnsibleFilterError(f"nextbilling.did.to_entries: {error}") from None
+    return _export.entries(dids)
 
 
 class FilterModule:

@@ -52,17 +52,13 @@ _value:
 import typing as t
 from collections.abc import Callable
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.nextbilling.did.plugins.plugin_utils import _export
 
 
+@_export.as_filter
 def to_yaml(dids: object) -> str:
     """Return DIDs as did_info has returned them as the text of a YAML file."""
-    try:
-        return _export.to_yaml(_export.entries(dids))
-    except _export.ExportError as error:
-        raise AnsibleFilterError(f"nextbilling.did.to_yaml: {error}") from None
+    return _export.to_yaml(_export.entries(dids))
 
 
 class FilterModule:

@@ -9,10 +9,13 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from ansible.errors import AnsibleFilterError
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import (
     BY_NAME,
@@ -32,8 +35,25 @@ _LAST_COLUMNS = ("confirmed_at", "attempt", "outcome")
 _TYPES: dict[object, DidType] = {entry.code: entry for entry in DID_TYPES}
 
 
+_P = t.ParamSpec("_P")
+_T = t.TypeVar("_T")
+
+
 class ExportError(ValueError):
     """What was given cannot be exported. The message holds no value of a field."""
+
+
+def as_filter(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Make a filter of a function, which fails with the words of C(ExportError) and the filter's name."""
+
+    @functools.wraps(function)
+    def apply(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return function(*args, **kwargs)
+        except ExportError as error:
+            raise AnsibleFilterError(f"nextbilling.did.{function.__name__}: {error}") from None
+
+    return apply
 
 
 def entries(dids: object) -> list[Entry]:

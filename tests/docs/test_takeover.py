@@ -24,7 +24,7 @@ from ansible_collections.nextbilling.did.tests.support.fixtures import (
 )
 from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.programs import output_of, program
-from ansible_collections.nextbilling.did.tests.support.tarball import plain
+from ansible_collections.nextbilling.did.tests.support.tarball import of_a_user
 from ansible_collections.nextbilling.did.tests.support.workbooks import (
     Row,
     by_excel,
@@ -80,14 +80,7 @@ def test_a_sheet_of_3000_dids_is_taken_over_and_5_changes_are_5_edits(
     rows = [_row(number) for number in range(COUNT)]
     sheet = write(folder / "numeros.xlsx", [HEADER, *rows])
     runner.simulator.switch(existing_ids=[number + 100 for number in range(COUNT)])
-    environment = {
-        **plain(tmp_path),
-        "ANSIBLE_COLLECTIONS_PATH": str(installed),
-        "NEXTBILLING_API_URL": runner.simulator.url,
-        "NEXTBILLING_API_TOKEN": runner.simulator.token,
-        "NEXTBILLING_API_KEY": runner.simulator.key,
-        "NEXTBILLING_REGISTRY": str(runner.registry),
-    }
+    environment = of_a_user(runner, tmp_path, installed)
 
     def play(*arguments: str) -> str:
         command = [program("ansible-playbook"), *arguments, "-e", "@mapping.yml"]

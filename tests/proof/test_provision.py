@@ -16,7 +16,7 @@ import yaml
 from ansible_collections.nextbilling.did.plugins.module_utils._module.dids import dids_spec
 from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.programs import output_of, program
-from ansible_collections.nextbilling.did.tests.support.tarball import COLLECTION, plain
+from ansible_collections.nextbilling.did.tests.support.tarball import COLLECTION, of_a_user
 
 ROLE = COLLECTION / "roles" / "provision"
 OPTIONS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text("utf-8"))[
@@ -56,14 +56,7 @@ Playbook = Callable[..., tuple[int, str]]
 @pytest.fixture
 def playbook(runner: Runner, installed: Path, tmp_path: Path) -> Playbook:
     """Runs the playbook from a folder of the user's, and returns its exit code and what it printed."""
-    environment = {
-        **plain(tmp_path),
-        "ANSIBLE_COLLECTIONS_PATH": str(installed),
-        "NEXTBILLING_API_URL": runner.simulator.url,
-        "NEXTBILLING_API_TOKEN": runner.simulator.token,
-        "NEXTBILLING_API_KEY": runner.simulator.key,
-        "NEXTBILLING_REGISTRY": str(runner.registry),
-    }
+    environment = of_a_user(runner, tmp_path, installed)
     folder = tmp_path / "where the user stands"
     folder.mkdir()
     (folder / "DIDs São Paulo.csv").write_text(

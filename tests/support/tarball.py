@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from ansible_collections.nextbilling.did.tests.simulator import client
+from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.programs import program
 
 COLLECTION = Path(client.__file__).parents[2]
@@ -41,6 +42,18 @@ def _galaxy(folder: Path, *arguments: str) -> None:
         check=True,
         capture_output=True,
     )
+
+
+def of_a_user(runner: Runner, home: Path, installed: Path) -> dict[str, str]:
+    """Return the environment of a user who has installed the collection, and gives login and registry by variables."""
+    return {
+        **plain(home),
+        "ANSIBLE_COLLECTIONS_PATH": str(installed),
+        "NEXTBILLING_API_URL": runner.simulator.url,
+        "NEXTBILLING_API_TOKEN": runner.simulator.token,
+        "NEXTBILLING_API_KEY": runner.simulator.key,
+        "NEXTBILLING_REGISTRY": str(runner.registry),
+    }
 
 
 def plain(home: Path) -> dict[str, str]:

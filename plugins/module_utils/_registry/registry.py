@@ -126,7 +126,7 @@ class Registry:
             return
         check_timeline(witness, self._database.read_position(), target)
         check_entries(witness, self._transactions, self._records, target)
-        if witness.write and not witness.has_file(target.platform):
+        if not witness.has_file(target.platform):
             rows = self._transactions.query(
                 "SELECT 1 FROM records WHERE platform = ? LIMIT 1", target.platform
             )

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from .witness_file import Entry, WitnessError, WitnessFile, file_name, latest
@@ -26,6 +28,9 @@ from .witness_notes import Notes
 DEFAULT_FOLDER = "~/.local/state/nextbilling-did-witness"
 # How many entries are looked up in a registry that is opened. What a registry has lost is the end of all writes.
 NEWEST = 100
+# Appended entries wait for a common write until there are so many, or for so many seconds. A run that is killed loses them here, and not in
+# the registry.
+_BATCH, _DELAY = 100, 1.0
 # A file below this size, in bytes, is not worth compacting.
 _SMALL = 1_000_000
 
@@ -43,6 +48,9 @@ class Witness:
         self.warnings: list[str] = []
         self._registry_id = ""
         self._files: dict[str, WitnessFile] = {}
+        self._waiting: dict[str, list[Entry]] = {}
+        self._lock = threading.Lock()
+        self._write_at = 0.0
         self._notes = Notes(folder)
 
     def bind(self, registry_id: str) -> None:
@@ -100,13 +108,24 @@ class Witness:
     def append(self, platform: str, entries: Sequence[Entry]) -> None:
         """Append entries, once what they say is durable in the registry. May be called in any thread."""
         if entries and self.write:
+            with self._lock:
+                waiting = self._waiting.setdefault(platform, [])
+                waiting += entries
+                if len(waiting) >= _BATCH or time.monotonic() >= self._write_at:
+                    self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        for platform, entries in self._waiting.items():
             with self._tolerant():
                 self._file(platform).append(entries)
+        self._waiting.clear()
+        self._write_at = time.monotonic() + _DELAY
 
     def drop(self, platform: str, record_ids: frozenset[int]) -> None:
         """Take records out that the registry no longer knows on purpose."""
         if record_ids and self.write and self.has_file(platform):
-            with self._tolerant():
+            with self._lock, self._tolerant():
+                self._write_waiting()
                 self._file(platform).rewrite(lambda each: each.record_id not in record_ids)
 
     def newest(self, platform: str) -> list[Entry]:
@@ -170,7 +189,8 @@ class Witness:
 
     def close(self) -> None:
         """Make durable what was appended. Compact a file that has doubled since that was last done."""
-        with self._tolerant():
+        with self._lock, self._tolerant():
+            self._write_waiting()
             for platform, file in self._files.items():
                 size = file.close()
                 name = f"{self._registry_id}/{file_name(platform)}"

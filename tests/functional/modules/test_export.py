@@ -143,6 +143,15 @@ def test_a_list_is_settled_as_a_whole_or_not_at_all(runner: Runner) -> None:
         refused = runner.did_registry(state="settled", dids=rows)
         assert refused["error"]["kind"] == "conflict" and "Nothing was written" in refused["msg"]
         assert runner.traces() == before
+    for row in (
+        {"did_number": "0166", "outcome": "absent"},
+        {"record_id": 12, "outcome": "absent", "attempt": first["attempt"]},
+        {"did_number": "0166", "outcome": "gone", "attempt": first["attempt"]},
+    ):
+        before = runner.traces()
+        refused = runner.did_registry(state="settled", dids=[row, second])
+        assert refused["error"]["kind"] == "invalid_parameter", refused
+        assert "dids[0]: outcome: " in refused["msg"] and runner.traces() == before
     runner.forget("0167")
     runner.simulator.fault("reset_after")
     runner.did(did_number="0167")

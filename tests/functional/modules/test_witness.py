@@ -573,5 +573,8 @@ def test_processes_at_once_and_their_deaths_leave_a_whole_file(
         assert process.result()["summary"]["create"] == 30
     processes[0].died()
     confirmed = runner.did_info(outcome="confirmed")["dids"]
-    assert sorted(row[0] for row in lines()) == sorted(did["did_number"] for did in confirmed)
+    written = [row[0] for row in lines()]
+    assert len(written) == len(set(written))
+    # What the killed run was about to append is in the registry alone.
+    assert {*numbers[1], *numbers[2]} <= set(written) <= {did["did_number"] for did in confirmed}
     assert runner.did_info()["witness"]["missing"] == 0

@@ -51,6 +51,17 @@ def test_what_is_appended_is_read(file: WitnessFile) -> None:
     assert file.newest(100) == entries[-100:]
 
 
+def test_entries_are_written_together_and_all_of_them_at_the_end(tmp_path: Path) -> None:
+    witness = Witness(str(tmp_path / "witness"), write=True)
+    witness.bind("id")
+    entries = [entry(str(number), number, f"{number:032x}") for number in range(150)]
+    for each in entries:
+        witness.append("platform", [each])
+    assert witness.count("platform") > 0
+    witness.close()
+    assert witness.entries("platform") == entries
+
+
 def test_a_file_is_compacted_once_it_has_doubled(tmp_path: Path) -> None:
     size = 0
     for version in range(2, 6):
