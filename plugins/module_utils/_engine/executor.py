@@ -109,11 +109,7 @@ class Executor:
             sender.abandon()
             raise
         sender.close()
-        progress, limit = self._progress, self._limit
-        restored = self._registry.journal.restored
-        return RunResult(
-            progress.stopped, progress.moved_to, limit.refusals, limit.lowest, restored
-        )
+        return self._progress.finish(journal)
 
     def _send_all(self, sender: InlineSender | ThreadedSender) -> None:
         answers: list[ExecutionResult] = []
@@ -225,17 +221,27 @@ class Executor:
     # What is written
 
     def _commit_batch(
-        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
+        self,
+        answers: Sequence[ExecutionResult],
+        chosen: Sequence[Execution],
+        *,
+        ends_run: bool = True,
     ) -> list[Execution]:
         """Record in one transaction what answers mean and what is sent next. Returns what may be sent.
 
         If that fails, record each of them alone, so that as much as possible of what is known is kept.
+
+        :param ends_run: whether to record the end of the run too, if these are its last answers.
         """
-        several = len(answers) + len(chosen) > 1
+        journal = self._registry.journal
+        is_last = ends_run and self._is_last(answers, chosen)
+        several = len(answers) + len(chosen) > 1 or is_last
         try:
-            with self._registry.journal.atomic() if several else contextlib.nullcontext():
+            with journal.atomic() if several else contextlib.nullcontext():
                 written = [self._record(execution, answer) for execution, answer in answers]
                 tokens = [self._claim(execution) for execution in chosen]
+                if is_last:
+                    journal.end_run(self._progress.result)
         # Whatever it is, the ids that the platform has just answered must be shown.
         except Exception as failure:  # pylint: disable=broad-exception-caught
             if several:
@@ -248,19 +254,27 @@ class Executor:
             for execution in chosen:
                 unclaimed = _messages.claim_failed(execution.plan, error)
                 self._progress.fail_unsent(execution, unclaimed, error.message)
-            self._progress.stop(f"the registry could not be written ({error.message})")
+            self._progress.stop_by_registry(error)
             return []
+        if is_last:
+            self._progress.note_end()
         for (execution, answer), end in zip(answers, written):
             self._progress.conclude(execution, answer, end)
         return self._rollback_if_stopped(
             [each for each, token in zip(chosen, tokens) if self._is_granted(each, token)]
         )
 
+    def _is_last(self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]) -> bool:
+        """Tell whether a run that is recorded has nothing left to do once these answers are."""
+        is_done = not (chosen or self._in_flight or self._schedule)
+        is_recorded = self._registry.journal.runs.has_begun
+        return is_done and is_recorded and all(is_applied(answer) for _each, answer in answers)
+
     def _commit_each(
         self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
     ) -> list[Execution]:
         for answer in answers:
-            self._commit_batch([answer], [])
+            self._commit_batch([answer], [], ends_run=False)
         claimed: list[Execution] = []
         for execution in chosen:
             if self._progress.stopped:
@@ -292,6 +306,8 @@ class Executor:
             record_id=plan.record_id,
             stored_payload=with_fingerprints(plan.payload, self._planner.fingerprints),
             lease=self._settings.connection.timeout + _LEASE_MARGIN,
+            changes=plan.changes,
+            run=self._registry.journal.runs.key,
         )
         return self._registry.journal.claim(self._settings.platform, execution.intent)
 

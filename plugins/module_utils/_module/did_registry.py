@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import time
 import typing as t
 from collections.abc import Sequence
 
@@ -17,7 +19,7 @@ from .. import _fields
 from .._engine.correct import correct
 from .._engine.preflight import length_warnings
 from .._input.entries import Item, read_items
-from .._model import FORGOTTEN, RECORDED
+from .._model import FORGOTTEN, RECORDED, timestamp
 from .._planning.corrections import Statement
 from .._planning.diff import corrections_diff
 from .._registry.open import backend_at
@@ -29,7 +31,9 @@ from .results import registry_result
 from .session import open_task_registry
 from .task import Result, Spec, Task
 
-_PRESENT, _COPIED = "present", "copied"
+_PRESENT, _COPIED, _PRUNED = "present", "copied", "pruned"
+_SECONDS = {"h": 3600, "d": 86_400, "w": 604_800}
+_AGE = re.compile(r"([0-9]{1,6})([hdw])")
 
 
 def did_registry_spec() -> Spec:
@@ -38,7 +42,7 @@ def did_registry_spec() -> Spec:
         **arguments.shared_spec(),
         "state": {
             "type": "str",
-            "choices": [_PRESENT, RECORDED, FORGOTTEN, _COPIED],
+            "choices": [_PRESENT, RECORDED, FORGOTTEN, _COPIED, _PRUNED],
             "default": _PRESENT,
         },
         "dids": {"type": "list", "elements": "dict"},
@@ -47,6 +51,7 @@ def did_registry_spec() -> Spec:
         "another_platform": {"type": "bool", "default": False},
         "copy_from": {"type": "str"},
         "copy_from_password": {"type": "str", "no_log": True},
+        "keep_history": {"type": "str"},
         "progress": {"type": "bool", "default": True},
     }
 
@@ -64,10 +69,15 @@ def manage_registry(task: Task) -> Result:
         problems.append("copy_from: goes with state copied")
     if task.params["another_platform"] and state != _PRESENT:
         problems.append("another_platform: goes with state present")
-    if state in (_PRESENT, _COPIED) and lists:
+    keep_history = task.option("keep_history")
+    if keep_history is not None and state != _PRUNED:
+        problems.append("keep_history: goes with state pruned")
+    if state in (_PRESENT, _COPIED, _PRUNED) and lists:
         problems.append(f"{lists[0]}: goes with state recorded or forgotten")
     if state == _COPIED:
         return _copy(task, location, problems)
+    if state == _PRUNED:
+        return _prune(task, location, platform, problems)
     if state != _PRESENT and len(lists) != 1:
         problems.append(arguments.ONE_LIST)
     arguments.raise_problems(problems)
@@ -120,6 +130,31 @@ def _copy(task: Task, location: str, problems: list[str]) -> Result:
     if moved.warning is not None:
         task.warn(moved.warning)
     return _change_result(task, moved.changes, moved.registry_id, location)
+
+
+def _prune(task: Task, location: str, platform: str, problems: list[str]) -> Result:
+    age = _AGE.fullmatch(task.option("keep_history") or "")
+    if age is None:
+        problems.append(
+            "keep_history: is required with state pruned, a number of hours, days or weeks, such as 365d"
+        )
+    arguments.raise_problems(problems)
+    count, unit = t.cast("re.Match[str]", age).groups()
+    before = timestamp(time.time() - int(count) * _SECONDS[unit])
+    registry = open_task_registry(task, location, platform, write=not task.check_mode)
+    with contextlib.closing(registry):
+        pruned = registry.prune(platform, before, apply=not task.check_mode)
+        registry_id = registry.registry_id
+    changes = [
+        f"delete {number} {name} from before {before}"
+        for name, number in (("lines of history", pruned.history), ("runs", pruned.runs))
+        if number
+    ]
+    return {
+        **_change_result(task, changes, registry_id, location),
+        "platform": platform,
+        "pruned": pruned._asdict(),
+    }
 
 
 def _change_result(

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -106,13 +107,18 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
     plans = [job.plan for job in jobs if job.sends and job.plan is not None]
     error = _check_plans(task, plans, plan_checksum)
     predicted = task.check_mode and error is None
-    run = RunResult() if error else session.execute(jobs, check=task.check_mode)
+    run = (
+        RunResult()
+        if error
+        else session.execute(jobs, check=task.check_mode, list_name=_list_name(task))
+    )
     result = list_result(items, jobs, predicted, settings.connection)
     result["summary"]["unlisted"] = unlisted_count
     result.update(
         unlisted,
         platform=settings.platform,
         registry=registry_result(registry),
+        run=run.run,
         plan_checksum=plan_checksum,
         backoff=_backoff(task, run),
     )
@@ -128,6 +134,12 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
     if error is not None:
         result.update(msg=error.message, error=error.details())
     return result
+
+
+def _list_name(task: Task) -> str:
+    """Return how the run calls its list: the name of the file, or of the option."""
+    source = task.option("src")
+    return "dids" if source is None else os.path.basename(source)
 
 
 def _unlisted(

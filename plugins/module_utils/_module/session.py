@@ -24,6 +24,7 @@ from .task import Task
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._platform.client import Client, SharedState
+    from .._registry.runs import Run
 
 
 class Session(t.NamedTuple):
@@ -35,8 +36,13 @@ class Session(t.NamedTuple):
     make_client: Callable[[], Client]
     task: Task
 
-    def execute(self, jobs: Sequence[Job], *, check: bool) -> RunResult:
-        """Carry out what is planned, or check that it could be. What became of each DID is in its job; nothing is raised for one of them."""
+    def execute(
+        self, jobs: Sequence[Job], *, check: bool, list_name: str | None = None
+    ) -> RunResult:
+        """Carry out what is planned, or check that it could be. What became of each DID is in its job; nothing is raised for one of them.
+
+        :param list_name: how the run calls the list that it applies, None for a single DID.
+        """
         if not any(job.sends for job in jobs):
             return RunResult()
         if check:
@@ -45,6 +51,7 @@ class Session(t.NamedTuple):
         # A run with nothing to do does not load what sends.
         from .._engine.executor import Executor
 
+        self.registry.journal.runs.run = self._run(jobs, list_name)
         stop = self.task.stop
         executor = Executor(
             self.planner,
@@ -59,11 +66,20 @@ class Session(t.NamedTuple):
             self.task.warn(_restored(self.registry.location, result.restored))
         return result
 
+    def _run(self, jobs: Sequence[Job], list_name: str | None) -> Run:
+        from .._planning.checksum import list_digest
+        from .._registry.records import new_key
+        from .._registry.runs import Run
+        from .ansible_process import session_id
+
+        digest = None if list_name is None else list_digest(jobs, self.planner.fingerprints)
+        return Run(new_key(), self.settings.platform, session_id(), list_name, digest)
+
 
 def open_task_registry(
-    task: Task, location: str, platform: str | None, *, write: bool, allow_moved: bool = False
+    task: Task, location: str, platform: str | None, *, write: bool, to_read: bool = False
 ) -> Registry:
-    """Open the registry that a task names. C(allow_moved): also one that was moved elsewhere."""
+    """Open the registry that a task names. C(to_read): also one that can only be read, as it was moved, or has an older schema."""
     return open_registry(
         location,
         platform,
@@ -71,7 +87,8 @@ def open_task_registry(
         write=write,
         timeout=task.params["registry_timeout"],
         password=task.option("registry_password"),
-        allow_moved=allow_moved,
+        allow_moved=to_read,
+        allow_older=to_read,
         stop_reason=task.stop.reason,
     )
 

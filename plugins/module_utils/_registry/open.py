@@ -49,6 +49,7 @@ def open_registry(
     timeout: float,
     password: str | None = None,
     allow_moved: bool = False,
+    allow_older: bool = False,
     schema: Schema = SCHEMA,
     stop_reason: Callable[[], str | None] = lambda: None,
 ) -> Registry:
@@ -59,6 +60,7 @@ def open_registry(
     :param registry_id: the id that it must have, or None.
     :param timeout: seconds to wait for another process's transaction.
     :param allow_moved: whether it may be one that was moved, to read what it held.
+    :param allow_older: whether it may have an older schema, to read what it holds.
     :param stop_reason: as in C(backend_at).
     :raises RegistryMismatch: it is missing, another one, of another schema, has moved, or does not know the platform; the message
         holds the play that creates, migrates or moves it.
@@ -68,7 +70,7 @@ def open_registry(
     database = _open(backend, platform, write=write, timeout=timeout)
     try:
         meta = read_meta(database)
-        check_schema(database, meta, platform)
+        check_schema(database, meta, platform, allow_older=allow_older)
         check_id(meta, registry_id, location)
         if not allow_moved or ARRIVING in meta:
             check_in_use(meta, location)

@@ -25,6 +25,7 @@ from .transactions import Transactions
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .journal import Journal
+    from .pruning import PruneResult
     from .reports import Reports
 
 
@@ -104,6 +105,19 @@ class Registry:
         from .replication import replication_warnings  # as above
 
         return replication_warnings(self._database, detailed=detailed)
+
+    def prune(self, platform: str, before: str, *, apply: bool) -> PruneResult:
+        """Delete old history of a platform, as C(pruning.prune) does. Only the owner of the tables may."""
+        from .pruning import prune  # as above
+
+        reason = self._database.why_not_writable(as_owner=True)
+        if reason:
+            raise RegistryUnavailable(
+                f"The registry {self.location} cannot be written ({reason}). Nothing was deleted"
+            )
+        return self._transactions.retry(
+            lambda: prune(self._transactions, platform, before, apply=apply), must_commit=False
+        )
 
     def begin_bulk(self) -> None:
         """Prepare for many writes by this run."""

@@ -58,6 +58,7 @@ from .postgresql_statements import (
     begin_writing,
     split_meta,
 )
+from .postgresql_transaction import PostgresqlTransaction
 from .schema import SCHEMA, Schema
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -129,7 +130,7 @@ class PostgresqlDatabase:
         return self._registry_id
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[_PostgresqlTransaction]:
+    def reading(self) -> Iterator[PostgresqlTransaction]:
         with self._transaction(BEGIN_READING) as transaction:
             yield transaction
 
@@ -140,7 +141,7 @@ class PostgresqlDatabase:
         return None  # a server has few connections to give
 
     @contextlib.contextmanager
-    def writing(self, *, must_commit: bool = False) -> Iterator[_PostgresqlTransaction]:
+    def writing(self, *, must_commit: bool = False) -> Iterator[PostgresqlTransaction]:
         if self._is_check_due():
             self._check_writable(self.catalogue)
             if self._position is None:
@@ -166,7 +167,7 @@ class PostgresqlDatabase:
         self._is_writable = True
 
     @contextlib.contextmanager
-    def creating(self) -> Iterator[_PostgresqlTransaction]:
+    def creating(self) -> Iterator[PostgresqlTransaction]:
         """Begin a transaction that writes where there is no registry yet."""
         with self._transaction(begin_writing(self._timeout), self._timeout) as transaction:
             yield transaction
@@ -213,14 +214,14 @@ class PostgresqlDatabase:
     @contextlib.contextmanager
     def _transaction(
         self, begin: str, commit_timeout: float | None = None
-    ) -> Iterator[_PostgresqlTransaction]:
+    ) -> Iterator[PostgresqlTransaction]:
         """Begin a transaction. C(commit_timeout): seconds that its commit may take, None for one that only reads."""
         connection, rows = self._run(lambda connection: (connection, last_rows(connection, begin)))
         meta: dict[str, str] | None = None
         try:
             if begin.endswith(META):
                 meta = self._check_registry(rows)
-            yield _PostgresqlTransaction(self.location, connection, meta)
+            yield PostgresqlTransaction(self.location, connection, meta)
             if commit_timeout is not None:
                 self._commit(connection, commit_timeout)
         finally:
@@ -350,7 +351,7 @@ class PostgresqlDatabase:
     def begin_bulk(self) -> None:
         pass  # no mode makes a commit cheaper
 
-    def has_unexpected_schema(self) -> bool:
+    def has_unexpected_schema(self, version: int) -> bool:
         return False  # the check is slow, so it comes before the first write
 
     def why_damaged(self) -> str | None:
@@ -367,34 +368,6 @@ class PostgresqlDatabase:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-class _PostgresqlTransaction:
-    def __init__(
-        self, location: str, connection: psycopg.Connection[t.Any], meta: dict[str, str] | None
-    ) -> None:
-        self._location = location
-        self._connection = connection
-        self._meta = meta
-
-    def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        return self._execute(sql, values).fetchall()
-
-    def execute(self, sql: str, *values: t.Any) -> int:
-        return self._execute(sql, values).rowcount
-
-    def meta(self) -> dict[str, str]:
-        if self._meta is None:
-            self._meta, _table_ids = split_meta(self.query(META))
-        return self._meta
-
-    def _execute(self, sql: str, values: Sequence[t.Any]) -> psycopg.Cursor[t.Any]:
-        import psycopg
-
-        try:
-            return self._connection.execute(for_psycopg(sql), values)
-        except psycopg.Error as error:
-            raise translate(self._location, error) from None
 
 
 class PostgresqlBackend:
