@@ -183,11 +183,10 @@ class Journal:
     def settle(self) -> None:
         """Roll back the claims under which nothing was sent, as far as the registry can be written."""
         if self._unsent:
-            with (
-                contextlib.suppress(DidError, Collision),
-                self._transactions.writing() as transaction,
-            ):
-                self._restore(transaction)()
+            with contextlib.suppress(DidError, Collision):
+                with self._transactions.writing() as transaction:
+                    finish = self._restore(transaction)
+                finish()
 
     def _restore(self, transaction: Transaction) -> Callable[[], None]:
         """Restore what the server of a new connection may lack. Returns what is to be done once that is committed."""
