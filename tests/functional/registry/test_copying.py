@@ -45,7 +45,7 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
 )
 
 PLATFORM = "sip.nextbilling.com.br:443"
-TABLES = ("platforms", "records", "numbers", "history")
+TABLES = ("platforms", "records", "numbers", "history", "runs")
 
 
 class Killed(BaseException):
@@ -338,7 +338,7 @@ def test_a_target_that_got_lost_is_not_made_from_the_old_source(
     if isinstance(places.there.store, FileStore):
         places.there.store.path.unlink()
     else:
-        places.there.write("DROP TABLE meta, numbers, records, platforms, history")
+        places.there.write("DROP TABLE meta, numbers, records, platforms, history, runs")
     refused = places.both()
     assert refused["error"]["kind"] == "registry_mismatch"
     assert "backup" in refused["msg"]
@@ -459,7 +459,7 @@ def test_a_source_that_is_missing_or_damaged(ends: Callable[[], Ends]) -> None:
     if isinstance(places.here.store, FileStore):
         places.here.store.path.unlink()
     else:
-        places.here.write("DROP TABLE meta, numbers, records, platforms, history")
+        places.here.write("DROP TABLE meta, numbers, records, platforms, history, runs")
     assert places.both()["error"]["kind"] == "registry_mismatch"
     assert places.there.store.is_empty()
 
@@ -509,7 +509,7 @@ def test_a_broken_move_whose_source_is_lost(ends: Callable[[], Ends]) -> None:
     if isinstance(places.here.store, FileStore):
         places.here.store.path.unlink()
     else:
-        places.here.write("DROP TABLE meta, platforms, records, numbers, history")
+        places.here.write("DROP TABLE meta, platforms, records, numbers, history, runs")
     assert places.there.did_registry()["error"]["kind"] == "registry_mismatch"
     assert places.there.did_registry(check=True, overwrite=True)["changed"]
     assert places.there.did_registry(overwrite=True)["changed"]

@@ -94,7 +94,7 @@ class PostgresqlDatabase:
         stop_reason: Callable[[], str | None],
     ) -> None:
         self.location = location
-        self.schema = schema
+        self.schema = self._found_schema = schema
         self._password = password
         self._timeout = timeout
         self._stop_reason = stop_reason
@@ -115,7 +115,7 @@ class PostgresqlDatabase:
 
     @functools.cached_property
     def catalogue(self) -> Catalogue:
-        return _read_catalogue(self.query, self.schema)
+        return _read_catalogue(self.query, self._found_schema)
 
     def bind(self) -> str | None:
         """Accept only the registry that is there now, whichever server a new connection leads to. Returns its id, None if it has none."""
@@ -127,6 +127,9 @@ class PostgresqlDatabase:
                 f"The registry {self.location} cannot be used: {self.catalogue.why_not_ordinary()}. Nothing was sent"
             )
         self._registry_id, self._table_ids = meta.get("registry_id"), table_ids
+        version = meta.get("schema", "")
+        # An older one is checked as what it is, before it is migrated.
+        self._found_schema = self.schema.as_of(int(version)) if version.isdigit() else self.schema
         return self._registry_id
 
     @contextlib.contextmanager
@@ -152,7 +155,7 @@ class PostgresqlDatabase:
         with self._transaction(begin, timeout) as transaction:
             if self._is_check_due():
                 # The connection was made anew, and may lead to another server.
-                self._check_writable(_read_catalogue(transaction.query, self.schema))
+                self._check_writable(_read_catalogue(transaction.query, self._found_schema))
             yield transaction
 
     def _is_check_due(self) -> bool:

@@ -217,9 +217,9 @@ class Catalogue:
         return _STANDBY in self.names("read only")
 
     def _missing_right(self) -> str | None:
-        missing = sorted(
-            _RUN_RIGHTS - set(t.cast("list[tuple[str, str]]", self._facts_of("right")))
-        )
+        tables = {fact.split()[1] for fact in _expected(self._schema)}
+        needed = {right for right in _RUN_RIGHTS if right[0] in tables}
+        missing = sorted(needed - set(t.cast("list[tuple[str, str]]", self._facts_of("right"))))
         if not missing:
             return None
         (table, right), *_others = missing
