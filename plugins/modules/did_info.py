@@ -240,8 +240,9 @@ runs:
       type: list
       elements: dict
     applied:
-      description: The number of requests that the platform applied, as C(create), C(update) and C(adopt). Those that O(nextbilling.did.did_registry#module:keep_history)
-        has deleted are not counted.
+      description:
+        - The number of requests that the platform applied, as C(create), C(update) and C(adopt).
+        - Those whose lines of history M(nextbilling.did.did_registry) has deleted (C(state=pruned)) are not counted.
       type: dict
     open:
       description: The number of its requests of which nobody knows, as of now, whether they were applied. Those under way are included.

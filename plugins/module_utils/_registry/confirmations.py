@@ -38,11 +38,17 @@ class ConfirmedRequest(t.NamedTuple):
 
 
 def apply_answer(
-    transaction: Transaction, records: RecordReader, answer: ConfirmedRequest, *, is_new: bool
+    transaction: Transaction,
+    records: RecordReader,
+    answer: ConfirmedRequest,
+    *,
+    is_new: bool,
+    is_lost: bool = False,
 ) -> tuple[Record, bool]:
     """Record an answer, with the line of history that it leaves. Returns what the record is now, and whether it agrees with the answer.
 
     :param is_new: whether the claim inserted the record, and this run knows it.
+    :param is_lost: whether the answer was recorded before, and the registry has lost that.
     """
     token, platform, intent, record_id, at = answer
     if is_new and _confirm_new(transaction, answer):
@@ -63,9 +69,13 @@ def apply_answer(
     agrees = claimed is None and len(keys) == 1
     if agrees and by_id is not None and _is_confirmed_by(by_id, answer):
         return by_id, True  # an earlier commit of this answer was written, though nothing said so
-    write_answer(transaction, answer)
+    is_unknown = by_id is None and by_number is None
+    if is_lost and is_unknown:
+        insert(transaction, "history", answer.row(), ignore_conflict=True)
+    else:
+        write_answer(transaction, answer)
     end_claim(transaction, token)
-    if by_id is None and by_number is None:
+    if is_unknown:
         # The DID was forgotten, or an older registry was restored. The answer proves that the DID exists.
         record = confirmed_record(new_key(), 1, record_id, intent.number, intent.stored_payload, at)
         insert_confirmed(transaction, platform, record, at)

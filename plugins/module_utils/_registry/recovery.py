@@ -115,7 +115,7 @@ class RecordedOutcomes:
         )
         record = self._older_record(transaction, outcome)
         if record is None:
-            apply_answer(transaction, self._records, answer, is_new=False)
+            apply_answer(transaction, self._records, answer, is_new=False, is_lost=True)
         else:
             confirm_record(transaction, record, answer)
         return True

@@ -175,7 +175,13 @@ def test_everything_comes_along(ends: Callable[[], Ends]) -> None:
     assert there.both(**VENDOR_CREATE, password="geheim")["action"] == "none"
     assert there.both(did_number="3")["error"]["kind"] == "unknown_outcome"
     assert there.both(did_number="2", port=5061)["action"] == "update"
-    assert len(there.did_info(history=True)["history"]) == 2
+    told = there.did_info(history=True, runs=9)
+    events = [line["event"] for line in told["history"]]
+    assert len([event for event in events if event != "applied"]) == 2
+    # The runs of both places.
+    assert {line["run"] for line in told["history"]} - {None} <= {
+        run for session in told["runs"] for run in session["runs"]
+    }
     # Again, with what happened since.
     assert not places.both()["changed"]
     assert there.both(did_number="2", port=5061)["action"] == "none"

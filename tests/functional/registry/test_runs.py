@@ -88,7 +88,7 @@ def _opened(runner: Runner) -> Iterator[tuple[Registry, str]]:
 def test_who_changed_the_route_of_a_number_and_when(
     runner: Runner, log_in: Callable[[str], None]
 ) -> None:
-    runs = []
+    runs: list[Any] = []
     for user, route in zip(("ana", "bruno", "ana"), ROUTES):
         log_in(user)
         dids = [{"did_number": "1130001000", **route}, *_numbers(5, 6, port=len(runs) + 1)]
@@ -381,7 +381,7 @@ def test_pruning_keeps_what_it_must(runner: Runner, seed: int) -> None:
     choose = random.Random(seed)
     with _opened(runner) as (_registry, platform):
         pass
-    lines = []
+    lines: list[Any] = []
     for key in range(200):
         event = choose.choice(("applied", "applied", "answered", "recorded", "forgotten"))
         number = choose.choice((None, *"123456"))
@@ -389,12 +389,11 @@ def test_pruning_keeps_what_it_must(runner: Runner, seed: int) -> None:
         at = timestamp(choose.choice((0, 1, 2)) if choose.random() < 0.8 else None)
         run = choose.choice(("run 1", "run 2", None))
         lines.append((f"{key:03}", at, event, number, record_id, run))
-    for key, at, event, number, record_id, run in lines:
-        shown = ", ".join("NULL" if each is None else f"'{each}'" for each in (number, run))
-        given, ran = shown.split(", ")
+    for name, at, event, number, record_id, run in lines:
+        given, ran = ("NULL" if each is None else f"'{each}'" for each in (number, run))
         runner.write(
             "INSERT INTO history (entry_key, at, actor, event, platform, number, record_id, details, run_key)"
-            f" VALUES ('{key}', '{at}', 'a', '{event}', '{platform}', {given}, {record_id}, '{{}}', {ran})"
+            f" VALUES ('{name}', '{at}', 'a', '{event}', '{platform}', {given}, {record_id}, '{{}}', {ran})"
         )
 
     def did_of(line: Any) -> Any:
