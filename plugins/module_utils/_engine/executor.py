@@ -121,6 +121,7 @@ class Executor:
             applied = [each for each in answers if is_applied(each[1])]
             chosen = self._choose_next()
             if applied or chosen:
+                self._plan_end(applied, chosen)
                 for execution in self._commit_batch(applied, chosen):
                     sender.start(self._request(execution))
             elif not self._in_flight and not failed:
@@ -224,24 +225,17 @@ class Executor:
         self,
         answers: Sequence[ExecutionResult],
         chosen: Sequence[Execution],
-        *,
-        ends_run: bool = True,
     ) -> list[Execution]:
         """Record in one transaction what answers mean and what is sent next. Returns what may be sent.
 
         If that fails, record each of them alone, so that as much as possible of what is known is kept.
-
-        :param ends_run: whether to record the end of the run too, if these are its last answers.
         """
         journal = self._registry.journal
-        is_last = ends_run and self._is_last(answers, chosen)
-        several = len(answers) + len(chosen) > 1 or is_last
+        several = len(answers) + len(chosen) > 1
         try:
             with journal.atomic() if several else contextlib.nullcontext():
                 written = [self._record(execution, answer) for execution, answer in answers]
                 tokens = [self._claim(execution) for execution in chosen]
-                if is_last:
-                    journal.end_run(self._progress.result)
         # Whatever it is, the ids that the platform has just answered must be shown.
         except Exception as failure:  # pylint: disable=broad-exception-caught
             if several:
@@ -256,7 +250,7 @@ class Executor:
                 self._progress.fail_unsent(execution, unclaimed, error.message)
             self._progress.stop_by_registry(error)
             return []
-        if is_last:
+        if journal.runs.planned_result is not None:
             self._progress.note_end()
         for (execution, answer), end in zip(answers, written):
             self._progress.conclude(execution, answer, end)
@@ -264,17 +258,18 @@ class Executor:
             [each for each, token in zip(chosen, tokens) if self._is_granted(each, token)]
         )
 
-    def _is_last(self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]) -> bool:
-        """Tell whether a run that is recorded has nothing left to do once these answers are."""
-        is_done = not (chosen or self._in_flight or self._schedule)
-        is_recorded = self._registry.journal.runs.has_begun
-        return is_done and is_recorded and all(is_applied(answer) for _each, answer in answers)
+    def _plan_end(self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]) -> None:
+        """Have the end of the run recorded with these answers, if nothing is left to do after them."""
+        runs = self._registry.journal.runs
+        is_done = not (chosen or self._in_flight or self._schedule) and runs.has_begun
+        runs.planned_result = self._progress.result if answers and is_done else None
 
     def _commit_each(
         self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
     ) -> list[Execution]:
+        self._registry.journal.runs.planned_result = None
         for answer in answers:
-            self._commit_batch([answer], [], ends_run=False)
+            self._commit_batch([answer], [])
         claimed: list[Execution] = []
         for execution in chosen:
             if self._progress.stopped:

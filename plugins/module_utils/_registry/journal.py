@@ -162,6 +162,7 @@ class Journal:
                 is_new = answer.token in self._new
                 self._new.discard(answer.token)
                 record, agrees = apply_answer(transaction, self._records, answer, is_new=is_new)
+                self.runs.write_planned_end(transaction)
                 error = None if agrees else LateAnswer(record)
         if error is not None:
             raise error
