@@ -39,6 +39,10 @@ LABEL = ("customer_id", "description")
 RECORDED = "recorded"
 FORGOTTEN = "forgotten"
 
+# The events of history that requests leave: one that was applied, and an answer that no longer fitted its record.
+APPLIED_EVENT = "applied"
+ANSWERED = "answered"
+
 
 def timestamp(seconds: float | None = None) -> str:
     """Return a time, or else the current one, in UTC, ISO 8601 with seconds. C(seconds): since 1970."""
@@ -277,6 +281,7 @@ class RunResult(t.NamedTuple):
     C(stopped): why the run did not come to all of its DIDs, or None. C(moved_to): where the registry was moved meanwhile, or None.
     C(refusals): how many of several simultaneous requests the platform refused. C(least_concurrency): the lowest number of
     simultaneous requests that was then allowed. C(restored): how many outcomes the registry lost meanwhile, which were recorded again.
+    C(run): the key of the run in the registry, None where nothing was to be sent.
     """
 
     stopped: str | None = None
@@ -284,6 +289,7 @@ class RunResult(t.NamedTuple):
     refusals: int = 0
     least_concurrency: int = 1
     restored: int = 0
+    run: str | None = None
 
 
 # What is written to the registry
@@ -294,6 +300,7 @@ class Intent(t.NamedTuple):
 
     C(known): the record that the plan was made with, None for a DID that is new to the registry. C(number): the identity that the
     record will bear. C(stored_payload): wire values of the body, fingerprints for secrets. C(lease): seconds after which the claim ends.
+    C(changes): those of the plan. C(run): the key of the run that sends it.
     """
 
     action: str
@@ -302,6 +309,8 @@ class Intent(t.NamedTuple):
     record_id: int | None
     stored_payload: Mapping[str, t.Any]
     lease: float
+    changes: Mapping[str, Change] = {}
+    run: str | None = None
 
 
 class NewState(t.NamedTuple):

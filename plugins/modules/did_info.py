@@ -57,9 +57,18 @@ options:
       - under_way
   history:
     description:
-      - Whether to return the history too. It contains corrections by hand, with who made them, when, and the previous state, and late answers.
+      - Whether to return the history too. It contains what runs changed, corrections by hand with the previous state, and late answers, with who
+        made each of them, and when.
     type: bool
     default: false
+  runs:
+    description:
+      - How many of the newest runs to return. A run is a task of M(nextbilling.did.did) or M(nextbilling.did.dids) that sent something.
+      - Consecutive runs of one C(ansible-playbook) process are returned as one, so a loop over M(nextbilling.did.did) counts once. Tasks that run on
+        another host than Ansible's, or on a system without C(/proc), are returned each by itself.
+    type: int
+    default: 0
+    version_added: 2.0.0
 notes:
   - Returns the records of all platforms unless O(platform) names one. O(api_url) does not select a platform. The other options of the connection
     are accepted so that C(module_defaults) can be the same for all modules.
@@ -83,10 +92,14 @@ EXAMPLES = r"""
     that: open_dids.dids | length == 0
     fail_msg: "Look these up on the platform: {{ open_dids.dids | map(attribute='did_number') | join(', ') }}"
 
-- name: Which record is this number, and who said so
+- name: Which record is this number, and who changed it
   nextbilling.did.did_info:
     did_number: "1130001000"
     history: true
+
+- name: What the last run did, also if it was interrupted
+  nextbilling.did.did_info:
+    runs: 1
 """
 
 RETURN = r"""
@@ -148,7 +161,7 @@ dids:
       type: list
       elements: dict
 history:
-  description: Corrections by hand and late answers, oldest first. It also contains those of DIDs that no longer have a record.
+  description: What runs changed, corrections by hand, and late answers, oldest first. It also contains those of DIDs that no longer have a record.
   returned: if O(history=true)
   type: list
   elements: dict
@@ -160,8 +173,18 @@ history:
       description: Who ran it, as user@host.
       type: str
     event:
-      description: C(recorded), C(forgotten), or C(answered) for an answer that no longer fitted its record.
+      description:
+        - C(applied) for a request that the platform applied, or C(answered) for an answer that no longer fitted its record.
+        - C(recorded) or C(forgotten) for a correction by hand.
       type: str
+    action:
+      description: The action of the request, C(create), C(update) or C(adopt). Null for a correction, and for an answer that release 1.0 wrote.
+      type: str
+      version_added: 2.0.0
+    run:
+      description: The run that sent the request, as in RV(runs[].runs). Null for a correction, and for an answer that release 1.0 wrote.
+      type: str
+      version_added: 2.0.0
     platform:
       description: The name of the platform.
       type: str
@@ -172,9 +195,63 @@ history:
       description: The record id, if one is known.
       type: int
     details:
-      description: The previous state or what was sent, the C(attempt) that was forgotten, and the key of a record that is gone (C(record_key)). Marks
-        replace secrets.
+      description:
+        - For C(applied), C(changes), a dictionary from a field's name to its value C(before) and C(after), as in RV(nextbilling.did.did#module:changes).
+        - Otherwise the previous state or what was sent, the C(attempt) that was forgotten, and the key of a record that is gone
+          (C(record_key)).
+        - Marks replace secrets.
       type: dict
+runs:
+  description: The newest runs, newest first. Empty for a registry that release 1.0 wrote and that has not been migrated.
+  returned: if O(runs) is not 0
+  type: list
+  elements: dict
+  version_added: 2.0.0
+  contains:
+    runs:
+      description: The ids of the runs that are returned as one, oldest first. M(nextbilling.did.dids) returns its own as RV(nextbilling.did.dids#module:run).
+      type: list
+      elements: str
+      sample: [18ec00842ff4938e690a92f04fc7a01c]
+    platform:
+      description: The name of the platform.
+      type: str
+    actor:
+      description: Who ran it, as user@host.
+      type: str
+      sample: ana@runner
+    session:
+      description: Identifies the C(ansible-playbook) process. Null if it is not known.
+      type: str
+    result:
+      description:
+        - C(completed) if every DID is as declared, C(failed) if some DIDs failed, C(stopped) if the run ended early.
+        - C(under_way) if a request may be in flight. C(interrupted) if the run did not record its end, because it was killed, or if it is waiting
+          between two requests.
+        - Of several runs, the result of the one that ended worst.
+      type: str
+    began_at:
+      description: When it began, in UTC.
+      type: str
+      sample: "2026-01-31T12:00:00Z"
+    ended_at:
+      description: When it ended, in UTC. Null if that was not recorded.
+      type: str
+    lists:
+      description:
+        - The lists that it applied, with C(name), the name of the file, or C(dids) for an inline list, and C(digest).
+        - Equal digests mean that the lists declared the same. The digest depends on the registry and on O(api_key), because a list may contain passwords.
+        - Empty for M(nextbilling.did.did).
+      type: list
+      elements: dict
+    applied:
+      description:
+        - The number of requests that the platform applied, as C(create), C(update) and C(adopt).
+        - Those whose lines of history M(nextbilling.did.did_registry) has deleted (C(state=pruned)) are not counted.
+      type: dict
+    open:
+      description: The number of its requests of which nobody knows, as of now, whether they were applied. Those under way are included.
+      type: int
 registry:
   description: The registry.
   returned: success

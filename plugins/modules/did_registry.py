@@ -52,6 +52,8 @@ options:
         in flight (O(registry_timeout)). The source is retired. Every task that still names it is refused with the new location, because two copies in use
         would create DIDs twice. If the task is interrupted, neither location can be used until the same task completes the move. A target that holds
         another registry is refused.
+      - V(pruned) deletes what the history holds of a platform from before O(keep_history), and the runs of which nothing is left then. It never touches
+        a record, the newest line of a DID, a line of a DID whose outcome is open, or a line about a DID that was forgotten.
       - V(recorded) waits for runs that are working on the DIDs (O(registry_timeout)). V(forgotten) does not wait. It is refused while a run is working on
         one of the DIDs, because nobody can have seen the result of that run yet.
       - With V(recorded), V(forgotten) and V(settled), the whole list is refused if one entry does not fit. Each correction adds a line to the registry's
@@ -63,6 +65,7 @@ options:
       - forgotten
       - settled
       - copied
+      - pruned
     default: present
   dids:
     description:
@@ -119,6 +122,11 @@ options:
     description:
       - The password for O(copy_from), like O(registry_password) for O(registry).
     type: str
+  keep_history:
+    description:
+      - With O(state=pruned), how far back the history reaches. A number of hours (V(h)), days (V(d)) or weeks (V(w)).
+    type: str
+    version_added: 2.0.0
   progress:
     description:
       - Whether to write lines about the progress to standard error while a long list is recorded or forgotten. See
@@ -184,6 +192,12 @@ EXAMPLES = r"""
     api_url: https://sip.nextbilling.com.br
     src: "{{ playbook_dir }}/open.csv"
 
+- name: The history reaches back a year
+  nextbilling.did.did_registry:
+    state: pruned
+    api_url: https://sip.nextbilling.com.br
+    keep_history: 365d
+
 - name: Several runners share the registry from now on, so it moves from a file to PostgreSQL
   nextbilling.did.did_registry:
     state: copied
@@ -193,6 +207,18 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+pruned:
+  description: What was deleted, or would be in check mode.
+  returned: success, if O(state=pruned)
+  type: dict
+  version_added: 2.0.0
+  contains:
+    history:
+      description: The number of lines of history.
+      type: int
+    runs:
+      description: The number of runs.
+      type: int
 platform:
   description: The name under which the platform's records are kept.
   returned: success, unless O(state=copied)

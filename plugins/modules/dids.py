@@ -377,6 +377,14 @@ plan_checksum:
   returned: success, or failure once there is a plan
   type: str
   sample: 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
+run:
+  description:
+    - The id of this run in the registry. O(nextbilling.did.did_info#module:runs) shows it, and each line of
+      RV(nextbilling.did.did_info#module:history) names its run.
+    - Null in check mode, and if nothing was sent.
+  returned: success, or failure once there is a plan
+  type: str
+  version_added: 2.0.0
 backoff:
   description: How the module reacted to refusals of simultaneous requests. Null if there were none.
   returned: success, or failure once there is a plan

@@ -400,6 +400,12 @@ SCENES = (
     ),
     Scene(
         f"{GUIDES}shared_registry.rst",
+        ("Upgrading from release 1.0", "Runs and history"),
+        registry="/var/lib/nextbilling-did/registry.db",
+        records=TWO_RECORDS,
+    ),
+    Scene(
+        f"{GUIDES}shared_registry.rst",
         ("Moving a registry", "Backup and restore"),
         registry="/var/lib/nextbilling-did/registry.db",
         records=TWO_RECORDS,

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from ansible_collections.nextbilling.did.tests.support.fixtures import (
     installed,
+    running,
+    simulator,
     tarball,
 )
 
 __all__ = [
     "installed",
+    "running",
+    "simulator",
     "tarball",
 ]

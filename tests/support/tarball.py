@@ -16,9 +16,9 @@ from ansible_collections.nextbilling.did.tests.support.programs import program
 COLLECTION = Path(client.__file__).parents[2]
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path, source: Path = COLLECTION) -> Path:
     """Build the collection into an empty folder; return the tarball."""
-    _galaxy(folder, "build", str(COLLECTION), "--output-path", str(folder))
+    _galaxy(folder, "build", str(source), "--output-path", str(folder))
     (tarball,) = folder.glob("*.tar.gz")
     return tarball
 

@@ -109,11 +109,7 @@ class Executor:
             sender.abandon()
             raise
         sender.close()
-        progress, limit = self._progress, self._limit
-        restored = self._registry.journal.restored
-        return RunResult(
-            progress.stopped, progress.moved_to, limit.refusals, limit.lowest, restored
-        )
+        return self._progress.finish(journal)
 
     def _send_all(self, sender: InlineSender | ThreadedSender) -> None:
         answers: list[ExecutionResult] = []
@@ -125,6 +121,7 @@ class Executor:
             applied = [each for each in answers if is_applied(each[1])]
             chosen = self._choose_next()
             if applied or chosen:
+                self._plan_end(applied, chosen)
                 for execution in self._commit_batch(applied, chosen):
                     sender.start(self._request(execution))
             elif not self._in_flight and not failed:
@@ -225,15 +222,18 @@ class Executor:
     # What is written
 
     def _commit_batch(
-        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
+        self,
+        answers: Sequence[ExecutionResult],
+        chosen: Sequence[Execution],
     ) -> list[Execution]:
         """Record in one transaction what answers mean and what is sent next. Returns what may be sent.
 
         If that fails, record each of them alone, so that as much as possible of what is known is kept.
         """
+        journal = self._registry.journal
         several = len(answers) + len(chosen) > 1
         try:
-            with self._registry.journal.atomic() if several else contextlib.nullcontext():
+            with journal.atomic() if several else contextlib.nullcontext():
                 written = [self._record(execution, answer) for execution, answer in answers]
                 tokens = [self._claim(execution) for execution in chosen]
         # Whatever it is, the ids that the platform has just answered must be shown.
@@ -248,17 +248,26 @@ class Executor:
             for execution in chosen:
                 unclaimed = _messages.claim_failed(execution.plan, error)
                 self._progress.fail_unsent(execution, unclaimed, error.message)
-            self._progress.stop(f"the registry could not be written ({error.message})")
+            self._progress.stop_by_registry(error)
             return []
+        if journal.runs.planned_result is not None:
+            self._progress.note_end()
         for (execution, answer), end in zip(answers, written):
             self._progress.conclude(execution, answer, end)
         return self._rollback_if_stopped(
             [each for each, token in zip(chosen, tokens) if self._is_granted(each, token)]
         )
 
+    def _plan_end(self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]) -> None:
+        """Have the end of the run recorded with these answers, if nothing is left to do after them."""
+        runs = self._registry.journal.runs
+        is_done = not (chosen or self._in_flight or self._schedule) and runs.has_begun
+        runs.planned_result = self._progress.result if answers and is_done else None
+
     def _commit_each(
         self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
     ) -> list[Execution]:
+        self._registry.journal.runs.planned_result = None
         for answer in answers:
             self._commit_batch([answer], [])
         claimed: list[Execution] = []
@@ -292,6 +301,8 @@ class Executor:
             record_id=plan.record_id,
             stored_payload=with_fingerprints(plan.payload, self._planner.fingerprints),
             lease=self._settings.connection.timeout + _LEASE_MARGIN,
+            changes=plan.changes,
+            run=self._registry.journal.runs.key,
         )
         return self._registry.journal.claim(self._settings.platform, execution.intent)
 

@@ -9,14 +9,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from .. import _messages
 from .._errors import DidError, defect
-from .._model import CREATE, Intent, Job, Plan, Record
+from .._model import CREATE, Intent, Job, Plan, Record, RunResult
 from .._platform.outcome import APPLIED, MAYBE_APPLIED, NOT_APPLIED, Outcome
 from .._registry.claims import FIRST_PAUSE
-from .._registry.journal import LateAnswer
+from .._registry.journal import Journal, LateAnswer
+from .._registry.runs import COMPLETED, FAILED, STOPPED
 from .planner import Planner
 from .sender import SendFailure, SendResult
 
@@ -82,10 +84,44 @@ class Progress:
         self._pacing = pacing
         # DIDs in a row that got no clear answer.
         self._unanswered = 0
+        # How the run ended, where that was recorded with its last answers.
+        self._recorded_result: str | None = None
+        self._is_registry_lost = False
+
+    @property
+    def result(self) -> str:
+        """Return how the run ends, if it ends now."""
+        if self.stopped:
+            return STOPPED
+        return FAILED if self.failures else COMPLETED
+
+    def note_end(self) -> None:
+        """Take note that the end of the run is recorded."""
+        self._recorded_result = self.result
+
+    def finish(self, journal: Journal) -> RunResult:
+        """Record how the run has ended, unless that was recorded with its last answers. Returns it."""
+        if self.result != self._recorded_result and not self._is_registry_lost:
+            # Without it, the run reads as an interrupted one.
+            with contextlib.suppress(DidError):
+                journal.end_run(self.result)
+        return RunResult(
+            self.stopped,
+            self.moved_to,
+            self._limit.refusals,
+            self._limit.lowest,
+            journal.restored,
+            journal.runs.key if journal.runs.has_begun else None,
+        )
 
     def stop(self, reason: str) -> None:
         """Let nothing more be sent."""
         self.stopped = self.stopped or reason
+
+    def stop_by_registry(self, error: DidError) -> None:
+        """Let nothing more be sent, as the registry cannot be written."""
+        self._is_registry_lost = True
+        self.stop(f"the registry could not be written ({error.message})")
 
     def defer(self, execution: Execution, seconds: float) -> None:
         """Put an execution back for so many seconds; it is then planned anew."""

@@ -10,13 +10,15 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 import typing as t
 
 from .. import _fields
 from .._engine.correct import correct
 from .._engine.preflight import length_warnings
 from .._input.entries import Item, entries_of_option, stated_outcome, validate
-from .._model import CONFIRMED, FORGOTTEN, RECORDED, UNCERTAIN, UNDER_WAY, UNKNOWN
+from .._model import CONFIRMED, FORGOTTEN, RECORDED, UNCERTAIN, UNDER_WAY, UNKNOWN, timestamp
 from .._planning.corrections import Statement
 from .._planning.diff import corrections_diff
 from .._registry.open import backend_at
@@ -29,11 +31,13 @@ from .results import registry_result
 from .session import open_task_registry, task_witness
 from .task import Result, Spec, Task
 
-_PRESENT, _COPIED, _SETTLED = "present", "copied", "settled"
+_PRESENT, _COPIED, _PRUNED, _SETTLED = "present", "copied", "pruned", "settled"
 _OF_A_LIST = f"goes with state {RECORDED}, {FORGOTTEN} or {_SETTLED}"
 # The outcome of a row of which a person states that the create was not applied.
 _ABSENT = "absent"
 _UNTOUCHED = ("", CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY)
+_SECONDS = {"h": 3600, "d": 86_400, "w": 604_800}
+_AGE = re.compile(r"([0-9]{1,6})([hdw])")
 
 
 def did_registry_spec() -> Spec:
@@ -42,7 +46,7 @@ def did_registry_spec() -> Spec:
         **arguments.shared_spec(),
         "state": {
             "type": "str",
-            "choices": [_PRESENT, RECORDED, FORGOTTEN, _SETTLED, _COPIED],
+            "choices": [_PRESENT, RECORDED, FORGOTTEN, _SETTLED, _COPIED, _PRUNED],
             "default": _PRESENT,
         },
         **arguments.list_spec(),
@@ -51,6 +55,7 @@ def did_registry_spec() -> Spec:
         "accept_older": {"type": "bool", "default": False},
         "copy_from": {"type": "str"},
         "copy_from_password": {"type": "str", "no_log": True},
+        "keep_history": {"type": "str"},
         "progress": {"type": "bool", "default": True},
     }
 
@@ -67,15 +72,20 @@ def manage_registry(task: Task) -> Result:
     lists = arguments.list_options(task, declared)
     if task.option("copy_from") is not None and state != _COPIED:
         problems.append("copy_from: goes with state copied")
+    keep_history = task.option("keep_history")
+    if keep_history is not None and state != _PRUNED:
+        problems.append("keep_history: goes with state pruned")
     if state == _SETTLED and task.params["overwrite"]:
         problems.append("overwrite: does not go with state settled")
     for name in ("another_platform", "accept_older"):
         if task.params[name] and state != _PRESENT:
             problems.append(f"{name}: goes with state present")
-    if state in (_PRESENT, _COPIED) and lists:
+    if state in (_PRESENT, _COPIED, _PRUNED) and lists:
         problems.append(f"{lists[0]}: {_OF_A_LIST}")
     if state == _COPIED:
         return _copy(task, location, problems)
+    if state == _PRUNED:
+        return _prune(task, location, platform, problems)
     if state != _PRESENT and len(lists) != 1:
         problems.append(arguments.ONE_LIST)
     arguments.raise_problems(problems)
@@ -149,6 +159,30 @@ def _copy(task: Task, location: str, problems: list[str]) -> Result:
         if warning is not None:
             task.warn(warning)
     return _change_result(task, moved.changes, moved.registry_id, location)
+
+
+def _prune(task: Task, location: str, platform: str, problems: list[str]) -> Result:
+    age = _AGE.fullmatch(task.option("keep_history") or "")
+    if age is None:
+        problems.append(
+            "keep_history: is required with state pruned, a number of hours, days or weeks, such as 365d"
+        )
+    arguments.raise_problems(problems)
+    count, unit = t.cast("re.Match[str]", age).groups()
+    before = timestamp(time.time() - int(count) * _SECONDS[unit])
+    with open_task_registry(task, location, platform, write=not task.check_mode) as registry:
+        pruned = registry.prune(platform, before, apply=not task.check_mode)
+        registry_id = registry.registry_id
+    changes = [
+        f"delete {number} {name} from before {before}"
+        for name, number in (("lines of history", pruned.history), ("runs", pruned.runs))
+        if number
+    ]
+    return {
+        **_change_result(task, changes, registry_id, location),
+        "platform": platform,
+        "pruned": pruned._asdict(),
+    }
 
 
 def _change_result(

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -116,7 +117,11 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
         sending = _postpone(task, sending)
     plans = [(job.plan, job.similar_to) for job in sending if job.plan is not None]
     predicted = task.check_mode and error is None
-    run = RunResult() if error else session.execute(jobs, check=task.check_mode)
+    run = (
+        RunResult()
+        if error
+        else session.execute(jobs, check=task.check_mode, list_name=_list_name(task))
+    )
     details = task.params["details"]
     result = list_result(items, jobs, predicted, settings.connection if details else None)
     result["summary"]["unlisted"] = unlisted_count
@@ -124,6 +129,7 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
         unlisted,
         platform=settings.platform,
         registry=registry_result(registry),
+        run=run.run,
         plan_checksum=plan_checksum,
         backoff=_backoff(task, run),
     )
@@ -143,6 +149,12 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
 
             separate_applied(result)
     return result
+
+
+def _list_name(task: Task) -> str:
+    """Return how the run calls its list: the name of the file, or of the option."""
+    source = task.option("src")
+    return "dids" if source is None else os.path.basename(source)
 
 
 def _unlisted(

@@ -26,6 +26,7 @@ from .task import Task
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._platform.client import Client, SharedState
+    from .._registry.runs import Run
 
 
 class Session(t.NamedTuple):
@@ -37,8 +38,13 @@ class Session(t.NamedTuple):
     make_client: Callable[[], Client]
     task: Task
 
-    def execute(self, jobs: Sequence[Job], *, check: bool) -> RunResult:
-        """Carry out what is planned, or check that it could be. What became of each DID is in its job; nothing is raised for one of them."""
+    def execute(
+        self, jobs: Sequence[Job], *, check: bool, list_name: str | None = None
+    ) -> RunResult:
+        """Carry out what is planned, or check that it could be. What became of each DID is in its job; nothing is raised for one of them.
+
+        :param list_name: how the run calls the list that it applies, None for a single DID.
+        """
         due = [job for job in jobs if job.sends and not job.is_postponed]
         if not due:
             return RunResult()
@@ -48,6 +54,7 @@ class Session(t.NamedTuple):
         # A run with nothing to do does not load what sends.
         from .._engine.executor import Executor
 
+        self.registry.journal.runs.run = self._run(jobs, list_name)
         stop = self.task.stop
         executor = Executor(
             self.planner,
@@ -61,6 +68,15 @@ class Session(t.NamedTuple):
         if result.restored:
             self.task.warn(_restored(self.registry.location, result.restored))
         return result
+
+    def _run(self, jobs: Sequence[Job], list_name: str | None) -> Run:
+        from .._planning.checksum import list_digest
+        from .._registry.records import new_key
+        from .._registry.runs import Run
+        from .ansible_process import session_id
+
+        digest = None if list_name is None else list_digest(jobs, self.planner.fingerprints)
+        return Run(new_key(), self.settings.platform, session_id(), list_name, digest)
 
 
 def task_witness(task: Task, *, write: bool) -> Witness | None:
@@ -76,18 +92,18 @@ def open_task_registry(
     platform: str | None,
     *,
     write: bool,
-    allow_moved: bool = False,
+    to_read: bool = False,
     compare: bool = False,
 ) -> Iterator[Registry]:
     """Open the registry that a task names, and close it again.
 
-    :param allow_moved: whether it may be one that was moved elsewhere.
+    :param to_read: whether it may be one that can only be read, as it was moved elsewhere or has an older schema.
     :param compare: whether to refuse one that is older than the witness knows it, or another one.
     """
     witness = task_witness(task, write=write)
     try:
         with contextlib.closing(
-            _open(task, location, platform, witness, write, allow_moved, compare)
+            _open(task, location, platform, witness, write, to_read, compare)
         ) as registry:
             yield registry
     finally:
@@ -101,7 +117,7 @@ def _open(
     platform: str | None,
     witness: Witness | None,
     write: bool,
-    allow_moved: bool,
+    to_read: bool,
     compare: bool,
 ) -> Registry:
     return open_registry(
@@ -111,7 +127,8 @@ def _open(
         write=write,
         timeout=task.params["registry_timeout"],
         password=task.option("registry_password"),
-        allow_moved=allow_moved,
+        allow_moved=to_read,
+        allow_older=to_read,
         stop_reason=task.stop.reason,
         witness=witness,
         compare=compare,

@@ -39,6 +39,13 @@ def checksum(
     return digest.hexdigest()
 
 
+def list_digest(jobs: Sequence[Job], fingerprints: Fingerprints) -> str:
+    """Return a digest of what a list declares, in hexadecimal. It is keyed, as the list may hold passwords that can be guessed."""
+    return fingerprints.digest(
+        _canonical([job.desired.record_id, job.desired.values]).encode() for job in jobs
+    )
+
+
 def _entry(job: Job, fingerprints: Fingerprints) -> tuple[str, str]:
     desired, plan = job.desired, job.plan
     known = None if plan is None else plan.known

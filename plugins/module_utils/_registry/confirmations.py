@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import typing as t
 
-from .._model import CONFIRMED, Intent, Record
+from .._model import ANSWERED, APPLIED_EVENT, CONFIRMED, Intent, Record
 from .backends.interface import Transaction
-from .history import write_history
-from .records import RecordReader, confirmed_record, dump, insert_confirmed, new_key
+from .history import request_row
+from .records import RecordReader, confirmed_record, dump, insert, insert_confirmed, new_key
 
-CLEAR_CLAIM = "claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL"
+CLEAR_CLAIM = "claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL, claim_run = NULL"
 
 
 class ConfirmedRequest(t.NamedTuple):
@@ -28,15 +28,27 @@ class ConfirmedRequest(t.NamedTuple):
     record_id: int
     at: str
 
+    def row(self) -> dict[str, t.Any]:
+        """Return the line of history that it leaves: what each field was before, and is now. Its key is the token: a claim has one at most."""
+        changes = {name: [*change] for name, change in self.intent.changes.items()}
+        row = request_row(
+            APPLIED_EVENT, self.platform, self.intent, self.record_id, {"changes": changes}
+        )
+        return {**row, "entry_key": self.token, "at": self.at}
+
 
 def apply_answer(
-    transaction: Transaction, records: RecordReader, answer: ConfirmedRequest, *, is_new: bool
+    transaction: Transaction,
+    records: RecordReader,
+    answer: ConfirmedRequest,
+    *,
+    is_new: bool,
+    is_lost: bool = False,
 ) -> tuple[Record, bool]:
-    """Record an answer. Returns what the record is now, and whether it agrees with the answer.
-
-    An answer that contradicts what the registry holds by now is kept in the history.
+    """Record an answer, with the line of history that it leaves. Returns what the record is now, and whether it agrees with the answer.
 
     :param is_new: whether the claim inserted the record, and this run knows it.
+    :param is_lost: whether the answer was recorded before, and the registry has lost that.
     """
     token, platform, intent, record_id, at = answer
     if is_new and _confirm_new(transaction, answer):
@@ -57,9 +69,13 @@ def apply_answer(
     agrees = claimed is None and len(keys) == 1
     if agrees and by_id is not None and _is_confirmed_by(by_id, answer):
         return by_id, True  # an earlier commit of this answer was written, though nothing said so
-    write_answer(transaction, answer)
+    is_unknown = by_id is None and by_number is None
+    if is_lost and is_unknown:
+        insert(transaction, "history", answer.row(), ignore_conflict=True)
+    else:
+        write_answer(transaction, answer)
     end_claim(transaction, token)
-    if by_id is None and by_number is None:
+    if is_unknown:
         # The DID was forgotten, or an older registry was restored. The answer proves that the DID exists.
         record = confirmed_record(new_key(), 1, record_id, intent.number, intent.stored_payload, at)
         insert_confirmed(transaction, platform, record, at)
@@ -69,21 +85,14 @@ def apply_answer(
 
 def _confirm_new(transaction: Transaction, answer: ConfirmedRequest) -> bool:
     """Confirm the record that the claim inserted, in one statement. Returns False where anything has changed since."""
-    changed = transaction.execute(
+    token, platform, _intent, record_id, at = answer
+    sql = (
         "UPDATE records SET version = 2, record_id = ?, outcome = ?, fields = attempted, attempted = '{}', confirmed_at = ?,"
         f" changed_at = ?, {CLEAR_CLAIM} WHERE record_key = ? AND version = 1 AND claim_token = ? AND NOT EXISTS"
-        " (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)",
-        answer.record_id,
-        CONFIRMED,
-        answer.at,
-        answer.at,
-        answer.token,
-        answer.token,
-        answer.platform,
-        answer.record_id,
-        answer.token,
+        " (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)"
     )
-    return changed == 1
+    values = (record_id, CONFIRMED, at, at, token, token, platform, record_id, token)
+    return transaction.execute_and_insert(sql, values, "history", answer.row()) == 1
 
 
 def confirm_record(transaction: Transaction, record: Record, answer: ConfirmedRequest) -> Record:
@@ -93,16 +102,12 @@ def confirm_record(transaction: Transaction, record: Record, answer: ConfirmedRe
     doubtful = intent.known.attempted if intent.known is not None else {}
     certain = {name: value for name, value in record.fields.items() if name not in doubtful}
     fields = {**certain, **intent.stored_payload}
-    transaction.execute(
+    sql = (
         "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, fields = ?, attempted = '{}', confirmed_at = ?,"
-        f" changed_at = ?, {CLEAR_CLAIM} WHERE record_key = ?",
-        record_id,
-        CONFIRMED,
-        dump(fields),
-        at,
-        at,
-        record.key,
+        f" changed_at = ?, {CLEAR_CLAIM} WHERE record_key = ?"
     )
+    values = (record_id, CONFIRMED, dump(fields), at, at, record.key)
+    transaction.execute_and_insert(sql, values, "history", answer.row())
     numbers = record.numbers
     if "did_number" in intent.stored_payload and numbers != (intent.number,):
         numbers = (str(intent.number),)
@@ -121,11 +126,13 @@ def _is_confirmed_by(record: Record, answer: ConfirmedRequest) -> bool:
 
 
 def write_answer(transaction: Transaction, answer: ConfirmedRequest) -> None:
-    """Keep an answer in the history."""
+    """Keep an answer that no longer fits its record in the history."""
     intent = answer.intent
     details = {"action": intent.action, "sent": intent.stored_payload}
-    write_history(
-        transaction, "answered", answer.platform, intent.number, answer.record_id, details
+    insert(
+        transaction,
+        "history",
+        request_row(ANSWERED, answer.platform, intent, answer.record_id, details),
     )
 
 

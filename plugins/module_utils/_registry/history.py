@@ -15,7 +15,7 @@ import socket
 import typing as t
 from collections.abc import Mapping
 
-from .._model import timestamp
+from .._model import Intent, timestamp
 from .backends.interface import Transaction
 from .records import dump, insert, new_key
 
@@ -32,16 +32,15 @@ def actor() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def write_history(
-    transaction: Transaction,
+def history_row(
     event: str,
     platform: str,
     number: str | None,
     record_id: int | None,
     details: Mapping[str, t.Any],
-) -> None:
-    """Write a line of history."""
-    values = {
+) -> dict[str, t.Any]:
+    """Return a line of history, by column."""
+    return {
         "entry_key": new_key(),  # rises with time, so that lines of one second keep their order
         "at": timestamp(),
         "actor": actor(),
@@ -51,4 +50,28 @@ def write_history(
         "record_id": record_id,
         "details": dump(details),
     }
-    insert(transaction, "history", values)
+
+
+def write_history(
+    transaction: Transaction,
+    event: str,
+    platform: str,
+    number: str | None,
+    record_id: int | None,
+    details: Mapping[str, t.Any],
+) -> None:
+    """Write the line of a person's statement."""
+    row = history_row(event, platform, number, record_id, details)
+    insert(transaction, "history", row)
+
+
+def request_row(
+    event: str,
+    platform: str,
+    intent: Intent,
+    record_id: int,
+    details: Mapping[str, t.Any],
+) -> dict[str, t.Any]:
+    """Return the line that a request leaves."""
+    row = history_row(event, platform, intent.number, record_id, details)
+    return {**row, "run_key": intent.run, "action": intent.action}

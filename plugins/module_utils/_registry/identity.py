@@ -45,13 +45,20 @@ def schema_version(database: Database, meta: Mapping[str, str]) -> int:
     return version
 
 
-def check_schema(database: Database, meta: Mapping[str, str], platform: str | None = None) -> None:
-    """Raise C(RegistryMismatch) unless the registry has the current schema, C(RegistryUnavailable) if its tables differ from it.
+def check_schema(
+    database: Database,
+    meta: Mapping[str, str],
+    platform: str | None = None,
+    *,
+    allow_older: bool = False,
+) -> None:
+    """Raise C(RegistryMismatch) unless the registry has the current schema, C(RegistryUnavailable) if its tables differ from its schema.
 
     :param platform: the platform that the play in the message names, None for any that the registry knows.
+    :param allow_older: whether it may have an older schema.
     """
     version, current = schema_version(database, meta), database.schema.version
-    if version < current:
+    if version < current and not allow_older:
         from .platforms import known_platforms, present_play
 
         known = platform or next(iter(known_platforms(database)), None)
@@ -59,7 +66,7 @@ def check_schema(database: Database, meta: Mapping[str, str], platform: str | No
             f"The registry {database.location} has schema {version}; this release of nextbilling.did needs schema {current}. Nothing was"
             f" sent. Make a backup, then bring it up to date:\n{present_play(database.location, known)}"
         )
-    if database.has_unexpected_schema():
+    if database.has_unexpected_schema(version):
         raise RegistryUnavailable(
             f"The registry {database.location} is damaged: its tables are not those of a registry. Nothing was sent. To go on, {RESTORE}"
         )

@@ -43,6 +43,7 @@ def _insert_claimed(
         "claim_until": intent.lease,
         "claim_holder": actor(),
         "claim_action": intent.action,
+        "claim_run": intent.run,
     }
     if not insert(transaction, "records", values, ignore_conflict=True, claim_until=f"{now} + ?"):
         return False
@@ -57,7 +58,8 @@ def _claim_known(
 ) -> bool:
     changed = transaction.execute(
         "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
-        f" claim_token = ?, claim_until = {now} + ?, claim_holder = ?, claim_action = ?, claim_before = ?"
+        f" claim_token = ?, claim_until = {now} + ?, claim_holder = ?, claim_action = ?, claim_before = ?,"
+        " claim_run = ?"
         f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {now})",
         intent.record_id,
         UNCERTAIN,
@@ -68,6 +70,7 @@ def _claim_known(
         actor(),
         intent.action,
         dump(record_state(known)),
+        intent.run,
         known.key,
         known.version,
     )

@@ -22,6 +22,7 @@ from .intents import write_intent
 from .move_marks import not_in_use_error
 from .records import RecordReader, dump, new_key
 from .recovery import RecordedOutcome, RecordedOutcomes, record_left, witness_entry
+from .runs import RunWriter
 from .transactions import StaleRecord, Transactions
 from .witness import Witness
 from .witness_file import Entry
@@ -39,7 +40,7 @@ class Journal:
     """Writes intents and their claims, answers and corrections.
 
     Outside C(atomic), what a method writes is durable when it returns; inside, when the block ends. The table C(history) is another
-    thing: a line for each correction, and for an answer that came too late.
+    thing: a line for each correction and for each answer.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class Journal:
         self._unsent: set[str] = set()
         # How many outcomes the registry had lost, and were recorded again.
         self.restored = 0
+        # The run whose requests these are. Its row is written with its first claim.
+        self.runs = RunWriter()
         transactions.restore = self._restore
 
     @contextlib.contextmanager
@@ -72,9 +75,11 @@ class Journal:
         """
         taken = self._taken = []
         recorded = self._recorded = []
+        self.runs.discard()
         try:
             with self._transactions.atomic():
                 yield
+            self.runs.note_commit()
             self._keep(recorded)
         except Collision:
             raise RegistryBusy(
@@ -101,6 +106,8 @@ class Journal:
             savepoint = intent.known is not None
             with self._transactions.writing(savepoint=savepoint) as transaction:
                 granted = write_intent(transaction, now, platform, intent, token)
+                if granted:
+                    self.runs.write_begin(transaction)
         except Collision:
             return None
         except CommitUnknown:
@@ -112,9 +119,22 @@ class Journal:
         self._claims[token] = platform, intent, timestamp()
         if intent.known is None:
             self._new.add(token)
-        if self._taken is not None:
+        if self._taken is None:
+            self.runs.note_commit()
+        else:
             self._taken.append(token)
         return token
+
+    def end_run(self, result: str) -> None:
+        """Record how the run has ended, if it has begun."""
+        if self.runs.has_begun:
+            self._transactions.retry(lambda: self._end_run(result), must_commit=True)
+
+    def _end_run(self, result: str) -> None:
+        with self._transactions.writing(must_commit=True) as transaction:
+            self.runs.write_end(transaction, result)
+        if self._taken is None:
+            self.runs.note_commit()
 
     def is_claim_valid(self, token: str, seconds: float) -> bool:
         """Tell whether this run still has the claim, with at least so many seconds left. May be called in any thread."""
@@ -170,6 +190,7 @@ class Journal:
                 is_new = answer.token in self._new
                 self._new.discard(answer.token)
                 record, agrees = apply_answer(transaction, self._records, answer, is_new=is_new)
+                self.runs.write_planned_end(transaction)
                 error = None if agrees else LateAnswer(record)
         if error is not None:
             raise error
@@ -202,6 +223,7 @@ class Journal:
         for token in unsent:
             self._delete_or_restore(transaction, token)
         restored = self._outcomes.restore_lost(transaction)
+        self.runs.restore(transaction)
 
         def finish() -> None:
             self._unsent -= unsent

@@ -28,7 +28,7 @@ def create_registry(transaction: Transaction, schema: Schema) -> None:
 def create_tables(transaction: Transaction, schema: Schema) -> None:
     """Create the tables of the current schema, all empty."""
     for statement in schema.statements():
-        transaction.execute(statement)
+        transaction.define(statement)
 
 
 def write_meta(transaction: Transaction, schema: Schema, meta: Mapping[str, str]) -> None:
@@ -43,5 +43,5 @@ def migrate(database: Database) -> None:
     with database.writing() as transaction:
         ((version,),) = transaction.query("SELECT value FROM meta WHERE name = 'schema'")
         for statement in schema.statements(since=int(version)):
-            transaction.execute(statement)
+            transaction.define(statement)
         transaction.execute("UPDATE meta SET value = ? WHERE name = 'schema'", str(schema.version))

@@ -52,6 +52,7 @@ def open_registry(
     timeout: float,
     password: str | None = None,
     allow_moved: bool = False,
+    allow_older: bool = False,
     schema: Schema = SCHEMA,
     stop_reason: Callable[[], str | None] = lambda: None,
     witness: Witness | None = None,
@@ -64,6 +65,7 @@ def open_registry(
     :param registry_id: the id that it must have, or None.
     :param timeout: seconds to wait for another process's transaction.
     :param allow_moved: whether it may be one that was moved, to read what it held.
+    :param allow_older: whether it may have an older schema, to read what it holds.
     :param stop_reason: as in C(backend_at).
     :param witness: what runs on this host have recorded, None where nothing is kept of that.
     :param compare: whether to refuse a registry that is older than the witness knows it, or another one. It needs a platform.
@@ -75,7 +77,7 @@ def open_registry(
     database = _open(backend, platform, write=write, timeout=timeout, witness=witness)
     try:
         meta = read_meta(database)
-        check_schema(database, meta, platform)
+        check_schema(database, meta, platform, allow_older=allow_older)
         check_id(meta, registry_id, location)
         if witness is not None:
             witness.bind(meta["registry_id"])

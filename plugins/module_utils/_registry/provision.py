@@ -145,10 +145,11 @@ def _update(
         raise RegistryUnavailable(f"The registry {database.location} cannot be written ({reason})")
     if apply and not_in_use is not None:
         _delete_marks(database)
-    if apply and version < current:
-        migrate(database)
     if apply and not is_known:
         _add_platform(database, platform)
+    if apply and version < current:
+        # The last write: a connection takes tables that were not there before for another registry.
+        migrate(database)
     return changes
 
 

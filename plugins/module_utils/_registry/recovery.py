@@ -16,7 +16,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from .._model import Intent, Record
+from .._model import FORGOTTEN, RECORDED, Intent, Record
 from .backends.interface import Transaction
 from .confirmations import ConfirmedRequest, apply_answer, confirm_record, end_claim
 from .intents import write_intent
@@ -112,8 +112,10 @@ class RecordedOutcomes:
     def _is_corrected(self, transaction: Transaction, outcome: RecordedOutcome) -> bool:
         return bool(
             transaction.query(
-                "SELECT 1 FROM history WHERE platform = ? AND event <> 'answered' AND at >= ? AND (number = ? OR record_id = ?)",
+                "SELECT 1 FROM history WHERE platform = ? AND event IN (?, ?) AND at >= ? AND (number = ? OR record_id = ?)",
                 outcome.platform,
+                RECORDED,
+                FORGOTTEN,
                 outcome.at,
                 outcome.intent.number,
                 outcome.record_id,
@@ -128,7 +130,7 @@ class RecordedOutcomes:
         )
         record = self._older_record(transaction, outcome)
         if record is None:
-            apply_answer(transaction, self._records, answer, is_new=False)
+            apply_answer(transaction, self._records, answer, is_new=False, is_lost=True)
         else:
             confirm_record(transaction, record, answer)
         return True

@@ -28,6 +28,7 @@ from .witness_file import Entry
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._snippets import Target
     from .journal import Journal
+    from .pruning import PruneResult
     from .reports import Reports
     from .witness_check import WitnessReport
 
@@ -145,6 +146,17 @@ class Registry:
         if self.witness is None:
             return None
         return report(self.witness, self._transactions, self._records, platforms)
+
+    def prune(self, platform: str, before: str, *, apply: bool) -> PruneResult:
+        """Delete old history of a platform, as C(pruning.prune) does. Only the owner of the tables may."""
+        from .pruning import prune  # as above
+
+        reason = self._database.why_not_writable(as_owner=True)
+        if reason:
+            raise RegistryUnavailable(
+                f"The registry {self.location} cannot be written ({reason}). Nothing was deleted"
+            )
+        return prune(self._transactions, platform, before, apply=apply)
 
     def begin_bulk(self) -> None:
         """Prepare for many writes by this run."""

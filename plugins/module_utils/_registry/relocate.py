@@ -30,22 +30,16 @@ from collections.abc import Callable, Mapping, Sequence
 from .._errors import InvalidParameter, RegistryBusy, RegistryMismatch, RegistryUnavailable
 from .._model import timestamp
 from .backends.interface import Backend, Database, NoRegistry, Row, Transaction
+from .backends.schema import COLUMNS
 from .identity import check_id, check_schema, read_meta
 from .migrations import create_tables, write_meta
 from .move_marks import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move
 from .registry import Registry
 from .witness import Witness
 
-# Columns by table, but for the table meta. A table comes after those that it refers to.
-_TABLES = {
-    "platforms": "name added_at".split(),
-    "records": (
-        "record_key platform version record_id outcome fields attempted confirmed_at changed_at"
-        " claim_token claim_until claim_holder claim_action claim_before"
-    ).split(),
-    "numbers": "platform number record_key".split(),
-    "history": "entry_key at actor event platform number record_id details".split(),
-}
+_META = "meta"
+# The table meta is written by itself, as marks are set in it.
+_TABLES = {table: columns for table, columns in COLUMNS.items() if table != _META}
 # Old releases of SQLite take no more than 999 values in one statement.
 _VALUES = 900
 _PAUSE = 0.5
@@ -318,7 +312,7 @@ class _Mover:
             with target.writing() as transaction:
                 found = read_move(transaction.meta(), ARRIVING, ARRIVED)
                 if found is None or found.token != move.token:
-                    for table in (*reversed(_TABLES), "meta"):
+                    for table in (*reversed(_TABLES), _META):
                         transaction.execute(f"DELETE FROM {table}")
                     fill(transaction)
 

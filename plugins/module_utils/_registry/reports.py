@@ -9,19 +9,24 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from collections.abc import Collection, Mapping, Sequence
 
 from .._errors import RegistryUnavailable
 from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, ForgottenHistory, Record
-from .backends.interface import RESTORE, Transaction
+from .backends.interface import RESTORE, Row, Transaction
 from .identity import schema_version
 from .records import RecordReader, chunks, placeholders
+from .run_reports import FIRST_SCHEMA, RunReport, read_runs
 from .transactions import Transactions
 
 
 class HistoryEntry(t.NamedTuple):
-    """A line of history: who did what to which DID, and what was before. C(actor): user@host. C(at): UTC, ISO 8601."""
+    """A line of history: who did what to which DID, and what was before. C(actor): user@host. C(at): UTC, ISO 8601.
+
+    C(run) and C(action): of a request, None for a person's statement.
+    """
 
     at: str
     actor: str
@@ -30,6 +35,8 @@ class HistoryEntry(t.NamedTuple):
     number: str | None
     record_id: int | None
     details: Mapping[str, t.Any]
+    run: str | None
+    action: str | None
 
 
 class Summary(t.NamedTuple):
@@ -153,17 +160,60 @@ class Reports:
                 forgotten.record_ids.add(record_id)
         return past
 
-    def history(self, platform: str | None) -> list[HistoryEntry]:
-        """Return the lines of history of one platform, or of all, oldest first."""
-        query = (
-            "SELECT at, actor, event, platform, number, record_id, details FROM history"
-            " WHERE platform = COALESCE(?, platform) ORDER BY at, entry_key"
+    def history(
+        self,
+        platform: str | None,
+        numbers: Collection[str] | None = None,
+        record_ids: Collection[int] = (),
+    ) -> list[HistoryEntry]:
+        """Return lines of history, oldest first: of one platform, or of all.
+
+        :param numbers: with C(record_ids): only the lines that are about one of these. None for all lines.
+        """
+        if numbers is None:
+            rows = self._history_rows("platform = COALESCE(?, platform)", platform)
+        else:
+            rows = [
+                row
+                for column, values in (("number", numbers), ("record_id", record_ids))
+                for some in chunks(values)
+                for row in self._history_rows(
+                    f"platform = COALESCE(?, platform) AND {column} IN ({placeholders(some)})",
+                    platform,
+                    *some,
+                )
+            ]
+        # A line may be about both.
+        by_key = {key: (at, *line) for key, at, *line in rows}
+        ordered = sorted(by_key.items(), key=lambda item: (item[1][0], item[0]))
+        return [self._history_entry(line) for _key, line in ordered]
+
+    def _history_rows(self, where: str, *values: t.Any) -> Sequence[Row]:
+        requests = "run_key, action" if self._has_runs else "NULL, NULL"
+        return self._transactions.query(
+            f"SELECT entry_key, at, actor, event, platform, number, record_id, {requests}, details FROM history WHERE {where}",
+            *values,
         )
-        rows = self._transactions.read(lambda transaction: transaction.query(query, platform))
-        return [
-            HistoryEntry(at, actor, event, where, number, record_id, self._records.load(details))
-            for at, actor, event, where, number, record_id, details in rows
-        ]
+
+    def _history_entry(self, line: Sequence[t.Any]) -> HistoryEntry:
+        at, actor, event, platform, number, record_id, run, action, text = line
+        details = self._records.load(text)
+        return HistoryEntry(at, actor, event, platform, number, record_id, details, run, action)
+
+    def runs(self, platform: str | None, count: int) -> list[RunReport]:
+        """Return the newest runs of one platform, or of all, newest first. Consecutive runs of one session are one."""
+        if not self._has_runs:
+            return []
+        return self._transactions.read(
+            lambda transaction: read_runs(transaction, self._database.now, platform, count)
+        )
+
+    @functools.cached_property
+    def _has_runs(self) -> bool:
+        """Tell whether the registry's schema has them."""
+        return self._transactions.read(
+            lambda transaction: schema_version(self._database, transaction.meta()) >= FIRST_SCHEMA
+        )
 
     def summary(self) -> Summary:
         """Return what the registry holds as a whole."""
@@ -178,7 +228,9 @@ class Reports:
         )
         platforms = transaction.query("SELECT name FROM platforms ORDER BY name")
         ((changed_at,),) = transaction.query(
-            "SELECT MAX(at) FROM (SELECT changed_at AS at FROM records UNION ALL SELECT at FROM history) changes"
+            # Keys rise with time. What a run did later than the newest key says is in its record.
+            "SELECT MAX(at) FROM (SELECT changed_at AS at FROM records UNION ALL"
+            " SELECT at FROM history WHERE entry_key = (SELECT MAX(entry_key) FROM history)) changes"
         )
         return Summary(
             schema=schema_version(self._database, transaction.meta()),

@@ -376,7 +376,9 @@ def test_a_create_that_is_answered_with_the_record_of_another_did(runner: Runner
     assert result["error"]["kind"] == "conflict"
     assert result["error"]["record_id"] == 13
     assert "1166" in result["msg"] and "1167" in result["msg"]
-    assert runner.rows("SELECT number, record_id FROM history") == [("1167", 13)]
+    assert runner.rows("SELECT number, record_id FROM history WHERE event = 'answered'") == [
+        ("1167", 13)
+    ]
     assert runner.did(did_number="1167")["error"]["kind"] == "unknown_outcome"
 
 

@@ -45,7 +45,7 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
 )
 
 PLATFORM = "sip.nextbilling.com.br:443"
-TABLES = ("platforms", "records", "numbers", "history")
+TABLES = ("platforms", "records", "numbers", "history", "runs")
 
 
 class Killed(BaseException):
@@ -175,7 +175,13 @@ def test_everything_comes_along(ends: Callable[[], Ends]) -> None:
     assert there.both(**VENDOR_CREATE, password="geheim")["action"] == "none"
     assert there.both(did_number="3")["error"]["kind"] == "unknown_outcome"
     assert there.both(did_number="2", port=5061)["action"] == "update"
-    assert len(there.did_info(history=True)["history"]) == 2
+    told = there.did_info(history=True, runs=9)
+    events = [line["event"] for line in told["history"]]
+    assert len([event for event in events if event != "applied"]) == 2
+    # The runs of both places.
+    assert {line["run"] for line in told["history"]} - {None} <= {
+        run for session in told["runs"] for run in session["runs"]
+    }
     # Again, with what happened since.
     assert not places.both()["changed"]
     assert there.both(did_number="2", port=5061)["action"] == "none"
@@ -341,7 +347,7 @@ def test_a_target_that_got_lost_is_not_made_from_the_old_source(
     if isinstance(places.there.store, FileStore):
         places.there.store.path.unlink()
     else:
-        places.there.write("DROP TABLE meta, numbers, records, platforms, history")
+        places.there.write("DROP TABLE meta, numbers, records, platforms, history, runs")
     refused = places.both()
     assert refused["error"]["kind"] == "registry_mismatch"
     assert "backup" in refused["msg"]
@@ -464,7 +470,7 @@ def test_a_source_that_is_missing_or_damaged(ends: Callable[[], Ends]) -> None:
     if isinstance(places.here.store, FileStore):
         places.here.store.path.unlink()
     else:
-        places.here.write("DROP TABLE meta, numbers, records, platforms, history")
+        places.here.write("DROP TABLE meta, numbers, records, platforms, history, runs")
     assert places.both()["error"]["kind"] == "registry_mismatch"
     assert places.there.store.is_empty()
 
@@ -514,7 +520,7 @@ def test_a_broken_move_whose_source_is_lost(ends: Callable[[], Ends]) -> None:
     if isinstance(places.here.store, FileStore):
         places.here.store.path.unlink()
     else:
-        places.here.write("DROP TABLE meta, platforms, records, numbers, history")
+        places.here.write("DROP TABLE meta, platforms, records, numbers, history, runs")
     assert places.there.did_registry()["error"]["kind"] == "registry_mismatch"
     assert places.there.did_registry(check=True, overwrite=True)["changed"]
     assert places.there.did_registry(overwrite=True)["changed"]

@@ -43,6 +43,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.runs import Run
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.modules import VENDOR_CREATE, Runner
 from ansible_collections.nextbilling.did.tests.support.processes import end_leases
@@ -285,6 +286,8 @@ def test_a_reader_writes_nothing(roles: Roles) -> None:
         "INSERT ON nextbilling.numbers",
         "DELETE ON nextbilling.numbers",
         "INSERT ON nextbilling.history",
+        "INSERT ON nextbilling.runs",
+        "UPDATE ON nextbilling.runs",
         "UPDATE (added_at) ON nextbilling.platforms",
     ],
 )
@@ -842,7 +845,7 @@ def test_an_answer_that_is_interrupted_is_written_all_the_same(
     record = registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
     assert line.cuts == 1
     assert (record.record_id, record.did_number, record.claim) == (13, "1166", None)
-    assert registry.reports.history(None) == []
+    assert all(entry.event == "applied" for entry in registry.reports.history(None))
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -875,7 +878,7 @@ def test_writes_that_are_interrupted_together(registry: Registry, line: Proxy, a
     # Nothing was sent for the second, and the first is written alone.
     assert registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
     assert registry.find(PLATFORM, "77", None) == (None, None)
-    assert registry.reports.history(None) == []
+    assert all(entry.event == "applied" for entry in registry.reports.history(None))
 
 
 def test_an_outage_is_waited_for_once(
@@ -1114,7 +1117,7 @@ def test_writes_together_that_are_undone_for_others(
                     registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
             waiting.result(timeout=30)
     assert registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
-    assert registry.reports.history(None) == []
+    assert all(entry.event == "applied" for entry in registry.reports.history(None))
 
 
 def test_a_correction_that_is_cut_off_while_it_is_undone(
@@ -1127,7 +1130,7 @@ def test_a_correction_that_is_cut_off_while_it_is_undone(
     assert not registry.journal.apply_corrections(PLATFORM, [Correction("forgotten", known, None)])
     assert line.cuts == 1
     found, _by_id = registry.find(PLATFORM, "1166", None)
-    assert registry.reports.history(None) == []
+    assert all(entry.event == "applied" for entry in registry.reports.history(None))
     assert registry.journal.apply_corrections(PLATFORM, [Correction("forgotten", found, None)])
 
 
@@ -1143,29 +1146,26 @@ def test_what_was_not_committed_is_told(registry: Registry) -> None:
 # Writes that are lost: another server takes the place of one that failed, and has the registry as it was a moment ago
 
 
+KEPT = ("records", "numbers", "history", "runs")
+
+
 @pytest.fixture
 def lose(store: DatabaseStore, line: Proxy) -> Iterator[Callable[[], None]]:
     """Sets the registry back to what it was when the test asked for this, behind a connection that breaks."""
-    tables = ("records", "numbers", "history")
 
     def go_back() -> None:
         store.write(
-            *(f"DELETE FROM {table}" for table in ("numbers", "records", "history")),
-            *(f"INSERT INTO {table} SELECT * FROM kept_{table}" for table in tables),
+            *(f"DELETE FROM {table}" for table in reversed(KEPT)),
+            *(f"INSERT INTO {table} SELECT * FROM kept_{table}" for table in KEPT),
         )
         line.cut()
 
     yield go_back
-    store.write(*(f"DROP TABLE IF EXISTS kept_{table}" for table in tables))
+    store.write(*(f"DROP TABLE IF EXISTS kept_{table}" for table in KEPT))
 
 
 def _keep(store: Store) -> None:
-    store.write(
-        *(
-            f"CREATE TABLE kept_{name} AS SELECT * FROM {name}"
-            for name in ("records", "numbers", "history")
-        )
-    )
+    store.write(*(f"CREATE TABLE kept_{name} AS SELECT * FROM {name}" for name in KEPT))
 
 
 OTHER = Intent("create", None, "77", None, {"did_number": "77"}, 60)
@@ -1183,11 +1183,12 @@ def test_an_outcome_that_was_lost_is_recorded_again(
     is_known: bool,
 ) -> None:
     journal = registry.journal
-    intent = INTENT
+    journal.runs.run = Run("a run", PLATFORM)
+    intent = INTENT._replace(run="a run")
     if action == "update":
-        token = journal.claim(PLATFORM, INTENT)
-        known = journal.confirm(str(token), PLATFORM, INTENT, 13, AT)
-        intent = Intent("update", known, "1166", 13, {"port": 1}, 60)
+        token = journal.claim(PLATFORM, intent)
+        known = journal.confirm(str(token), PLATFORM, intent, 13, AT)
+        intent = Intent("update", known, "1166", 13, {"port": 1}, 60, {}, "a run")
     if when == "before the claim":
         _keep(store)
     token = str(journal.claim(PLATFORM, intent))
@@ -1198,6 +1199,9 @@ def test_an_outcome_that_was_lost_is_recorded_again(
     else:
         journal.mark_unknown(token)
     expected = registry.find(PLATFORM, "1166", 13)[0]
+    lines = "SELECT entry_key, at, event, number, record_id, run_key, action, details FROM history ORDER BY 1"
+    told, runs = store.rows(lines), store.rows("SELECT * FROM runs")
+    assert len(told) == (action == "update") + is_known and len(runs) == 1
     lose()
     assert journal.claim(PLATFORM, OTHER) is not None
     found = registry.find(PLATFORM, "1166", 13)[0]
@@ -1205,6 +1209,7 @@ def test_an_outcome_that_was_lost_is_recorded_again(
     for name in ("record_id", "outcome", "numbers", "fields", "attempted", "confirmed_at"):
         assert getattr(found, name) == getattr(expected, name), name
     assert journal.restored == 1
+    assert (store.rows(lines), store.rows("SELECT * FROM runs")) == (told, runs)
     # What was restored is no longer missing on the next connection.
     versions = "SELECT record_key, version FROM records ORDER BY 1"
     restored = store.rows(versions)

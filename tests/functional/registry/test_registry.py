@@ -434,15 +434,19 @@ def test_an_older_schema_is_migrated_by_present_alone(registry: Registry, store:
             store.location, PLATFORM, registry_id=None, write=True, timeout=5, schema=schema
         )
 
-    with pytest.raises(RegistryMismatch, match=r"(?s)schema 1; .* needs schema 2.*did_registry"):
+    before, after = SCHEMA.version, SCHEMA.version + 1
+    refusal = rf"(?s)schema {before}; .* needs schema {after}.*did_registry"
+    with pytest.raises(RegistryMismatch, match=refusal):
         opened()
-    assert _present(store, schema, apply=False) == ["migrate the registry from schema 1 to 2"]
-    assert store.rows("SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
-    assert _present(store, schema) == ["migrate the registry from schema 1 to 2"]
-    assert store.rows("SELECT value FROM meta WHERE name = 'schema'") == [("2",)]
+    assert _present(store, schema, apply=False) == [
+        f"migrate the registry from schema {before} to {after}"
+    ]
+    assert store.rows("SELECT value FROM meta WHERE name = 'schema'") == [(str(before),)]
+    assert _present(store, schema) == [f"migrate the registry from schema {before} to {after}"]
+    assert store.rows("SELECT value FROM meta WHERE name = 'schema'") == [(str(after),)]
     with contextlib.closing(opened()) as migrated:
         assert _found(migrated).confirmed_at == "then"
-        assert migrated.reports.summary().schema == 2
+        assert migrated.reports.summary().schema == after
     assert _present(store, schema) == []
 
 
@@ -452,7 +456,7 @@ def test_a_migration_that_fails_changes_nothing(registry: Registry, store: Store
     with pytest.raises(RegistryUnavailable):
         _present(store, _later("CREATE TABLE later (x TEXT)", "NOT SQL AT ALL"))
     assert store.rows("SELECT sql FROM sqlite_master") == before
-    assert store.rows("SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
+    assert store.rows("SELECT value FROM meta WHERE name = 'schema'") == [(str(SCHEMA.version),)]
 
 
 # A look leaves no trace
@@ -716,7 +720,8 @@ def test_an_answer_that_names_the_record_of_another_did(registry: Registry) -> N
     assert caught.value.record == first == registry.find(PLATFORM, None, 13)[1]
     open_still = _found(registry, "2")
     assert (open_still.outcome, open_still.record_id) == (UNKNOWN, None)
-    assert [entry.event for entry in registry.reports.history(PLATFORM)] == ["answered"]
+    events = [(entry.event, entry.number) for entry in registry.reports.history(PLATFORM)]
+    assert sorted(events) == [("answered", "2"), ("applied", "1166")]
 
 
 def test_a_claim_that_comes_too_late_leaves_nothing(registry: Registry) -> None:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
 from .schema import Schema
@@ -51,6 +51,17 @@ class Transaction(t.Protocol):
     def execute(self, sql: str, *values: t.Any) -> int:
         """Run a statement and return how many rows it changed. Raises C(Collision)."""
 
+    def execute_and_insert(
+        self, sql: str, values: Sequence[t.Any], table: str, row: Mapping[str, t.Any]
+    ) -> int:
+        """Run a statement that changes one row or none, and return how many. If it changes one, insert a row into a table, its values by column.
+
+        A row whose key is there already is left as it is. With a server, both take one round trip.
+        """
+
+    def define(self, statement: str) -> None:
+        """Run a statement that defines a table, a column or an index."""
+
     def meta(self) -> dict[str, str]:
         """Return the table C(meta), no older than what else this transaction sees."""
 
@@ -90,8 +101,8 @@ class Database(t.Protocol):
         C(must_commit): as in C(writing). The wait for one outage is shared by all work of the run.
         """
 
-    def has_unexpected_schema(self) -> bool:
-        """Tell whether tables, indexes or their definitions differ from the current schema's."""
+    def has_unexpected_schema(self, version: int) -> bool:
+        """Tell whether tables, indexes or their definitions differ from those of a version of the schema."""
 
     def why_damaged(self) -> str | None:
         """Return what is wrong with the stored bytes, or None. Reads everything."""

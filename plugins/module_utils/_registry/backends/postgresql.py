@@ -40,7 +40,6 @@ from .interface import (
 )
 from .postgresql_commit import STOP_WAIT, commit
 from .postgresql_connection import (
-    PostgresqlTransaction,
     collect_warnings,
     connect,
     for_psycopg,
@@ -66,6 +65,7 @@ from .postgresql_statements import (
     begin_writing,
     split_meta,
 )
+from .postgresql_transaction import PostgresqlTransaction
 from .schema import SCHEMA, Schema
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -101,7 +101,7 @@ class PostgresqlDatabase:
         stop_reason: Callable[[], str | None],
     ) -> None:
         self.location = location
-        self.schema = schema
+        self.schema = self._found_schema = schema
         self._password = password
         self._timeout = timeout
         self._stop_reason = stop_reason
@@ -122,7 +122,7 @@ class PostgresqlDatabase:
 
     @functools.cached_property
     def catalogue(self) -> Catalogue:
-        return read_catalogue(self.query, self.schema)
+        return read_catalogue(self.query, self._found_schema)
 
     def bind(self) -> str | None:
         """Accept only the registry that is there now, whichever server a new connection leads to. Returns its id, None if it has none."""
@@ -134,6 +134,9 @@ class PostgresqlDatabase:
                 f"The registry {self.location} cannot be used: {self.catalogue.why_not_ordinary()}. Nothing was sent"
             )
         self._registry_id, self._table_ids = meta.get("registry_id"), table_ids
+        version = meta.get("schema", "")
+        # An older one is checked as what it is, before it is migrated.
+        self._found_schema = self.schema.as_of(int(version)) if version.isdigit() else self.schema
         return self._registry_id
 
     @contextlib.contextmanager
@@ -158,7 +161,7 @@ class PostgresqlDatabase:
         with self._transaction(begin, timeout) as transaction:
             if self._is_check_due():
                 # The connection was made anew, and may lead to another server.
-                self._check_writable(read_catalogue(transaction.query, self.schema))
+                self._check_writable(read_catalogue(transaction.query, self._found_schema))
             yield transaction
 
     def _is_check_due(self) -> bool:
@@ -377,7 +380,7 @@ class PostgresqlDatabase:
     def begin_bulk(self) -> None:
         pass  # no mode makes a commit cheaper
 
-    def has_unexpected_schema(self) -> bool:
+    def has_unexpected_schema(self, version: int) -> bool:
         return False  # the check is slow, so it comes before the first write
 
     def why_damaged(self) -> str | None:

@@ -16,16 +16,17 @@ import typing as t
 from collections.abc import Sequence
 
 from .interface import GUIDE, RESTORE, Row
-from .schema import Schema
+from .postgresql_statements import TABLE_VALUES
+from .schema import TABLES, Schema, for_sqlite
 
 _STANDBY = (
     "the server is a standby: name the primary, or all servers and target_session_attrs=read-write"
 )
-_TABLES = ("meta", "platforms", "records", "numbers", "history")
 _RUN_RIGHTS = {
-    *((table, "SELECT") for table in _TABLES),
+    *((table, "SELECT") for table in TABLES),
     ("platforms", "UPDATE"),
     ("history", "INSERT"),
+    *(("runs", right) for right in ("INSERT", "UPDATE")),
     *(("numbers", right) for right in ("INSERT", "DELETE")),
     *(("records", right) for right in ("INSERT", "UPDATE", "DELETE")),
 }
@@ -38,7 +39,9 @@ WITH home AS (
         (SELECT m.relnamespace FROM pg_catalog.pg_class m WHERE m.oid = to_regclass('meta')),
         (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = current_schema())
     ) AS oid
-), names (name) AS (VALUES ('meta'), ('platforms'), ('records'), ('numbers'), ('history')
+), names (name) AS (VALUES """
+    + TABLE_VALUES
+    + """
 ), places AS (
     SELECT c.oid, c.relname::text AS name, c.relowner, c.relkind, c.relpersistence, c.relrowsecurity OR c.relforcerowsecurity AS secured
     FROM pg_catalog.pg_class c JOIN names ON names.name = c.relname
@@ -134,7 +137,7 @@ class Catalogue:
         )
 
     def are_tables_partial(self) -> bool:
-        """Tell whether some tables of a registry are here and nothing else: those that are here are the schema's, or lack an index."""
+        """Tell whether some tables of a registry are here and nothing else: those that are here are the schema's, or lack columns or an index."""
         present = self.names("table")
         found = {f"column {name} {fact}" for name, fact in self._facts_of("column")}
         expected = {
@@ -142,7 +145,7 @@ class Catalogue:
             for fact in _expected(self._schema)
             if fact.startswith("column ") and fact.split()[1] in present
         }
-        return self.why_not_ordinary() is None and found == expected
+        return self.why_not_ordinary() is None and found <= expected
 
     def why_not_ordinary(self) -> str | None:
         """Return why the tables may lose what is written, or hide rows; or None."""
@@ -185,7 +188,8 @@ class Catalogue:
 
     def why_not_writable_as_owner(self) -> str | None:
         """Return why the registry cannot be migrated or moved, and no platform added; or None."""
-        missing = sorted(set(_TABLES) - set(self.names("owned")))
+        # An older schema lacks a table.
+        missing = sorted(set(self.names("table")) - set(self.names("owned")))
         reason = self.why_not_ordinary() or self.why_read_only()
         if reason or not missing:
             return reason
@@ -213,9 +217,9 @@ class Catalogue:
         return _STANDBY in self.names("read only")
 
     def _missing_right(self) -> str | None:
-        missing = sorted(
-            _RUN_RIGHTS - set(t.cast("list[tuple[str, str]]", self._facts_of("right")))
-        )
+        tables = {fact.split()[1] for fact in _expected(self._schema)}
+        needed = {right for right in _RUN_RIGHTS if right[0] in tables}
+        missing = sorted(needed - set(t.cast("list[tuple[str, str]]", self._facts_of("right"))))
         if not missing:
             return None
         (table, right), *_others = missing
@@ -233,8 +237,8 @@ def _expected(schema: Schema) -> frozenset[str]:
     facts = set()
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         for statement in schema.statements():
-            connection.execute(statement)
-        for table in _TABLES:
+            connection.execute(for_sqlite(statement))
+        for table in TABLES:
             for _place, name, kind, not_null, *_rest in connection.execute(
                 f"PRAGMA table_info({table})"
             ):

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from ..._errors import RegistryUnavailable
 from .interface import Row
 from .postgresql_errors import missing_library, translate, unreachable
-from .postgresql_statements import META, split_meta
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import psycopg
@@ -116,33 +115,3 @@ def collect_warnings(connection: psycopg.Connection[t.Any]) -> Iterator[list[obj
 def is_broken(connection: psycopg.Connection[t.Any], error: psycopg.Error) -> bool:
     """Tell whether a connection can no longer be used after an error."""
     return connection.closed or (error.sqlstate or "")[:2] in ("08", "57")
-
-
-class PostgresqlTransaction:
-    """An open transaction. C(meta): the table C(meta), if it was read when it began."""
-
-    def __init__(
-        self, location: str, connection: psycopg.Connection[t.Any], meta: dict[str, str] | None
-    ) -> None:
-        self._location = location
-        self._connection = connection
-        self._meta = meta
-
-    def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        return self._execute(sql, values).fetchall()
-
-    def execute(self, sql: str, *values: t.Any) -> int:
-        return self._execute(sql, values).rowcount
-
-    def meta(self) -> dict[str, str]:
-        if self._meta is None:
-            self._meta, _table_ids = split_meta(self.query(META))
-        return self._meta
-
-    def _execute(self, sql: str, values: Sequence[t.Any]) -> psycopg.Cursor[t.Any]:
-        import psycopg
-
-        try:
-            return self._connection.execute(for_psycopg(sql), values)
-        except psycopg.Error as error:
-            raise translate(self._location, error) from None

@@ -13,7 +13,9 @@ import typing as t
 from collections.abc import Sequence
 
 from .interface import Row
+from .schema import TABLES
 
+TABLE_VALUES = ", ".join(f"('{table}')" for table in TABLES)
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # The settings end with the transaction. A runner that is frozen or cut off in the middle must not block the others for long, and a
 # commit must be on disk when it returns, whatever the server's default is.
@@ -26,13 +28,14 @@ BEGIN_WRITING = (
 # The table meta, and which tables the names lead to. With another search_path, or with temporary tables of a session that a pooler
 # shares, they may not be those that were checked.
 META = (
-    "SELECT name, value FROM meta UNION ALL SELECT NULL, concat_ws(' ', to_regclass('meta')::oid, to_regclass('platforms')::oid,"
-    " to_regclass('records')::oid, to_regclass('numbers')::oid, to_regclass('history')::oid)"
+    "SELECT name, value FROM meta UNION ALL SELECT NULL, concat_ws(' ', "
+    + ", ".join(f"to_regclass('{table}')::oid" for table in TABLES)
+    + ")"
 )
 # Also what these tables are: an ordinary permanent one is 'rp'. This takes longer, so it is asked once.
 META_AND_KINDS = (
     f"{META} UNION ALL SELECT '', string_agg(DISTINCT concat(c.relkind, c.relpersistence, c.relnamespace), ' ')"
-    " FROM (VALUES ('meta'), ('platforms'), ('records'), ('numbers'), ('history')) t (name)"
+    f" FROM (VALUES {TABLE_VALUES}) t (name)"
     " JOIN pg_catalog.pg_class c ON c.oid = to_regclass(t.name)"
 )
 # One writer at a time, as with SQLite: each statement after this one sees all that was written before. The lock is on rows of a

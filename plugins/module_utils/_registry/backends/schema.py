@@ -26,6 +26,30 @@ class Schema(t.NamedTuple):
         """Return the statements that bring tables of a version to the current one. Version 0 has no tables."""
         return [statement for version in self.versions[since:] for statement in version]
 
+    def as_of(self, version: int) -> Schema:
+        """Return the schema as it was at a version."""
+        return Schema(self.versions[:version])
+
+
+def for_sqlite(statement: str) -> str:
+    """Return a statement as SQLite takes it: without the condition for a column, as its DDL is undone with its transaction."""
+    return statement.replace("ADD COLUMN IF NOT EXISTS", "ADD COLUMN")
+
+
+# Columns by table. A table comes after those that it refers to.
+COLUMNS = {
+    "meta": "name value".split(),
+    "platforms": "name added_at".split(),
+    "records": (
+        "record_key platform version record_id outcome fields attempted confirmed_at changed_at"
+        " claim_token claim_until claim_holder claim_action claim_before claim_run"
+    ).split(),
+    "numbers": "platform number record_key".split(),
+    "history": "entry_key at actor event platform number record_id details run_key action".split(),
+    "runs": "run_key platform actor session list_name list_digest began_at ended_at result".split(),
+}
+TABLES = tuple(COLUMNS)
+
 
 # A server whose DDL is in no transaction may have made a part of the tables: the rest is made by the next task that creates the registry.
 _VERSIONS = (
@@ -86,6 +110,30 @@ _VERSIONS = (
         )
         """,
         "CREATE INDEX IF NOT EXISTS history_by_number ON history (platform, number)",
+    ),
+    # 2
+    (
+        # ended_at, result: null until the run ends, and for good where it was killed.
+        """
+        CREATE TABLE IF NOT EXISTS runs (
+            run_key TEXT NOT NULL PRIMARY KEY,
+            platform TEXT NOT NULL,
+            actor TEXT NOT NULL,
+            session TEXT,
+            list_name TEXT,
+            list_digest TEXT,
+            began_at TEXT NOT NULL,
+            ended_at TEXT,
+            result TEXT
+        )
+        """,
+        # The run that has the claim.
+        "ALTER TABLE records ADD COLUMN IF NOT EXISTS claim_run TEXT",
+        # Of a line that tells what a run did.
+        "ALTER TABLE history ADD COLUMN IF NOT EXISTS run_key TEXT",
+        "ALTER TABLE history ADD COLUMN IF NOT EXISTS action TEXT",
+        "CREATE INDEX IF NOT EXISTS history_by_record ON history (platform, record_id)",
+        "CREATE INDEX IF NOT EXISTS history_by_run ON history (run_key)",
     ),
 )
 SCHEMA = Schema(_VERSIONS)

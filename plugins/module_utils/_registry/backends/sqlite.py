@@ -16,12 +16,12 @@ import sqlite3
 import tempfile
 import threading
 import typing as t
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..._errors import RegistryUnavailable
 from .interface import Backend, Collision, Database, Position, Row, ServerState, T, Transaction
-from .schema import SCHEMA, Schema
+from .schema import SCHEMA, Schema, for_sqlite
 from .sqlite_file import (
     check_file,
     check_links,
@@ -172,9 +172,10 @@ class SqliteDatabase:
                 # With a write-ahead log, a reader need not wait until a write is on the disk.
                 self._reader = _open_file(self._path, write=True, timeout=self._timeout)
 
-    def has_unexpected_schema(self) -> bool:
+    def has_unexpected_schema(self, version: int) -> bool:
         with self.reading() as transaction:
-            return _definitions(transaction.query(_DEFINITIONS)) != _expected(self.schema)
+            found = _definitions(transaction.query(_DEFINITIONS))
+        return found != _expected(self.schema.as_of(version))
 
     def why_damaged(self) -> str | None:
         with self.reading() as transaction:
@@ -221,6 +222,21 @@ class _SqliteTransaction:
             return self._connection.execute(sql, values).rowcount
         except sqlite3.IntegrityError:
             raise Collision from None
+
+    def execute_and_insert(
+        self, sql: str, values: Sequence[t.Any], table: str, row: Mapping[str, t.Any]
+    ) -> int:
+        changed = self.execute(sql, *values)
+        if changed:
+            places = ", ".join("?" * len(row))
+            insert = (
+                f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places}) ON CONFLICT DO NOTHING"
+            )
+            self.execute(insert, *row.values())
+        return changed
+
+    def define(self, statement: str) -> None:
+        self.execute(for_sqlite(statement))
 
     def meta(self) -> dict[str, str]:
         if self._meta is None:
@@ -342,7 +358,7 @@ def _check_application(database: SqliteDatabase) -> None:
 def _expected(schema: Schema) -> frozenset[Row]:
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         for statement in schema.statements():
-            connection.execute(statement)
+            connection.execute(for_sqlite(statement))
         return _definitions(connection.execute(_DEFINITIONS).fetchall())
 
 

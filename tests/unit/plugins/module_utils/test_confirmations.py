@@ -46,11 +46,17 @@ class Rows:
     def __init__(self, *records: Record) -> None:
         self.records = records
         self.writes: list[str] = []
+        self.lines: list[Any] = []
 
     def execute(self, statement: str, *_values: Any) -> int:
         """Note a write."""
         self.writes.append(" ".join(statement.replace("INSERT INTO", "INSERT").split()[:2]))
         return 1
+
+    def execute_and_insert(self, statement: str, _values: Any, table: str, row: Any) -> int:
+        """Note a write, and the line that comes with it."""
+        self.lines.append(row)
+        return self.execute(f"{statement} + {table}")
 
     def select(self, *_arguments: Any) -> dict[str, Record]:
         """Return all records."""

@@ -43,6 +43,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._platform.outcome 
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import LateAnswer
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.runs import RunWriter
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fingerprints
 
 REFUSED = Outcome(NOT_APPLIED, "no", kind="refused", http_status=422)
@@ -107,6 +108,8 @@ class World:
     leases: list[float] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     closed: int = 0
+    ends: list[str] = field(default_factory=list)
+    runs: RunWriter = field(default_factory=RunWriter)
 
     location = "/state/registry.db"
     registry_id = "id"
@@ -198,6 +201,10 @@ class World:
     def rollback(self, token: str) -> None:
         """Undo a claim."""
         self._note(f"rollback {token}")
+
+    def end_run(self, result: str) -> None:
+        """Record the end of the run."""
+        self.ends.append(result)
 
     def mark_unknown(self, token: str) -> None:
         """Leave a claim open."""
