@@ -26,7 +26,7 @@ PASSWORD = "pwd-7e1f-geheim"
 AS_MODULE = "runs as a module"
 # What differs between two registries, or what Ansible adds to a module's result.
 VARYING = {"confirmed_at", "before_confirmed_at", "changed_at", "at", "registry", "plan_checksum"}
-VARYING |= {"ansible_facts", "attempt", "witness"}
+VARYING |= {"ansible_facts", "attempt", "run", "witness"}
 
 
 class Vaulted(str):
