@@ -11,6 +11,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 
 project = "nextbilling.did"
 project_copyright = "nextbilling.did contributors"
@@ -30,6 +31,11 @@ _ELSEWHERE = {
     "callback_plugins": f"{_ANSIBLE}/plugins/callback.html",
     "common_return_values": f"{_ANSIBLE}/reference_appendices/common_return_values.html",
 }
+# Guides name plugins as literals and link to files, as both read well where no Sphinx renders them.
+_GUIDE = re.compile(r"(\w+)\.rst")
+_PLUGIN = re.compile(r"nextbilling\.did\.\w+")
+_KINDS = ("module", "role", "filter", "callback")
+_LOGGER = logging.getLogger(__name__)
 _BUILTIN = re.compile(r"ansible_collections\.ansible\.builtin\.(\w+_(?:module|lookup|filter))")
 
 
@@ -49,6 +55,31 @@ def _refer_elsewhere(
     return address and nodes.reference("", "", content, internal=False, refuri=address)
 
 
+def _link_guides(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Let links to the files of guides lead to their pages, and literals that name a plugin to its page."""
+    folder, slash, _name = page.rpartition("docsite/")
+    if not slash:
+        return
+    for link in doctree.findall(nodes.reference):
+        if guide := _GUIDE.fullmatch(link.get("refuri", "")):
+            target = f"{folder}docsite/{guide[1]}"
+            if target not in app.env.found_docs:
+                _LOGGER.warning("no such guide: %s", link["refuri"], location=link)
+                continue
+            link["refuri"] = app.builder.get_relative_uri(page, target)
+            link["internal"] = True
+    labels = app.env.domaindata["std"]["anonlabels"]
+    for literal in list(doctree.findall(nodes.literal)):
+        name = literal.astext()
+        if _PLUGIN.fullmatch(name) and not isinstance(literal.parent, nodes.reference):
+            found = (labels.get(f"ansible_collections.{name}_{kind}") for kind in _KINDS)
+            if label := next(filter(None, found), None):
+                address = f"{app.builder.get_relative_uri(page, label[0])}#{label[1]}"
+                link = nodes.reference("", "", literal.deepcopy(), internal=True, refuri=address)
+                literal.replace_self(link)
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("doctree-resolved", _link_guides)
     app.connect("missing-reference", _refer_elsewhere)

@@ -34,7 +34,7 @@ _OPEN_DIDS = "open.csv"
 def resolution_plays(number: str, attempt: str, target: Target) -> str:
     """Return two plays, of which one resolves a create of unknown outcome."""
     recorded = _play(
-        f"DID {number} exists on the platform, under the record id that stands here in place of {RECORD_ID}",
+        f"DID {number} exists on the platform (set record_id to its id)",
         "recorded",
         [{"did_number": number, "record_id": RECORD_ID}],
         target,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import MIXED
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
     CLOSING_ORDER,
+    LANGUAGES,
     Translations,
 )
 
@@ -36,22 +37,23 @@ def differences(documented: Sequence[str], printed: str) -> list[str]:
         if (
             closing is None
             or closing["page"] not in pages
-            or closing["counts"] != closing_counts(closing["counts"])
+            or closing["counts"]
+            not in {closing_counts(closing["counts"], each) for each in LANGUAGES}
         ):
             missing.append(line)
     return missing
 
 
-def closing_counts(counts: str) -> str:
+def closing_counts(counts: str, language: str) -> str:
     """Return counts as the closing line of a review has them; those of no known kind are left out."""
     numbers = {}
     for count in counts.split(", "):
         number, _blank, word = count.partition(" ")
-        numbers[word] = int(number.replace(",", ""))
-    words = Translations("en")
+        numbers[word] = int(re.sub("[.,]", "", number))
+    words = Translations(language)
     names = [(words.kind(key, MIXED, number), number) for key in CLOSING_ORDER for number in (1, 2)]
     order = dict.fromkeys(name for name, _number in names)
-    return ", ".join(f"{numbers[name]:,} {name}" for name in order if name in numbers)
+    return ", ".join(f"{words.number(numbers[name])} {name}" for name in order if name in numbers)
 
 
 def statuses(printed: str) -> Iterator[list[str]]:

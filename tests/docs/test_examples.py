@@ -22,11 +22,13 @@ from ansible_collections.nextbilling.did.plugins.module_utils._module.did_regist
     did_registry_spec,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._module.dids import dids_spec
+from ansible_collections.nextbilling.did.tests.docs import given
 from ansible_collections.nextbilling.did.tests.docs.examples import (
     COLLECTION,
     DOCUMENTS,
     Example,
     examples,
+    passages,
     yaml_examples,
 )
 
@@ -81,6 +83,14 @@ def test_a_translation_shows_the_same(document: str, translation: str) -> None:
     )
     for one, other in zip(shown, translated, strict=True):
         assert _without_words(one.parse()) == _without_words(other.parse()), other.place
+
+
+@pytest.mark.parametrize(("translation", "document"), given.SAME_EXAMPLES.items())
+def test_a_translation_has_the_examples_of_its_original(translation: str, document: str) -> None:
+    shown, translated = (
+        [(each.language, each.text) for each in passages(name)] for name in (document, translation)
+    )
+    assert translated == shown
 
 
 def _without_words(node: Any) -> Any:

@@ -160,6 +160,12 @@ def test_the_readme_explains_every_kind_of_error(document: str) -> None:
     assert sorted(table) == sorted(KINDS)
 
 
+@pytest.mark.parametrize("document", ["README.md", "README.pt-BR.md"])
+def test_the_readme_has_every_type_of_a_did(document: str) -> None:
+    text = read(document)
+    assert [each.name for each in _fields.DID_TYPES if f"`{each.name}`" not in text] == []
+
+
 def test_the_modules_name_every_kind_of_error() -> None:
     told = set()
     for module in _modules():

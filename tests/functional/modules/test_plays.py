@@ -68,6 +68,7 @@ def test_the_plays_that_settle_a_create(runner: Runner, play: Play) -> None:
     runner.simulator.fault("drop_after")
     runner.did(did_number="0166")
     exists, _does_not = plays(runner.did(did_number="0166"))  # of an earlier run
+    assert "set record_id" in exists
     code, output = play(exists)
     assert code != 0 and "record_id" in output
     assert runner.did_info()["dids"][0]["outcome"] == "unknown"

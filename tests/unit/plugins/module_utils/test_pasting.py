@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.nextbilling.did.plugins.module_utils._messages import resolution_plays
 from ansible_collections.nextbilling.did.plugins.module_utils._snippets import (
     PLATFORM,
     RECORD_ID,
@@ -41,6 +42,15 @@ def read(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def made(**options: Any) -> str:
     return render_play("Settle it", "did_registry", options)
+
+
+def test_a_play_says_what_a_person_fills_in() -> None:
+    target = Target("sip.example.com:443", "/srv/registry.db", "1" * 32)
+    exists, does_not = yaml.load(resolution_plays("0166", "18" * 16, target), Loader=_Loader)
+    (task,) = exists["tasks"]
+    (entry,) = task["nextbilling.did.did_registry"]["dids"]
+    assert entry == {"did_number": "0166", "record_id": RECORD_ID}
+    assert "set record_id" in exists["name"] and "set record_id" not in does_not["name"]
 
 
 def test_it_is_a_whole_play() -> None:
