@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.nextbilling.did.tests.support.stores import Store
 
 # In the order in which rows may be deleted.
-_TABLES = ("numbers", "records", "history")
+_TABLES = ("numbers", "records", "history", "runs")
 
 
 class Backup:

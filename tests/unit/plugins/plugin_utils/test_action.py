@@ -19,8 +19,11 @@ from typing import Any
 import pytest
 from ansible import template
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.become.su import BecomeModule as Su
 from ansible.plugins.connection.ssh import Connection as SshConnection
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
 from ansible_collections.nextbilling.did.plugins.plugin_utils._action import (
@@ -30,6 +33,7 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._action import (
     Unsuitable,
     WorkerTask,
     plain,
+    without_secrets,
 )
 from ansible_collections.nextbilling.did.tests.support.modules import make_action
 
@@ -353,3 +357,24 @@ def test_the_values_of_no_log_options_are_not_in_an_error() -> None:
     for wrong in ({"password": {"x": SECRET}}, {"api_key": [SECRET]}, {"pasword": SECRET}):
         task = action(**wrong).prepare({})
         assert SECRET not in str(task.invalid) + str(task.masked_invocation())
+
+
+# Characters that JSON escapes, that are not ASCII, or that numbers have.
+_TEXTS = st.text('a"\\\n\t/é1.\u2028', min_size=1, max_size=3)
+_VALUES = st.recursive(
+    _TEXTS | st.integers(0, 20) | st.floats(0, 2) | st.booleans() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(_TEXTS, _VALUES, max_size=4), st.frozensets(_TEXTS, max_size=3))
+def test_a_result_is_masked_as_that_of_a_module(
+    result: dict[str, Any], secrets: frozenset[str]
+) -> None:
+    shown = without_secrets(result, secrets)
+    masked = remove_values(result, secrets)
+    for name, value in result.items():
+        # At the top level, the flags of a task stay what they are.
+        is_flag = value is None or isinstance(value, bool)
+        assert shown[name] == (value if is_flag else masked[name])
