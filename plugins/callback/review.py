@@ -14,7 +14,7 @@ description:
     in apply, and writes one review in three formats. C(review.json) is for programs, C(review.md) is a comment for a pull request, and
     C(review.html) is a self-contained web page.
   - The review begins with what needs a decision (DIDs that were applied but not recorded, DIDs of unknown outcome, failures, DIDs that were not
-    attempted). New DIDs, changes of call destinations and other changes follow. Identical changes on contiguous numbers share a line.
+    attempted). New DIDs, changes of call destinations and other changes follow. Identical changes share a line, which lists the ranges of numbers.
   - Values before a change are what the registry last applied, not what the platform holds now.
   - "It prints one line at the end to standard error, such as C(DIDs: 3 create, 2 update, 1 unknown, 494 unchanged → review/review.html)."
   - The files contain no secret. If a file cannot be written, the callback warns and does not fail the run. A run without any such task writes nothing.

@@ -82,7 +82,7 @@ def show(browser: Browser, heard: list[str], tmp_path: Path) -> Iterator[Callabl
 
 def numbers(tab: Tab) -> list[str]:
     """Return what stands at the head of each line that can be seen."""
-    return tab.locator(".line:visible .name").all_inner_texts()
+    return tab.locator(".line:visible .who .name").all_inner_texts()
 
 
 def check_that_it_stays_fluid(show: Callable[..., Tab], dids: int) -> None:

@@ -23,11 +23,11 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect im
     Collector,
     Event,
 )
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.lines import fold
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import (
     COUNTS,
     TROUBLES,
     Review,
-    fold,
 )
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import closing_line
@@ -139,9 +139,9 @@ def many(lines: int, length: int) -> dict[str, list[Item]]:
     ]
     return {
         "creates": creates,
-        "failures": [failing(f"11{n * 3:08}", msg=f"DID {n}: refused\n" + "step\n" * 100) for n in range(lines // 3)],
+        "failures": [failing(f"11{n * 3:08}", msg=f"Line {n}: refused\n" + "step\n" * 100) for n in range(lines // 3)],
         "long texts": [
-            item(f"1{n * 2}", changes={"description": {"before": "🎈" * length, "after": "`" * length}})
+            item(f"1{n * 2}", changes={"description": {"before": "🎈" * length, "after": f"{n}" + "`" * length}})
             for n in range(lines // 8)
         ],
         "few failures": [failing("1"), *creates],
@@ -149,11 +149,11 @@ def many(lines: int, length: int) -> dict[str, list[Item]]:
             one
             for n in range(0, lines // 2, 2)
             for one in (
-                failing(f"1{n:06}", "unknown"),
-                item(f"2{n:06}", action="create"),
-                item(f"3{n:06}", action="adopt"),
+                failing(f"1{n:06}", "unknown", f"Line {n}"),
+                item(f"2{n:06}", action="create", changes={"max_calls": {"before": None, "after": n}}),
+                item(f"3{n:06}", action="adopt", changes={"max_calls": {"before": None, "after": n}}),
                 item(f"4{n:06}", changes={"max_calls": {"before": n, "after": 0}}),
-                item(f"5{n:06}", "not_attempted"),
+                item(f"5{n:06}", "not_attempted", changes={"max_calls": {"before": n, "after": 0}}),
             )
         ],
     }  # fmt: skip

@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import json
 import typing as t
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -26,12 +26,17 @@ from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisibl
 
 from . import phrases
 from .escape import cut
-from .model import DECISION, SECTIONS, TROUBLES, Failure, Line, Review, Unseen, fold
+from .lines import Line, Range
+from .model import DECISION, SECTIONS, TROUBLES, Failure, Review, Unseen
 from .translations import REVIEW_ORDER, Translations, tense
 
 _FOLDER = Path(__file__).parent
 # The most characters of a text that others wrote. Nobody reads more in a page.
 _TEXT = 4_000
+# The most ranges below a line.
+_RANGES = 200
+# Up to so many ranges, a line shows them without being asked.
+_OPEN_RANGES = 5
 # Up to so many rows of a section, the next steps of its messages are open.
 _OPEN = 20
 # The bar: its width, the least width of a part, and the gap between two parts.
@@ -58,19 +63,30 @@ class _Trouble:
 
 
 @dataclasses.dataclass(frozen=True)
+class _Range:
+    """A range of contiguous numbers below a line."""
+
+    name: Markup | str
+    dids: str
+
+
+@dataclasses.dataclass(frozen=True)
 class _Row:
-    """A line of the page. C(first) is a number that can be copied, and the first of C(dids) contiguous ones."""
+    """A line of the page. C(numbers) can be copied, and are searched: see C(_copyable). C(ranges): those of a line that has several."""
 
     kind: str
     label: str
-    names: Sequence[Markup | str]
+    name: Markup | str
+    extent: str
     dids: int
-    first: str
+    numbers: str
     place: int
     since: str
     changes: Sequence[_Change] = ()
     remarks: Sequence[Markup | str] = ()
     trouble: _Trouble | None = None
+    ranges: Sequence[_Range] = ()
+    more_ranges: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +98,8 @@ class _Tile:
     start: float
 
 
-def page(review: Review, translate: Translations) -> str:
-    """Return the whole page."""
+def page(review: Review, sections: Mapping[str, Sequence[Line]], translate: Translations) -> str:
+    """Return the whole page. C(sections): the lines of each section."""
     style, script = ((_FOLDER / file).read_text("utf-8") for file in ("page.css", "page.js"))
     environment = jinja2.Environment(
         autoescape=True,
@@ -107,7 +123,8 @@ def page(review: Review, translate: Translations) -> str:
         mode=review.mode,
         at_most=phrases.at_most(review, "unlisted", translate),
         tiles=list(_tiles(review, translate)),
-        sections=list(_sections(review, translate)),
+        sections=list(_sections(review, sections, translate)),
+        open_ranges=_OPEN_RANGES,
         script_texts=json.dumps(
             {key: translate(key) for key in ("shown", "copied")}
             | {key: [translate.form(key, 1), translate.form(key, 2)] for key in ("lines", "dids")}
@@ -163,11 +180,13 @@ def _tiles(review: Review, translate: Translations) -> Iterator[_Tile]:
         start += width + _GAP if width else 0.0
 
 
-def _sections(review: Review, translate: Translations) -> Iterator[dict[str, t.Any]]:
+def _sections(
+    review: Review, sections: Mapping[str, Sequence[Line]], translate: Translations
+) -> Iterator[dict[str, t.Any]]:
     for section in SECTIONS:
-        entries = [entry for entry in review.entries if entry.section == section]
-        rows = [_row(line, translate) for line in fold(entries)]
-        count = translate.count("dids", len(entries))
+        lines = sections[section]
+        rows = [_row(line, translate) for line in lines]
+        count = translate.count("dids", sum(line.dids for line in lines))
         if section == DECISION:
             tasks = [
                 *_failed_tasks(review, translate),
@@ -200,9 +219,10 @@ def _row(line: Line, translate: Translations) -> _Row:
     return _Row(
         kind=first.kind,
         label=translate.kind(first.kind, tense(first.outcome)),
-        names=[_mark_invisible(text, 100) for text in phrases.line_names(line, translate)],
-        dids=len(line.entries),
-        first=_copyable(first.did_number),
+        name=_name(line, translate),
+        extent=phrases.line_extent(line, translate) if line.dids > 1 else "",
+        dids=line.dids,
+        numbers=" ".join(filter(None, map(_copyable, line.ranges))),
         # No list of DIDs is longer than the factor.
         place=first.run * 10_000_000 + (first.index or 0),
         since=line.known_since[0] if line.known_since else "",
@@ -218,21 +238,46 @@ def _row(line: Line, translate: Translations) -> _Row:
         ],
         remarks=remarks,
         trouble=(
-            _trouble(first.error, first.kind, len(line.entries), translate)
+            _trouble(first.error, first.kind, line.dids, translate)
             if first.kind in TROUBLES
             else None
         ),
+        ranges=(
+            [_range(members, translate) for members in line.ranges[:_RANGES]]
+            if len(line.ranges) > 1
+            else ()
+        ),
+        more_ranges=phrases.more_ranges(line, _RANGES, translate),
     )
+
+
+def _name(line: Line, translate: Translations) -> Markup | str:
+    """Return what heads a line: the only range of it, or else how many DIDs and ranges there are."""
+    if len(line.ranges) > 1:
+        return phrases.line_extent(line, translate)
+    return _range_name(line.ranges[0], translate)
+
+
+def _range(members: Range, translate: Translations) -> _Range:
+    dids = translate.count("dids", len(members)) if len(members) > 1 else ""
+    return _Range(_range_name(members, translate), dids)
+
+
+def _range_name(members: Range, translate: Translations) -> Markup:
+    names = phrases.range_names(members, translate)
+    return Markup(" – ").join(_mark_invisible(text, 100) for text in names)
 
 
 def _value(side: phrases.Side) -> Markup | str:
     return _mark_invisible(side.text, unlike=side.unlike) if side.text else '""'
 
 
-def _copyable(did_number: str | None) -> str:
-    """Return a number that may be copied to the clipboard; an empty text for what is no number."""
-    number = did_number or ""
-    return number if number.isascii() and number.removeprefix("+").isdigit() else ""
+def _copyable(members: Range) -> str:
+    """Return the numbers of a range as the script reads them: the first one, and how many there are; an empty text for what is no number."""
+    number = members[0].did_number or ""
+    if not (number.isascii() and number.removeprefix("+").isdigit()):
+        return ""
+    return number if len(members) == 1 else f"{number}:{len(members)}"
 
 
 def _trouble(error: Failure | None, kind: str, dids: int, translate: Translations) -> _Trouble:
@@ -264,9 +309,10 @@ def _failed_tasks(review: Review, translate: Translations) -> Iterator[_Row]:
         yield _Row(
             kind="failed_tasks",
             label=translate.form("failed_tasks", 1),
-            names=[_mark_invisible(run.task, 200)],
+            name=_mark_invisible(run.task, 200),
+            extent="",
             dids=0,
-            first="",
+            numbers="",
             place=0,
             since="",
             remarks=[
@@ -282,9 +328,10 @@ def _unseen_row(unseen: Unseen, translate: Translations) -> _Row:
     return _Row(
         kind=unseen.why + ("_tasks" if unseen.dids is None else ""),
         label=translate.form(unseen.why + "_tasks", 1),
-        names=[_mark_invisible(unseen.task, 200)],
+        name=_mark_invisible(unseen.task, 200),
+        extent="" if unseen.dids in (None, 1) else translate.count("dids", unseen.dids or 0),
         dids=unseen.dids or 0,
-        first="",
+        numbers="",
         place=0,
         since="",
         remarks=[

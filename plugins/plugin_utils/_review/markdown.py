@@ -10,17 +10,20 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from . import phrases
 from .escape import code_block, code_span, has_right_to_left
-from .model import DECISION, SECTIONS, TROUBLES, Change, Failure, Line, Review, Run, Unseen, fold
+from .lines import Line, Range
+from .model import DECISION, SECTIONS, TROUBLES, Change, Failure, Review, Run, Unseen
 from .translations import REVIEW_ORDER, Translations, tense
 
 # GitHub takes 65,536 characters for a comment. They are counted here as UTF-16 has them, which is the strictest way.
 LIMIT = 65_000
 # The most characters of a value and of a message. The last limit is for a review that does not fit otherwise.
 _VALUE, _MESSAGE, _SHORT_MESSAGE = 300, 4_000, 160
+# The most ranges of a line.
+_RANGES = 40
 # The most characters about tasks in a review that does not fit otherwise.
 _RUNS_LIMIT = 12_000
 # The characters that each section has for itself, whatever those before it need.
@@ -41,10 +44,17 @@ class _Section(t.NamedTuple):
         return sum(_length(item) + 1 for _dids, item in self.items)
 
 
-def markdown(review: Review, translate: Translations) -> str:
-    """Return the review as Markdown that is shorter than LIMIT. Details are left out for that, counts never."""
-    whole = _Writer(review, translate, _MESSAGE).whole()
-    return whole if _length(whole) < LIMIT else _Writer(review, translate, _SHORT_MESSAGE).short()
+def markdown(
+    review: Review, sections: Mapping[str, Sequence[Line]], translate: Translations
+) -> str:
+    """Return the review as Markdown that is shorter than LIMIT. Details are left out for that, counts never.
+
+    :param sections: the lines of each section.
+    """
+    whole = _Writer(review, sections, translate, _MESSAGE).whole()
+    if _length(whole) < LIMIT:
+        return whole
+    return _Writer(review, sections, translate, _SHORT_MESSAGE).short()
 
 
 def _length(text: str) -> int:
@@ -52,8 +62,15 @@ def _length(text: str) -> int:
 
 
 class _Writer:
-    def __init__(self, review: Review, translate: Translations, message_limit: int) -> None:
+    def __init__(
+        self,
+        review: Review,
+        sections: Mapping[str, Sequence[Line]],
+        translate: Translations,
+        message_limit: int,
+    ) -> None:
         self._review = review
+        self._lines = sections
         self._translate = translate
         self._message_limit = message_limit
 
@@ -146,9 +163,10 @@ class _Writer:
 
     def _section(self, section_name: str) -> _Section:
         review, translate = self._review, self._translate
-        entries = [entry for entry in review.entries if entry.section == section_name]
-        items = [(len(line.entries), self._line(line)) for line in fold(entries)]
-        heading = f"### {translate(section_name)}: {translate.count('dids', len(entries))}"
+        lines = self._lines[section_name]
+        items = [(line.dids, self._line(line)) for line in lines]
+        dids = sum(line.dids for line in lines)
+        heading = f"### {translate(section_name)}: {translate.count('dids', dids)}"
         if section_name == DECISION:
             tasks = [
                 *((0, self._failed(run)) for run in review.failed_runs),
@@ -160,20 +178,35 @@ class _Writer:
 
     def _line(self, line: Line) -> str:
         translate, first = self._translate, line.first
-        number = " – ".join(code_span(text, _VALUE) for text in phrases.line_names(line, translate))
         content = "; ".join(map(self._change, line.changes)) or self._no_changes(line)
-        dids = translate.count("dids", len(line.entries)) if len(line.entries) > 1 else ""
-        parts = [", ".join(filter(None, (content, dids))), phrases.since(line, translate)]
+        extent = phrases.line_extent(line, translate)
+        is_one_range = len(line.ranges) == 1
+        name = self._range(line.ranges[0]) if is_one_range else extent
+        parts = [
+            ", ".join(filter(None, (content, extent if is_one_range and line.dids > 1 else ""))),
+            phrases.since(line, translate),
+        ]
         similar = ", ".join(code_span(text, _VALUE) for text in phrases.similar_numbers(line))
         if similar:
             parts.append(f"{translate('similar_to')} {similar}")
         if phrases.source_range(line):
             parts.append(code_span(phrases.source_range(line), _VALUE))
         kind = translate.kind(first.kind, tense(first.outcome))
-        text = f"- {number}: **{kind}** " + " · ".join(filter(None, parts))
+        text = f"- {name}: **{kind}** " + " · ".join(filter(None, parts))
+        if not is_one_range:
+            text += f"\n  {self._ranges(line)}"
         if first.kind in TROUBLES:
-            text += self._trouble(first.error, first.kind, len(line.entries))
+            text += self._trouble(first.error, first.kind, line.dids)
         return text
+
+    def _ranges(self, line: Line) -> str:
+        shown = ", ".join(map(self._range, line.ranges[:_RANGES]))
+        more = phrases.more_ranges(line, _RANGES, self._translate)
+        return f"{shown} {more}".rstrip()
+
+    def _range(self, members: Range) -> str:
+        names = phrases.range_names(members, self._translate)
+        return " – ".join(code_span(text, _VALUE) for text in names)
 
     def _no_changes(self, line: Line) -> str:
         return self._translate("no_difference") if line.first.kind == "update" else ""

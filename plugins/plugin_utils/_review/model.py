@@ -12,7 +12,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
-import itertools
 import typing as t
 from collections.abc import Mapping, Sequence
 
@@ -372,10 +371,11 @@ def _entry_as_json(entry: Entry) -> dict[str, t.Any]:
 
 def sort_entries(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """Sort entries: what needs a decision, creates, changes of where calls go, the rest; each part by task and number."""
-    return tuple(sorted(entries, key=_sort_key))
+    return tuple(sorted(entries, key=sort_key))
 
 
-def _sort_key(entry: Entry) -> tuple[t.Any, ...]:
+def sort_key(entry: Entry) -> tuple[t.Any, ...]:
+    """Return by what entries are sorted."""
     return (
         SECTIONS.index(entry.section),
         KINDS.index(entry.kind),
@@ -384,88 +384,3 @@ def _sort_key(entry: Entry) -> tuple[t.Any, ...]:
         entry.record_id or 0,
         entry.index or 0,
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Line:
-    """Identical changes on contiguous numbers: one line for a person to read. Never empty."""
-
-    entries: tuple[Entry, ...]
-
-    @property
-    def first(self) -> Entry:
-        """Return the first DID, which represents all of them."""
-        return self.entries[0]
-
-    @property
-    def last(self) -> Entry:
-        """Return the last DID."""
-        return self.entries[-1]
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """Return what changes, with the placeholder of ranges where each of several DIDs has its own number."""
-        if len(self.entries) == 1:
-            return self.first.listed_changes
-        return tuple(Change(*change) for change in _patterns(self.first))
-
-    @property
-    def known_since(self) -> tuple[str, str] | None:
-        """Return the earliest and the latest time at which the platform confirmed the values before; null where nothing is known."""
-        times = sorted(filter(None, (entry.before_confirmed_at for entry in self.entries)))
-        return (times[0], times[-1]) if times else None
-
-
-def fold(entries: Sequence[Entry]) -> list[Line]:
-    """Fold contiguous numbers with equal content. The lines are in the order of the review."""
-    groups = grouping.group(entries, lambda entry: entry.name, _content)
-    lines = [Line(members) for group in groups for members in group.ranges]
-    return sorted(lines, key=lambda line: _sort_key(line.first))
-
-
-def _patterns(entry: Entry) -> tuple[tuple[str, Value, Value], ...]:
-    changes = ((change.field, change.before, change.after) for change in entry.listed_changes)
-    return grouping.pattern_of(changes, entry.name)
-
-
-def _content(entry: Entry) -> tuple[t.Any, ...]:
-    """Return what is equal for two DIDs that share a line: all but which DID it is, and when it was last applied."""
-    error = entry.error
-    return (
-        entry.run,
-        entry.outcome,
-        entry.action,
-        repr(_patterns(entry)),
-        entry.before_confirmed_at is None,
-        tuple(_difference(number, entry.did_number or "") for number in entry.similar_to),
-        (
-            None
-            if error is None
-            else (
-                error.kind,
-                error.http_status,
-                _without_names(error.reason, entry),
-                _without_names(error.msg, entry),
-            )
-        ),
-    )
-
-
-def _difference(number: str, other: str) -> tuple[str, int]:
-    """Return how a number begins where another one ends in the same digits, and how long it is: equal for neighbours."""
-    pairs = zip(reversed(number), reversed(other))
-    common = sum(1 for _pair in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-    return number[: len(number) - common], len(number)
-
-
-def _without_names(text: str | None, entry: Entry) -> str | None:
-    """Return a message without the DID and the attempt that it names, so that equal messages about different DIDs are equal."""
-    for name in (
-        # The attempt comes first, as its digits may hold a short number.
-        None if entry.error is None else entry.error.attempt,
-        entry.did_number,
-        None if entry.did_number is None else identity(entry.did_number),
-    ):
-        if text and name:
-            text = text.replace(name, "\0")
-    return text

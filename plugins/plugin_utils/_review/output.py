@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Mapping
 
 from .html import page
+from .lines import fold_sections
 from .markdown import markdown
 from .model import Review
 from .translations import Translations
@@ -23,11 +24,12 @@ from .translations import Translations
 
 def render(review: Review, translate: Translations) -> dict[str, str]:
     """Return the files of a review by their names."""
+    sections = fold_sections(review)
     return {
         # As ASCII, so that no character of a value has an effect in a terminal or an editor.
         "review.json": json.dumps(review.as_json(), indent=2, allow_nan=False) + "\n",
-        "review.md": markdown(review, translate),
-        "review.html": page(review, translate),
+        "review.md": markdown(review, sections, translate),
+        "review.html": page(review, sections, translate),
     }
 
 

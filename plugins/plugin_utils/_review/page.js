@@ -29,8 +29,12 @@
     const start = BigInt(digits);
     return Array.from({ length: n }, (_, i) => plus + String(start + BigInt(i)).padStart(digits.length, "0"));
   };
+  // The ranges of a line, each as its first number, with how many there are if it is not the only one.
   const numbersOf = (element) =>
-    element.dataset.first ? numbers(element.dataset.first, Math.max(1, Number(element.dataset.dids))) : [];
+    element.dataset.numbers.split(" ").flatMap((range) => {
+      const [first, n] = range.split(":");
+      return n ? numbers(first, Number(n)) : first ? [first] : [];
+    });
 
   const sections = [...document.querySelectorAll(".lines")].map((element) => ({
     element,

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import look_alikes
 
+from .lines import Line, Range
 from .model import (
     MIXED,
     NO_LOG,
@@ -22,7 +23,6 @@ from .model import (
     Change,
     Entry,
     Failure,
-    Line,
     Review,
     Run,
     Unlisted,
@@ -105,10 +105,26 @@ def did_name(entry: Entry | Unlisted, translate: Translations) -> str:
     )
 
 
-def line_names(line: Line, translate: Translations) -> tuple[str, ...]:
-    """Return the first and the last name of a line, or the only one."""
-    ends = (line.first,) if len(line.entries) == 1 else (line.first, line.last)
+def range_names(members: Range, translate: Translations) -> tuple[str, ...]:
+    """Return the first and the last name of a range, or the only one."""
+    ends = members if len(members) == 1 else (members[0], members[-1])
     return tuple(did_name(entry, translate) for entry in ends)
+
+
+def line_extent(line: Line, translate: Translations) -> str:
+    """Return how many DIDs a line is about, and in how many ranges if it has several."""
+    dids = translate.count("dids", line.dids)
+    if len(line.ranges) == 1:
+        return dids
+    return translate("in_ranges", dids=dids, ranges=translate.count("ranges", len(line.ranges)))
+
+
+def more_ranges(line: Line, shown: int, translate: Translations) -> str:
+    """Return how many ranges of a line follow those that are shown, and with how many DIDs; an empty text if none do."""
+    rest = line.ranges[shown:]
+    dids = translate.count("dids", sum(map(len, rest)))
+    ranges = translate.count("ranges", len(rest))
+    return translate("more_ranges", ranges=ranges, dids=dids) if rest else ""
 
 
 def source_range(line: Line) -> str:
@@ -120,8 +136,12 @@ def source_range(line: Line) -> str:
 
 
 def similar_numbers(line: Line) -> list[str]:
-    """Return which numbers may be those of a line in another notation, as ranges where the line is one."""
-    pairs = zip(line.first.similar_to, line.last.similar_to)
+    """Return which numbers may be those of a line in another notation, as ranges as the line's own."""
+    pairs = (
+        pair
+        for members in line.ranges
+        for pair in zip(members[0].similar_to, members[-1].similar_to)
+    )
     return [first if first == last else f"{first} – {last}" for first, last in pairs]
 
 

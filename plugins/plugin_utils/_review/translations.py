@@ -46,6 +46,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "dids": ("DID|DIDs", "DID|DIDs"),
     "tasks": ("task|tasks", "tarefa|tarefas"),
     "lines": ("line|lines", "linha|linhas"),
+    "ranges": ("range|ranges", "faixa|faixas"),
+    "in_ranges": ("{dids} in {ranges}", "{dids} em {ranges}"),
+    "more_ranges": ("and {ranges} more with {dids}", "e mais {ranges} com {dids}"),
     "results": ("result|results", "resultado|resultados"),
     # Headings
     "title": ("Review of DIDs", "Revisão de DIDs"),
@@ -170,6 +173,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "sort.list": ("as in the list", "como na lista"),
     "sort.size": ("most DIDs first", "mais DIDs primeiro"),
     "sort.age": ("longest unchanged first", "há mais tempo sem mudança"),
+    "show_ranges": ("Ranges", "Faixas"),
     "shown": ("{lines} with {dids}", "{lines} com {dids}"),
     "no_match": ("Nothing matches.", "Nada encontrado."),
     "clear": ("Show all", "Mostrar tudo"),

@@ -14,13 +14,11 @@ import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect import Event
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import (
-    fold,
-)
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.lines import fold
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import (
     closing_line,
-    line_names,
+    range_names,
 )
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
     LANGUAGES,
@@ -46,9 +44,12 @@ from ansible_collections.nextbilling.did.tests.support.reviews import (
 
 
 def lines_of(items: list[Item]) -> list[str]:
-    """Return the numbers of each line."""
+    """Return the numbers of each line, as ranges."""
     review = review_of(told(result(items)))
-    return [" – ".join(line_names(line, WORDS)) for line in fold(review.entries)]
+    return [
+        ", ".join(" – ".join(range_names(members, WORDS)) for members in line.ranges)
+        for line in fold(review.entries)
+    ]
 
 
 def test_creates_of_unknown_outcome_share_a_line_though_each_is_another_attempt() -> None:
@@ -92,20 +93,71 @@ def test_the_fields_that_move_calls_are_those_of_the_page() -> None:
 
 def test_contiguous_numbers_with_the_same_change_share_a_line() -> None:
     assert lines_of([item(f"11300010{n:02}") for n in (3, 1, 2, 5)]) == [
-        "1130001001 – 1130001003",
-        "1130001005",
+        "1130001001 – 1130001003, 1130001005"
     ]
     assert lines_of([item("0099"), item("0100")]) == ["0099 – 0100"]
-    assert lines_of([item("999"), item("1000")]) == ["999", "1000"]
+    assert lines_of([item("999"), item("1000")]) == ["999, 1000"]
     assert lines_of([item("+551"), item("+552")]) == ["+551 – +552"]
-    assert lines_of([item("551"), item("+552")]) == ["551", "+552"]
-    assert lines_of([item("551"), item("551")]) == ["551", "551"]
-    assert lines_of([item(None), item(None, record_id=14)]) == ["record 13", "record 14"]
-    assert lines_of([item("٣"), item("٤")]) == ["٣", "٤"]
+    assert lines_of([item("551"), item("+552")]) == ["551, +552"]
+    assert lines_of([item("551"), item("551")]) == ["551, 551"]
+    assert lines_of([item(None), item(None, record_id=14)]) == ["record 13, record 14"]
+    assert lines_of([item("٣"), item("٤")]) == ["٣, ٤"]
     other = item("2", changes={"customer_id": {"before": 8, "after": 9}})
-    assert lines_of([item("1"), other, item("3")]) == ["1", "2", "3"]
+    assert lines_of([item("1"), other, item("3")]) == ["1, 3", "2"]
     long = "1" * 6000
-    assert lines_of([item(long), item(long[:-1] + "2")]) == [long, long[:-1] + "2"]
+    assert lines_of([item(long), item(long[:-1] + "2")]) == [f"{long}, {long[:-1]}2"]
+
+
+def blocks(count: int, size: int) -> list[Item]:
+    """Return the change of a carrier for blocks of contiguous numbers."""
+    changes = {"host": {"before": "192.0.2.10", "after": "198.51.100.7"}}
+    return [
+        item(f"1130{block:03}{n:03}", changes=changes)
+        for block in range(count)
+        for n in range(size)
+    ]
+
+
+def test_one_change_of_many_blocks_is_one_line_that_unfolds_to_them() -> None:
+    items = blocks(30, 25)
+    files = render(review_of(told(result(items))), WORDS)
+    (line,) = [one for one in files["review.md"].split("\n- ") if "192.0.2.10" in one]
+    assert line.startswith(
+        "750 DIDs in 30 ranges: **to update** host `192.0.2.10` → `198.51.100.7` · last applied"
+    )
+    for block in range(30):
+        assert f"`1130{block:03}000` – `1130{block:03}024`" in line
+        assert f"1130{block:03}000 – 1130{block:03}024" in files["review.html"]
+    assert files["review.html"].count('<li class="line') == 1
+    assert len(json.loads(files["review.json"])["dids"]) == 750
+    # Of very many ranges the first are shown, and the others counted.
+    files = render(review_of(told(result(blocks(300, 2)))), WORDS)
+    assert "`1130039000` – `1130039001` and 260 ranges more with 520 DIDs" in files["review.md"]
+    assert "and 100 ranges more with 200 DIDs" in files["review.html"]
+    assert 'data-numbers="1130000000:2 1130001000:2 ' in files["review.html"]
+
+
+def test_a_range_with_its_numbers_in_the_descriptions_is_one_line() -> None:
+    items = [
+        item(
+            f"1130{n:06}",
+            action="create",
+            source="big.csv, line 2",
+            changes={
+                "did_number": {"before": None, "after": f"1130{n:06}"},
+                "description": {"before": None, "after": f"Ramal 1130{n:06}"},
+            },
+        )
+        for n in range(3_000)
+    ]
+    files = render(review_of(told(result(items))), WORDS)
+    text = files["review.md"]
+    assert len(text.encode()) < 4_000
+    assert (
+        "- `1130000000` – `1130002999`: **to create** description `Ramal {number}`, 3,000 DIDs · `big.csv, line 2`"
+        in text
+    )
+    assert files["review.html"].count('<li class="line') == 1
 
 
 def test_similar_numbers_are_shown_and_do_not_keep_lines_of_a_range_apart() -> None:
@@ -115,6 +167,10 @@ def test_similar_numbers_are_shown_and_do_not_keep_lines_of_a_range_apart() -> N
     block = [create(f"+55113000{n}", f"113000{n}", f"0113000{n}") for n in range(1008, 1012)]
     items = [*block, create("+551130001012"), create("+551130001013", "01130001013")]
     assert lines_of(items) == ["+551130001008 – +551130001011", "+551130001012", "+551130001013"]
+    apart = [create("+551130001001", "1130001001"), create("+551130001003", "1130001003")]
+    assert lines_of(apart) == ["+551130001001, +551130001003"]
+    text = render(review_of(told(result(apart))), WORDS)["review.md"]
+    assert "notation: `1130001001`, `1130001003`" in text
     for language in LANGUAGES:
         files = render(review_of(told(result(items))), Translations(language))
         data = json.loads(files["review.json"])
@@ -267,7 +323,8 @@ def test_what_a_failing_run_has_applied_is_in_its_review() -> None:
     assert data["dids"][2]["changes"]["description"]["after"] == "Line +1130001001"
     assert (data["dids"][5]["did_number"], data["dids"][5]["record_id"]) == (None, 12)
     text = files["review.md"]
-    assert "`+1130001000` – `+1130001002`: **created** description `Line {number}`, 3 DIDs" in text
+    assert "4 DIDs in 2 ranges: **created** description `Line {number}`" in text
+    assert "\n  `+1130001000` – `+1130001002`, `+1130001004`\n" in text
     assert "2 DIDs more were applied" in text and "2 DIDs more were applied" in files["review.html"]
     # Nothing is said of when a value before was applied, as the result does not say it.
     assert WORDS("never_applied") not in text
