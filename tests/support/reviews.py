@@ -60,6 +60,7 @@ def item(
         "did_number": number,
         "record_id": 13,
         "changes": {"customer_id": {"before": 7, "after": 9}},
+        "label": {"customer_id": 7, "description": None},
         "before_confirmed_at": NOW,
         **more,
     }
@@ -211,6 +212,11 @@ def hostile(text: str) -> list[Event]:
     }
     items = [
         item(evil, source=evil, changes=changes, similar_to=[evil]),
+        item(
+            evil,
+            changes={"port": {"before": None, "after": 1}},
+            label={"customer_id": 7, "description": evil},
+        ),
         item(evil, "failed", None, error=error, source=evil),
         item("1", before_confirmed_at=evil),
     ]

@@ -27,16 +27,16 @@ from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisibl
 from . import phrases
 from .escape import cut
 from .lines import Line, Range
-from .model import DECISION, SECTIONS, TROUBLES, Failure, Review, Unseen
+from .model import DECISION, SECTIONS, TROUBLES, Change, Entry, Failure, Label, Review, Unseen
 from .translations import REVIEW_ORDER, Translations, tense
 
 _FOLDER = Path(__file__).parent
 # The most characters of a text that others wrote. Nobody reads more in a page.
 _TEXT = 4_000
-# The most ranges below a line.
-_RANGES = 200
-# Up to so many ranges, a line shows them without being asked.
-_OPEN_RANGES = 5
+# The most parts below a line, and the most characters of a description beside a number.
+_PARTS, _LABEL = 200, 100
+# Up to so many parts, a line shows them without being asked.
+_OPEN_PARTS = 5
 # Up to so many rows of a section, the next steps of its messages are open.
 _OPEN = 20
 # The bar: its width, the least width of a part, and the gap between two parts.
@@ -49,6 +49,7 @@ _NO_SHARE = ("unlisted", "failed_tasks", "no_log_tasks", "async_tasks")
 class _Change:
     field: str
     affects_routing: bool
+    is_not_known: bool
     before: Markup | str | None
     after: Markup | str
 
@@ -63,30 +64,32 @@ class _Trouble:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Range:
-    """A range of contiguous numbers below a line."""
+class _Part:
+    """A range of contiguous numbers below a line. C(label): customer and description."""
 
     name: Markup | str
     dids: str
+    label: Sequence[Markup | str]
 
 
 @dataclasses.dataclass(frozen=True)
 class _Row:
-    """A line of the page. C(numbers) can be copied, and are searched: see C(_copyable). C(ranges): those of a line that has several."""
+    """A line of the page. C(numbers) can be copied, and are searched: see C(_copyable). C(parts): the ranges of a line that has several."""
 
     kind: str
-    label: str
+    kind_name: str
     name: Markup | str
     extent: str
     dids: int
     numbers: str
     place: int
     since: str
+    label: Sequence[Markup | str] = ()
     changes: Sequence[_Change] = ()
     remarks: Sequence[Markup | str] = ()
     trouble: _Trouble | None = None
-    ranges: Sequence[_Range] = ()
-    more_ranges: str = ""
+    parts: Sequence[_Part] = ()
+    more_parts: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +119,7 @@ def page(review: Review, sections: Mapping[str, Sequence[Line]], translate: Tran
     environment.filters["did_name"] = lambda unlisted: _mark_invisible(
         phrases.did_name(unlisted, translate), 100
     )
+    environment.filters["outcome"] = lambda outcome: translate(f"outcome.{outcome}")
     template = environment.from_string((_FOLDER / "page.html.j2").read_text("utf-8"))
     return template.render(
         review=review,
@@ -124,7 +128,7 @@ def page(review: Review, sections: Mapping[str, Sequence[Line]], translate: Tran
         at_most=phrases.at_most(review, "unlisted", translate),
         tiles=list(_tiles(review, translate)),
         sections=list(_sections(review, sections, translate)),
-        open_ranges=_OPEN_RANGES,
+        open_parts=_OPEN_PARTS,
         script_texts=json.dumps(
             {key: translate(key) for key in ("shown", "copied")}
             | {key: [translate.form(key, 1), translate.form(key, 2)] for key in ("lines", "dids")}
@@ -218,36 +222,28 @@ def _row(line: Line, translate: Translations) -> _Row:
         remarks.append(_mark_invisible(phrases.source_range(line)))
     return _Row(
         kind=first.kind,
-        label=translate.kind(first.kind, tense(first.outcome)),
+        kind_name=translate.kind(first.kind, tense(first.outcome)),
         name=_name(line, translate),
-        extent=phrases.line_extent(line, translate) if line.dids > 1 else "",
+        extent=phrases.line_extent(line, translate) if 1 == len(line.ranges) < line.dids else "",
         dids=line.dids,
         numbers=" ".join(filter(None, map(_copyable, line.ranges))),
         # No list of DIDs is longer than the factor.
         place=first.run * 10_000_000 + (first.index or 0),
         since=line.known_since[0] if line.known_since else "",
-        changes=[
-            _Change(
-                change.field,
-                change.affects_routing,
-                None if change.before is None else _value(before),
-                _value(after),
-            )
-            for change in line.changes
-            for before, after in [phrases.sides(change)]
-        ],
+        label=_label(phrases.line_label(line), translate, line.customers),
+        changes=[_change(first, change, translate) for change in line.changes],
         remarks=remarks,
         trouble=(
             _trouble(first.error, first.kind, line.dids, translate)
             if first.kind in TROUBLES
             else None
         ),
-        ranges=(
-            [_range(members, translate) for members in line.ranges[:_RANGES]]
-            if len(line.ranges) > 1
+        parts=(
+            [_part(line, members, translate) for members in line.parts[:_PARTS]]
+            if len(line.parts) > 1
             else ()
         ),
-        more_ranges=phrases.more_ranges(line, _RANGES, translate),
+        more_parts=phrases.more_parts(line, _PARTS, translate),
     )
 
 
@@ -258,9 +254,35 @@ def _name(line: Line, translate: Translations) -> Markup | str:
     return _range_name(line.ranges[0], translate)
 
 
-def _range(members: Range, translate: Translations) -> _Range:
+def _part(line: Line, members: Range, translate: Translations) -> _Part:
     dids = translate.count("dids", len(members)) if len(members) > 1 else ""
-    return _Range(_range_name(members, translate), dids)
+    label = _label(phrases.part_label(line, members), translate)
+    return _Part(_range_name(members, translate), dids, label)
+
+
+def _label(label: Label, translate: Translations, customers: int = 0) -> list[Markup | str]:
+    """Return customer and description. C(customers): how many there are, if it is not one."""
+    texts: list[Markup | str] = []
+    if label.customer_id is not None:
+        texts.append(translate("customer", id=label.customer_id))
+    elif customers > 1:
+        texts.append(translate.count("customers", customers))
+    if label.description:
+        texts.append(_mark_invisible(label.description, _LABEL))
+    return texts
+
+
+def _change(entry: Entry, change: Change, translate: Translations) -> _Change:
+    before, after = phrases.sides(change)
+    is_not_known = phrases.is_not_known(entry, change)
+    shown = translate("not_known") if is_not_known else _value(before)
+    return _Change(
+        change.field,
+        change.affects_routing,
+        is_not_known,
+        shown if is_not_known or change.before is not None else None,
+        _value(after),
+    )
 
 
 def _range_name(members: Range, translate: Translations) -> Markup:
@@ -308,7 +330,7 @@ def _failed_tasks(review: Review, translate: Translations) -> Iterator[_Row]:
     for run in review.failed_runs:
         yield _Row(
             kind="failed_tasks",
-            label=translate.form("failed_tasks", 1),
+            kind_name=translate.form("failed_tasks", 1),
             name=_mark_invisible(run.task, 200),
             extent="",
             dids=0,
@@ -327,7 +349,7 @@ def _failed_tasks(review: Review, translate: Translations) -> Iterator[_Row]:
 def _unseen_row(unseen: Unseen, translate: Translations) -> _Row:
     return _Row(
         kind=unseen.why + ("_tasks" if unseen.dids is None else ""),
-        label=translate.form(unseen.why + "_tasks", 1),
+        kind_name=translate.form(unseen.why + "_tasks", 1),
         name=_mark_invisible(unseen.task, 200),
         extent="" if unseen.dids in (None, 1) else translate.count("dids", unseen.dids or 0),
         dids=unseen.dids or 0,

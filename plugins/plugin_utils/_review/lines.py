@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import typing as t
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import identity
 from ansible_collections.nextbilling.did.plugins.module_utils._planning import grouping
 
-from .model import SECTIONS, Change, Entry, Review, Value, sort_key
+from .model import SECTIONS, Change, Entry, Label, Review, Value, sort_key
 
 Range = tuple[Entry, ...]
 """DIDs with contiguous numbers. Never empty."""
@@ -51,6 +52,25 @@ class Line:
             return self.first.listed_changes
         return tuple(Change(*change) for change in _patterns(self.first))
 
+    @functools.cached_property
+    def label(self) -> Label:
+        """Return the customer and the description that all DIDs have in common."""
+        return share_label(tuple(self.entries))
+
+    @property
+    def customers(self) -> int:
+        """Return how many customers are known to have these DIDs."""
+        return len({entry.label.customer_id for entry in self.entries} - {None})
+
+    @functools.cached_property
+    def parts(self) -> tuple[Range, ...]:
+        """Return the ranges, split where the customer or the description is another one."""
+        return tuple(
+            tuple(members)
+            for one in self.ranges
+            for _label, members in itertools.groupby(one, _label_pattern)
+        )
+
     @property
     def known_since(self) -> tuple[str, str] | None:
         """Return the earliest and the latest time at which the platform confirmed the values before; null where nothing is known."""
@@ -70,6 +90,18 @@ def fold(entries: Sequence[Entry]) -> list[Line]:
     """Fold DIDs with an identical change. The lines are in the order of their first DIDs."""
     groups = grouping.group(entries, lambda entry: entry.name, _content)
     return sorted((Line(group.ranges) for group in groups), key=lambda line: sort_key(line.first))
+
+
+def share_label(entries: Sequence[Entry]) -> Label:
+    """Return the customer and the description that DIDs have in common, with the placeholder of ranges where there are several."""
+    return Label(
+        **grouping.shared_values([(entry.name, entry.label._asdict()) for entry in entries])
+    )
+
+
+def _label_pattern(entry: Entry) -> tuple[int | None, Value]:
+    description = grouping.to_pattern("description", entry.label.description, entry.name)
+    return entry.label.customer_id, description
 
 
 def _patterns(entry: Entry) -> tuple[tuple[str, Value, Value], ...]:

@@ -15,15 +15,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from . import phrases
 from .escape import code_block, code_span, has_right_to_left
 from .lines import Line, Range
-from .model import DECISION, SECTIONS, TROUBLES, Change, Failure, Review, Run, Unseen
+from .model import (
+    DECISION,
+    SECTIONS,
+    TROUBLES,
+    Change,
+    Entry,
+    Failure,
+    Label,
+    Review,
+    Run,
+    Unlisted,
+    Unseen,
+)
 from .translations import REVIEW_ORDER, Translations, tense
 
 # GitHub takes 65,536 characters for a comment. They are counted here as UTF-16 has them, which is the strictest way.
 LIMIT = 65_000
 # The most characters of a value and of a message. The last limit is for a review that does not fit otherwise.
 _VALUE, _MESSAGE, _SHORT_MESSAGE = 300, 4_000, 160
-# The most ranges of a line.
-_RANGES = 40
+# The most parts of a line, and the most characters of a description beside a number.
+_PARTS, _LABEL = 40, 60
 # The most characters about tasks in a review that does not fit otherwise.
 _RUNS_LIMIT = 12_000
 # The characters that each section has for itself, whatever those before it need.
@@ -178,12 +190,14 @@ class _Writer:
 
     def _line(self, line: Line) -> str:
         translate, first = self._translate, line.first
-        content = "; ".join(map(self._change, line.changes)) or self._no_changes(line)
+        changes = (self._change(first, change) for change in line.changes)
+        content = "; ".join(changes) or self._no_changes(line)
         extent = phrases.line_extent(line, translate)
         is_one_range = len(line.ranges) == 1
         name = self._range(line.ranges[0]) if is_one_range else extent
         parts = [
             ", ".join(filter(None, (content, extent if is_one_range and line.dids > 1 else ""))),
+            *self._label(phrases.line_label(line)),
             phrases.since(line, translate),
         ]
         similar = ", ".join(code_span(text, _VALUE) for text in phrases.similar_numbers(line))
@@ -193,16 +207,25 @@ class _Writer:
             parts.append(code_span(phrases.source_range(line), _VALUE))
         kind = translate.kind(first.kind, tense(first.outcome))
         text = f"- {name}: **{kind}** " + " · ".join(filter(None, parts))
-        if not is_one_range:
-            text += f"\n  {self._ranges(line)}"
+        if len(line.parts) > 1:
+            text += f"\n  {self._parts(line)}"
         if first.kind in TROUBLES:
             text += self._trouble(first.error, first.kind, line.dids)
         return text
 
-    def _ranges(self, line: Line) -> str:
-        shown = ", ".join(map(self._range, line.ranges[:_RANGES]))
-        more = phrases.more_ranges(line, _RANGES, self._translate)
-        return f"{shown} {more}".rstrip()
+    def _parts(self, line: Line) -> str:
+        shown = (
+            " ".join([self._range(members), *self._label(phrases.part_label(line, members))])
+            for members in line.parts[:_PARTS]
+        )
+        more = phrases.more_parts(line, _PARTS, self._translate)
+        return f"{', '.join(shown)} {more}".rstrip()
+
+    def _label(self, label: Label) -> Iterator[str]:
+        if label.customer_id is not None:
+            yield self._translate("customer", id=label.customer_id)
+        if label.description:
+            yield code_span(label.description, _LABEL)
 
     def _range(self, members: Range) -> str:
         names = phrases.range_names(members, self._translate)
@@ -211,8 +234,10 @@ class _Writer:
     def _no_changes(self, line: Line) -> str:
         return self._translate("no_difference") if line.first.kind == "update" else ""
 
-    def _change(self, change: Change) -> str:
+    def _change(self, entry: Entry, change: Change) -> str:
         before, after = (code_span(text, _VALUE, unlike) for text, unlike in phrases.sides(change))
+        if phrases.is_not_known(entry, change):
+            return f"{change.field} {self._translate('not_known')} → {after}"
         if change.before is None:
             return f"{change.field} {after}"
         if has_right_to_left(before + after):
@@ -255,10 +280,12 @@ class _Writer:
         at_most = phrases.at_most(self._review, "unlisted", translate)
         dids = translate.count("dids", len(unlisted))
         heading = f"### {translate('unlisted_heading')}: {at_most}{dids}"
-        return _Section(
-            heading,
-            [(1, f"- {code_span(phrases.did_name(one, translate), _VALUE)}") for one in unlisted],
-        )
+        return _Section(heading, [(1, self._unlisted_did(one)) for one in unlisted])
+
+    def _unlisted_did(self, one: Unlisted) -> str:
+        name = code_span(phrases.did_name(one, self._translate), _VALUE)
+        outcome = one.open_outcome
+        return f"- {name}" + (f" ({self._translate(f'outcome.{outcome}')})" if outcome else "")
 
     def _repeated(self) -> _Section:
         translate, repeated = self._translate, self._review.repeated

@@ -48,6 +48,8 @@ SECTIONS = (DECISION, CREATE, ROUTES, OTHER)
 
 CHECK, APPLY, MIXED = "check", "apply", "mixed"
 NO_LOG, NOT_AWAITED = "no_log", "async"
+# The outcomes of DIDs in the registry that a run or a person still has to settle.
+OPEN_OUTCOMES = ("unknown", "uncertain", "under_way")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,16 @@ class Failure:
     attempt: str | None = None
 
 
+class Label(t.NamedTuple):
+    """By what people know a DID: its customer and its description, as last known, or else as declared; null if not known."""
+
+    customer_id: int | None
+    description: str | None
+
+
+NO_LABEL = Label(None, None)
+
+
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """One DID that is not as declared. C(run) is the place of its task in C(Review.runs); C(index) that of the DID in its list.
@@ -91,6 +103,7 @@ class Entry:
     did_number: str | None
     record_id: int | None
     changes: tuple[Change, ...] = ()
+    label: Label = NO_LABEL
     error: Failure | None = None
     before_confirmed_at: str | None = None
     index: int | None = None
@@ -135,6 +148,11 @@ class Unlisted:
     did_number: str | None
     record_id: int | None
     outcome: str | None
+
+    @property
+    def open_outcome(self) -> str | None:
+        """Return the outcome if it is not that of a DID at rest."""
+        return self.outcome if self.outcome in OPEN_OUTCOMES else None
 
     @property
     def key(self) -> tuple[str | None, int | None]:
@@ -363,6 +381,7 @@ def _entry_as_json(entry: Entry) -> dict[str, t.Any]:
             change.field: {"before": change.before, "after": change.after}
             for change in entry.changes
         },
+        "label": entry.label._asdict(),
         "before_confirmed_at": entry.before_confirmed_at,
         "similar_to": list(entry.similar_to),
         "error": None if entry.error is None else dataclasses.asdict(entry.error),

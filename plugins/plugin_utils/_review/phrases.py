@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import look_alikes
 
-from .lines import Line, Range
+from .lines import Line, Range, share_label
 from .model import (
     MIXED,
     NO_LOG,
@@ -23,6 +23,7 @@ from .model import (
     Change,
     Entry,
     Failure,
+    Label,
     Review,
     Run,
     Unlisted,
@@ -83,6 +84,11 @@ class Side(t.NamedTuple):
     unlike: frozenset[int]
 
 
+def is_not_known(entry: Entry, change: Change) -> bool:
+    """Tell whether an edit replaces a value that is not known. It must not read as a create, which replaces nothing."""
+    return change.before is None and entry.action != "create"
+
+
 def sides(change: Change) -> tuple[Side, Side]:
     """Return both values of a change."""
     before, after = display_value(change, change.before), display_value(change, change.after)
@@ -119,9 +125,32 @@ def line_extent(line: Line, translate: Translations) -> str:
     return translate("in_ranges", dids=dids, ranges=translate.count("ranges", len(line.ranges)))
 
 
-def more_ranges(line: Line, shown: int, translate: Translations) -> str:
-    """Return how many ranges of a line follow those that are shown, and with how many DIDs; an empty text if none do."""
-    rest = line.ranges[shown:]
+def line_label(line: Line) -> Label:
+    """Return by what people know the DIDs of a line, as far as it is the same for all and no part of the change."""
+    return _without_changes(line, line.label)
+
+
+def part_label(line: Line, members: Range) -> Label:
+    """Return by what people know some DIDs of a line, as far as C(line_label) does not have it."""
+    known, own = line.label, share_label(members)
+    return _without_changes(
+        line,
+        Label(
+            own.customer_id if known.customer_id is None else None,
+            own.description if known.description is None else None,
+        ),
+    )
+
+
+def _without_changes(line: Line, label: Label) -> Label:
+    return label._replace(
+        **{change.field: None for change in line.changes if change.field in label._fields}
+    )
+
+
+def more_parts(line: Line, shown: int, translate: Translations) -> str:
+    """Return how many parts of a line follow those that are shown, and with how many DIDs; an empty text if none do."""
+    rest = line.parts[shown:]
     dids = translate.count("dids", sum(map(len, rest)))
     ranges = translate.count("ranges", len(rest))
     return translate("more_ranges", ranges=ranges, dids=dids) if rest else ""

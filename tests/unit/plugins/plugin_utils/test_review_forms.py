@@ -31,6 +31,7 @@ from ansible_collections.nextbilling.did.tests.support.reviews import (
     SCHEMA,
     WORDS,
     Item,
+    Page,
     check_hostile_text,
     check_markdown,
     failing,
@@ -123,7 +124,7 @@ def test_one_change_of_many_blocks_is_one_line_that_unfolds_to_them() -> None:
     files = render(review_of(told(result(items))), WORDS)
     (line,) = [one for one in files["review.md"].split("\n- ") if "192.0.2.10" in one]
     assert line.startswith(
-        "750 DIDs in 30 ranges: **to update** host `192.0.2.10` → `198.51.100.7` · last applied"
+        "750 DIDs in 30 ranges: **to update** host `192.0.2.10` → `198.51.100.7` · customer 7 · last applied"
     )
     for block in range(30):
         assert f"`1130{block:03}000` – `1130{block:03}024`" in line
@@ -154,10 +155,99 @@ def test_a_range_with_its_numbers_in_the_descriptions_is_one_line() -> None:
     text = files["review.md"]
     assert len(text.encode()) < 4_000
     assert (
-        "- `1130000000` – `1130002999`: **to create** description `Ramal {number}`, 3,000 DIDs · `big.csv, line 2`"
+        "- `1130000000` – `1130002999`: **to create** description `Ramal {number}`, 3,000 DIDs · customer 7 · `big.csv, line 2`"
         in text
     )
     assert files["review.html"].count('<li class="line') == 1
+
+
+def labelled(number: str, customer_id: int | None, description: str | None, **more: Any) -> Item:
+    """Return an edit of a DID that people know by these."""
+    label = {"customer_id": customer_id, "description": description}
+    return item(
+        number, changes={"port": {"before": 5060, "after": 5061}}, **{"label": label, **more}
+    )
+
+
+def test_each_line_names_customer_and_description_as_last_known() -> None:
+    items = [
+        labelled("1130001000", 7, "Padaria"),
+        labelled("1130001001", 7, "Padaria"),
+        labelled("1130001002", 9, "Oficina"),
+        item("1130003000", label={"customer_id": 7, "description": "Line 1130003000"}),
+        item("1130003001", label={"customer_id": 7, "description": "Line 1130003001"}),
+        item(
+            "1130004000",
+            action="create",
+            changes={"description": {"before": None, "after": "Once"}},
+            label={"customer_id": 13, "description": "Once"},
+        ),
+        {**failing("1130005000"), "label": {"customer_id": 44, "description": "Bank"}},
+        labelled("1130006000", None, None, before_confirmed_at=None),
+    ]
+    review = review_of(told(result(items)))
+    files = render(review, WORDS)
+    data = json.loads(files["review.json"])
+    jsonschema.validate(data, SCHEMA)
+    labels = {one["did_number"]: one["label"] for one in data["dids"]}
+    assert labels == {one["did_number"]: one["label"] for one in items}
+    text = files["review.md"]
+    # What differs between the DIDs of a line stands at their numbers.
+    assert (
+        "`1130001000` – `1130001001` customer 7 `Padaria`, `1130001002` customer 9 `Oficina`\n"
+        in text
+    )
+    # What is a part of the change stands there alone.
+    assert "customer_id `7` → `9`, 2 DIDs · `Line {number}` ·" in text
+    assert "`1130004000`: **to create** description `Once` · customer 13\n" in text
+    assert "`1130005000`: **failed** customer 44 · `Bank` · `refused`" in text
+    assert (
+        "`1130006000`: **to update** port `5060` → `5061` · recorded, never applied by this registry\n"
+        in text
+    )
+    page = Page(files["review.html"]).text
+    for words in ("2 customers", "2 DIDs customer 7 · Padaria", "customer 44 · Bank"):
+        assert words in " ".join(page.split())
+
+
+@pytest.mark.parametrize("label", [None, 7, {"customer_id": "x", "description": 5}, []])
+def test_a_label_of_any_other_shape_is_not_known(label: Any) -> None:
+    (entry,) = review_of(told(result([item("1", label=label)]))).entries
+    assert entry.label == (None, None)
+
+
+def test_a_value_that_was_not_known_cannot_be_read_as_a_create() -> None:
+    changes = {
+        "port": {"before": None, "after": 5060},
+        "did_number": {"before": "11", "after": "+11"},
+    }
+    items = [
+        item("1", changes=changes),
+        item("2", action="adopt", changes=changes),
+        item("3", action="create", changes=changes),
+        item("4", "not_attempted", changes=changes),
+    ]
+    text = render(review_of(told(result(items))), WORDS)["review.md"]
+    assert text.count("port not known → `5060`") == 3
+    assert "`3`: **to create** port `5060`" in text
+    assert "did_number `11` → `+11`" in text
+    files = render(review_of(told(result(items))), Translations("pt-BR"))
+    assert files["review.html"].count("<del class=unknown>desconhecido</del>") == 3
+
+
+def test_an_unlisted_did_that_is_not_at_rest_says_so() -> None:
+    unlisted = [
+        {"did_number": str(n), "record_id": n, "outcome": outcome}
+        for n, outcome in enumerate(("confirmed", "unknown", "uncertain", "under_way", "x"))
+    ]
+    values = result([item("1")], unlisted=unlisted)
+    values["summary"]["unlisted"] = len(unlisted)
+    files = render(review_of(told(values)), WORDS)
+    assert (
+        "- `0`\n- `1` (outcome not known)\n- `2` (last edit uncertain)\n- `3` (under way)\n- `4`\n"
+        in files["review.md"]
+    )
+    assert files["review.html"].count("under way") == 1
 
 
 def test_similar_numbers_are_shown_and_do_not_keep_lines_of_a_range_apart() -> None:
