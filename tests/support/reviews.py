@@ -218,6 +218,7 @@ def hostile(text: str) -> list[Event]:
             label={"customer_id": 7, "description": evil},
         ),
         item(evil, "failed", None, error=error, source=evil),
+        *(item(evil, "unknown", None, error={**error, "attempt": evil}) for _two in "12"),
         item("1", before_confirmed_at=evil),
     ]
     whole = result(

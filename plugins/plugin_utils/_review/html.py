@@ -59,8 +59,10 @@ class _Trouble:
     """Why something needs a decision: a message, and the further lines of it."""
 
     message: Markup | str
-    more: Markup | str
+    blocks: Sequence[tuple[Markup, bool]]
     is_example: bool
+    # The language of a message: the modules' are in English.
+    language: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +132,7 @@ def page(review: Review, sections: Mapping[str, Sequence[Line]], translate: Tran
         sections=list(_sections(review, sections, translate)),
         open_parts=_OPEN_PARTS,
         script_texts=json.dumps(
-            {key: translate(key) for key in ("shown", "copied")}
+            {key: translate(key) for key in ("shown", "copied", "of", "show_more")}
             | {key: [translate.form(key, 1), translate.form(key, 2)] for key in ("lines", "dids")}
         ),
         style=Markup(style),
@@ -200,6 +202,9 @@ def _sections(
             rows = [*tasks, *rows]
         if rows:
             yield {
+                "steps": [
+                    _blocks(text) for text in phrases.settling_steps(review) if section == DECISION
+                ],
                 "name": section,
                 "heading": translate(section),
                 "count": count,
@@ -218,8 +223,9 @@ def _row(line: Line, translate: Translations) -> _Row:
     similar = Markup(", ").join(map(_mark_invisible, phrases.similar_numbers(line)))
     if similar:
         remarks.append(Markup("{} {}").format(translate("similar_to"), similar))
-    if phrases.source_range(line):
-        remarks.append(_mark_invisible(phrases.source_range(line)))
+    sources = phrases.sources(line)
+    if sources:
+        remarks.append(_mark_invisible(sources))
     return _Row(
         kind=first.kind,
         kind_name=translate.kind(first.kind, tense(first.outcome)),
@@ -304,13 +310,21 @@ def _copyable(members: Range) -> str:
 
 def _trouble(error: Failure | None, kind: str, dids: int, translate: Translations) -> _Trouble:
     message, *more = phrases.failure_message(error, kind, translate).split("\n", 1)
+    is_of_module = error is not None and error.msg is not None
     return _Trouble(
         message=_mark_invisible(message),
-        more=Markup("\n").join(
-            map(_mark_invisible, cut("".join(more).strip("\n"), _TEXT).split("\n"))
-        ),
-        is_example=dids > 1 and error is not None and error.msg is not None,
+        blocks=_blocks("".join(more)),
+        is_example=dids > 1 and is_of_module,
+        language="en" if is_of_module else None,
     )
+
+
+def _blocks(text: str) -> list[tuple[Markup, bool]]:
+    """Return the further lines of a message, as C(phrases.blocks) does."""
+    return [
+        (Markup("\n").join(map(_mark_invisible, block.text.split("\n"))), block.is_snippet)
+        for block in phrases.blocks(cut(text.strip("\n"), _TEXT))
+    ]
 
 
 def _error_remarks(error: Failure | None, translate: Translations) -> list[Markup | str]:
@@ -361,5 +375,5 @@ def _unseen_row(unseen: Unseen, translate: Translations) -> _Row:
             _mark_invisible(unseen.play),
             phrases.extent(unseen, translate),
         ],
-        trouble=_Trouble(translate("why." + unseen.why), "", False),
+        trouble=_Trouble(translate("why." + unseen.why), (), False, None),
     )

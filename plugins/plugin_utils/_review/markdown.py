@@ -185,8 +185,13 @@ class _Writer:
                 *((unseen.dids or 0, self._unseen(unseen)) for unseen in review.unseen),
             ]
             heading += f", {translate.count('tasks', len(tasks))}" if tasks else ""
-            items = [*tasks, *items]
+            steps = ((0, self._steps(text)) for text in phrases.settling_steps(review))
+            items = [*steps, *tasks, *items]
         return _Section(heading, items)
+
+    def _steps(self, text: str) -> str:
+        block = code_block(text, "  ", _MESSAGE)
+        return f"- **{self._translate('settle')}**\n{block}"
 
     def _line(self, line: Line) -> str:
         translate, first = self._translate, line.first
@@ -203,8 +208,9 @@ class _Writer:
         similar = ", ".join(code_span(text, _VALUE) for text in phrases.similar_numbers(line))
         if similar:
             parts.append(f"{translate('similar_to')} {similar}")
-        if phrases.source_range(line):
-            parts.append(code_span(phrases.source_range(line), _VALUE))
+        sources = phrases.sources(line)
+        if sources:
+            parts.append(code_span(sources, _VALUE))
         kind = translate.kind(first.kind, tense(first.outcome))
         text = f"- {name}: **{kind}** " + " · ".join(filter(None, parts))
         if len(line.parts) > 1:

@@ -9,11 +9,15 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
+from ansible_collections.nextbilling.did.plugins.module_utils._input.folding import fold_places
+from ansible_collections.nextbilling.did.plugins.module_utils._messages import settling_commands
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import look_alikes
+from ansible_collections.nextbilling.did.plugins.module_utils._snippets import Target
 
 from .lines import Line, Range, share_label
 from .model import (
@@ -156,12 +160,12 @@ def more_parts(line: Line, shown: int, translate: Translations) -> str:
     return translate("more_ranges", ranges=ranges, dids=dids) if rest else ""
 
 
-def source_range(line: Line) -> str:
-    """Return where the lists have the DIDs of a line; an empty text if that is not known."""
-    ends = [entry.source for entry in line.entries if entry.source]
-    if not ends:
-        return ""
-    return ends[0] if ends[0] == ends[-1] else f"{ends[0]} – {ends[-1]}"
+def sources(line: Line) -> str:
+    """Return where the list has the DIDs of a line, such as C(dids.csv, lines 32–41); an empty text if that is not known."""
+    places = {(entry.index or 0, entry.source) for entry in line.entries if entry.source}
+    if len(places) < 2:
+        return "".join(place for _position, place in places)
+    return fold_places(sorted(places))
 
 
 def similar_numbers(line: Line) -> list[str]:
@@ -224,3 +228,38 @@ def failure_message(error: Failure | None, kind: str, translate: Translations) -
         return error.msg
     key = f"why.{kind if error is None else error.kind}"
     return translate(key) if key in translate else ""
+
+
+class Block(t.NamedTuple):
+    """A part of a message. C(is_snippet): it is a whole play or command, to be pasted as it stands."""
+
+    text: str
+    is_snippet: bool
+
+
+def blocks(message: str) -> list[Block]:
+    """Split the further lines of a message into sentences, plays and commands."""
+    found: list[Block] = []
+    for line in message.split("\n"):
+        is_snippet = line.startswith(("- name: ", "ansible-playbook "))
+        if found and not is_snippet and found[-1].is_snippet == line.startswith("  "):
+            found[-1] = found[-1]._replace(text=f"{found[-1].text}\n{line}")
+        else:
+            found.append(Block(line, is_snippet))
+    return [block for block in found if block.text.strip()]
+
+
+def settling_steps(review: Review) -> list[str]:
+    """Return how to settle all creates of unknown outcome of a registry together, for each registry that has several."""
+    runs = sorted(
+        entry.run
+        for entry in review.entries
+        if entry.kind == "unknown" and entry.error is not None and entry.error.attempt is not None
+    )
+    counts: dict[Target, int] = {}
+    for number, entries in itertools.groupby(runs):
+        run = review.runs[number]
+        if run.platform and run.registry_location and run.registry_id:
+            target = Target(run.platform, run.registry_location, run.registry_id)
+            counts[target] = counts.get(target, 0) + sum(1 for _entry in entries)
+    return [settling_commands(target) for target, count in counts.items() if count > 1]

@@ -164,6 +164,57 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{tasks} left out here to keep this short; review.html and review.json have them.",
         "{tasks} fora daqui para manter isto curto; estão em review.html e review.json.",
     ),
+    # Under the counts: what each kind means
+    "legend": ("What these words mean", "O que estas palavras significam"),
+    "about.unrecorded": (
+        "The platform applied it and the registry could not record it. Record it before anything else.",
+        "A plataforma aplicou e o registro não pôde gravar. Registre antes de tudo.",
+    ),
+    "about.unknown": (
+        "A request may or may not have been applied. Look the DID up on the platform.",
+        "Uma requisição pode ter sido aplicada ou não. Consulte o DID na plataforma.",
+    ),
+    "about.failed": (
+        "Certainly not applied. The message says why.",
+        "Com certeza não aplicado. A mensagem diz por quê.",
+    ),
+    "about.not_attempted": (
+        "Nothing was sent for it. A later run does it.",
+        "Nada foi enviado para ele. Uma próxima execução o faz.",
+    ),
+    "about.create": (
+        "New to the registry: a PUT makes it on the platform.",
+        "Novo para o registro: um PUT o cria na plataforma.",
+    ),
+    "about.update": (
+        "In the registry, with other values: a POST edits it.",
+        "No registro, com outros valores: um POST o altera.",
+    ),
+    "about.adopt": (
+        "On the platform under a known id, and new to the registry: a POST sets all declared fields.",
+        "Na plataforma com um id conhecido, e novo para o registro: um POST define todos os campos declarados.",
+    ),
+    "about.none": (
+        "As declared: nothing is sent.",
+        "Como declarado: nada é enviado.",
+    ),
+    "about.unlisted": (
+        "In the registry, and not in the list. Nothing is done about it.",
+        "No registro, mas não na lista. Nada é feito a respeito.",
+    ),
+    "about.failed_tasks": (
+        "The task failed before it could count its DIDs.",
+        "A tarefa falhou antes de contar os seus DIDs.",
+    ),
+    "about.no_log": (
+        "Hidden by no_log, so not in this review.",
+        "Oculto por no_log, portanto fora desta revisão.",
+    ),
+    "about.async": (
+        "Started in the background, and its result did not arrive here.",
+        "Iniciado em segundo plano, e o resultado não chegou aqui.",
+    ),
+    "settle": ("Settle all open DIDs together", "Resolver juntos todos os DIDs em aberto"),
     # The page
     "chart": ("Share of each outcome", "Parte de cada resultado"),
     "show_only": ("Show only some kinds", "Mostrar só alguns tipos"),
@@ -185,6 +236,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "no_match": ("Nothing matches.", "Nada encontrado."),
     "clear": ("Show all", "Mostrar tudo"),
     "copy": ("Copy {number}", "Copiar {number}"),
+    "copy_text": ("Copy", "Copiar"),
+    "of": ("{shown} of {all}", "{shown} de {all}"),
+    "show_more": ("Show {n} more of {rest}", "Mostrar mais {n} de {rest}"),
+    "left_out": (
+        "{lines} with {dids} not on this page, and not found by its search; review.json has them.",
+        "{lines} com {dids} fora desta página e da busca; estão em review.json.",
+    ),
     "copied": ("Copied", "Copiado"),
     "skip": ("Skip to the list", "Ir para a lista"),
     "more": ("How to go on", "Como prosseguir"),
@@ -220,6 +278,10 @@ class Translations:
         """Return the form of a text that fits a number, without the number."""
         forms = TEXTS[key][self._column].split("|")
         return forms[0] if number == 1 else forms[-1]
+
+    def about(self, kind: str) -> str:
+        """Return what a kind of outcome means."""
+        return self(f"about.{kind if f'about.{kind}' in TEXTS else kind.removesuffix('_tasks')}")
 
     def count(self, key: str, number: int) -> str:
         """Return a number with what is counted."""

@@ -88,7 +88,14 @@ def test_the_page_tells_the_counts_and_finds_what_is_asked_for(show: Callable[..
     assert tab.get_by_text("Nothing matches.").is_visible()
     search.fill("1130001050")
     assert status.inner_text() == "1 line with 100 DIDs"
+    heading = tab.get_by_role("heading", name="Other changes")
+    assert not heading.is_visible()
+    search.fill("description")
+    assert " ".join(heading.inner_text().split()) == "Other changes 2 of 2 DIDs"
+    search.fill("1130003007")
+    assert " ".join(heading.inner_text().split()) == "Other changes 1 of 2 DIDs"
     tab.get_by_role("button", name="Show all").click()
+    assert " ".join(heading.inner_text().split()) == "Other changes 2 DIDs"
     assert numbers(tab) == everything
 
     tab.get_by_role("button", name="2 to create").click()
@@ -118,7 +125,7 @@ def test_a_change_of_many_blocks_unfolds_and_each_number_in_it_is_found(
     assert numbers(tab) == ["750 DIDs in 30 ranges", "1130500000"]
     last = tab.get_by_text("+1130029000 – +1130029024")
     assert not last.is_visible()
-    summary = tab.get_by_text("Ranges", exact=True)
+    summary = tab.get_by_text("Numbers", exact=True)
     summary.focus()
     tab.keyboard.press("Enter")
     assert last.is_visible()
@@ -152,6 +159,9 @@ def test_numbers_are_copied_and_the_keyboard_is_enough(show: Callable[..., Tab])
     tab.wait_for_function("document.querySelector('[role=status]').textContent === 'Copied'")
     copied = tab.evaluate("navigator.clipboard.readText()").split("\n")
     assert copied == [f"11300010{n:02}" for n in range(100)]
+    for name, text in (("Copy: Plan checksum", "5f" * 32), ("Copy", "- name: Look\n  x: y")):
+        tab.get_by_role("button", name=name, exact=True).click()
+        assert tab.evaluate("navigator.clipboard.readText()") == text
 
     tab.keyboard.press("/")
     tab.keyboard.type("1130003007")

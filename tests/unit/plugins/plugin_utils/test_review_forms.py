@@ -17,11 +17,15 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect im
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.lines import fold
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import (
+    blocks,
     closing_line,
     range_names,
+    settling_steps,
+    sources,
 )
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
     LANGUAGES,
+    REVIEW_ORDER,
     TEXTS,
     Translations,
 )
@@ -109,7 +113,7 @@ def test_contiguous_numbers_with_the_same_change_share_a_line() -> None:
     assert lines_of([item(long), item(long[:-1] + "2")]) == [f"{long}, {long[:-1]}2"]
 
 
-def blocks(count: int, size: int) -> list[Item]:
+def number_blocks(count: int, size: int) -> list[Item]:
     """Return the change of a carrier for blocks of contiguous numbers."""
     changes = {"host": {"before": "192.0.2.10", "after": "198.51.100.7"}}
     return [
@@ -120,7 +124,7 @@ def blocks(count: int, size: int) -> list[Item]:
 
 
 def test_one_change_of_many_blocks_is_one_line_that_unfolds_to_them() -> None:
-    items = blocks(30, 25)
+    items = number_blocks(30, 25)
     files = render(review_of(told(result(items))), WORDS)
     (line,) = [one for one in files["review.md"].split("\n- ") if "192.0.2.10" in one]
     assert line.startswith(
@@ -132,7 +136,7 @@ def test_one_change_of_many_blocks_is_one_line_that_unfolds_to_them() -> None:
     assert files["review.html"].count('<li class="line') == 1
     assert len(json.loads(files["review.json"])["dids"]) == 750
     # Of very many ranges the first are shown, and the others counted.
-    files = render(review_of(told(result(blocks(300, 2)))), WORDS)
+    files = render(review_of(told(result(number_blocks(300, 2)))), WORDS)
     assert "`1130039000` – `1130039001` and 260 ranges more with 520 DIDs" in files["review.md"]
     assert "and 100 ranges more with 200 DIDs" in files["review.html"]
     assert 'data-numbers="1130000000:2 1130001000:2 ' in files["review.html"]
@@ -248,6 +252,76 @@ def test_an_unlisted_did_that_is_not_at_rest_says_so() -> None:
         in files["review.md"]
     )
     assert files["review.html"].count("under way") == 1
+
+
+def test_places_in_the_list_are_read_as_lines() -> None:
+    def sources_of(*places: tuple[int, str | None]) -> str:
+        items = [
+            item(f"1{n}", index=index, source=source) for n, (index, source) in enumerate(places)
+        ]
+        (line,) = fold(review_of(told(result(items))).entries)
+        return sources(line)
+
+    file = [(n, f"big.csv, line {n + 2}") for n in range(40)]
+    assert sources_of(*file[30:40]) == "big.csv, lines 32–41"
+    assert sources_of(*reversed(file[30:40])) == "big.csv, lines 32–41"
+    assert sources_of(*file[1:3], file[7]) == "big.csv, lines 3–4, 9"
+    assert sources_of(file[1], file[1]) == "big.csv, line 3"
+    assert sources_of((0, None)) == ""
+    assert sources_of((0, "x"), (1, "y")) == "x"
+    many_places = sources_of(*file[::2])
+    assert many_places == "big.csv, lines 2, 4, 6, 8, 10, 12 and 14 more"
+
+
+PLAY = """- name: "Record it"
+  hosts: localhost
+  tasks:
+    - name: "Record it"
+      nextbilling.did.did_registry:
+        state: recorded"""
+COMMAND = 'ansible-playbook nextbilling.did.export -e \'{"export_dest": "open.csv"}\''
+
+
+def test_plays_and_commands_are_told_from_the_words_around_them() -> None:
+    text = f"Look it up.\n{PLAY}\n{PLAY}\nThen:\n{COMMAND}\nOr wait.\nOr not."
+    assert blocks(text) == [
+        ("Look it up.", False),
+        (PLAY, True),
+        (PLAY, True),
+        ("Then:", False),
+        (COMMAND, True),
+        ("Or wait.\nOr not.", False),
+    ]
+    assert blocks("") == []
+
+
+def test_several_open_dids_are_settled_by_one_file() -> None:
+    def unknown(number: str) -> Item:
+        return failing(
+            number, "unknown", f"DID {number}", kind="unknown_outcome", attempt=number * 4
+        )
+
+    one = told(result([unknown("1000")]), check_mode=False)
+    assert settling_steps(review_of(one)) == []
+    another = told(result([unknown("1001")], platform="other"), check_mode=False, task_uuid="2")
+    assert settling_steps(review_of(one, another)) == []
+    two = told(result([unknown("1002")]), check_mode=False, task_uuid="3")
+    (steps,) = settling_steps(review_of(one, two))
+    files = render(review_of(one, two), WORDS)
+    for command in ("export", "settle"):
+        assert f"\nansible-playbook nextbilling.did.{command} -e '" in steps
+    assert '"settle_src": "open.csv"' in steps and "/srv/registry.db" in steps
+    assert steps.split("\n")[-1] in files["review.md"]
+    assert "Settle all open DIDs together" in files["review.html"]
+
+
+def test_each_kind_has_a_meaning_in_the_legend() -> None:
+    for language in LANGUAGES:
+        words = Translations(language)
+        for kind in REVIEW_ORDER:
+            assert words.about(kind)
+    page = render(review_of(told(result([item("1")]))), WORDS)["review.html"]
+    assert WORDS.about("update") in page and WORDS.about("create") not in page
 
 
 def test_similar_numbers_are_shown_and_do_not_keep_lines_of_a_range_apart() -> None:
