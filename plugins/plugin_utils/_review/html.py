@@ -12,8 +12,10 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import itertools
 import json
 import typing as t
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -37,6 +39,10 @@ _TEXT = 4_000
 _PARTS, _LABEL = 200, 100
 # Up to so many parts, a line shows them without being asked.
 _OPEN_PARTS = 5
+# The most lines of a section, the most characters of all lines (as UTF-8), and how many each section has for itself: a page that loads at once.
+_LINES, _CHARACTERS, _LEAST_CHARACTERS = 3_000, 7_000_000, 1_000_000
+# The most ranges of a line that can be copied and searched, and the most names of a list of DIDs.
+_NUMBERS, _NAMES = 100_000, 3_000
 # Up to so many rows of a section, the next steps of its messages are open.
 _OPEN = 20
 # The bar: its width, the least width of a part, and the gap between two parts.
@@ -122,15 +128,22 @@ def page(review: Review, sections: Mapping[str, Sequence[Line]], translate: Tran
         phrases.did_name(unlisted, translate), 100
     )
     environment.filters["outcome"] = lambda outcome: translate(f"outcome.{outcome}")
-    template = environment.from_string((_FOLDER / "page.html.j2").read_text("utf-8"))
+    macros, template = (
+        environment.from_string((_FOLDER / file).read_text("utf-8"))
+        for file in ("page_macros.html.j2", "page.html.j2")
+    )
+    parts = macros.make_module({"translate": translate, "open_parts": _OPEN_PARTS})
+    shown = list(_sections(review, sections, translate, parts))
     return template.render(
         review=review,
         translate=translate,
         mode=review.mode,
         at_most=phrases.at_most(review, "unlisted", translate),
         tiles=list(_tiles(review, translate)),
-        sections=list(_sections(review, sections, translate)),
-        open_parts=_OPEN_PARTS,
+        sections=shown,
+        left=_left_out(sum((section["left_lines"] for section in shown), Counter()), translate),
+        macros=parts,
+        most_names=_NAMES,
         script_texts=json.dumps(
             {key: translate(key) for key in ("shown", "copied", "of", "show_more")}
             | {key: [translate.form(key, 1), translate.form(key, 2)] for key in ("lines", "dids")}
@@ -187,31 +200,58 @@ def _tiles(review: Review, translate: Translations) -> Iterator[_Tile]:
 
 
 def _sections(
-    review: Review, sections: Mapping[str, Sequence[Line]], translate: Translations
+    review: Review,
+    sections: Mapping[str, Sequence[Line]],
+    translate: Translations,
+    macros: t.Any,
 ) -> Iterator[dict[str, t.Any]]:
-    for section in SECTIONS:
+    """Yield what the page shows of each section. Lines for which a page has no room are counted."""
+    characters = _CHARACTERS
+    for place, section in enumerate(SECTIONS):
         lines = sections[section]
-        rows = [_row(line, translate) for line in lines]
         count = translate.count("dids", sum(line.dids for line in lines))
+        tasks: list[_Row] = []
         if section == DECISION:
-            tasks = [
-                *_failed_tasks(review, translate),
-                *(_unseen_row(one, translate) for one in review.unseen),
-            ]
+            tasks += _failed_tasks(review, translate)
+            tasks += (_unseen_row(one, translate) for one in review.unseen)
             count += f", {translate.count('tasks', len(tasks))}" if tasks else ""
-            rows = [*tasks, *rows]
-        if rows:
-            yield {
-                "steps": [
-                    _blocks(text) for text in phrases.settling_steps(review) if section == DECISION
-                ],
-                "name": section,
-                "heading": translate(section),
-                "count": count,
-                "rows": rows,
-                "length": len(rows),
-                "open": len(rows) <= _OPEN,
-            }
+        length = len(tasks) + len(lines)
+        if not length:
+            continue
+        kept = sum(
+            min(_LEAST_CHARACTERS, 2_000 * len(sections[later])) for later in SECTIONS[place + 1 :]
+        )
+        rows: list[Markup] = []
+        for row in itertools.chain(tasks, (_row(line, translate) for line in lines)):
+            text = macros.line(row, length <= _OPEN)
+            characters -= len(text.encode())
+            if len(rows) == _LINES or characters < kept:
+                characters += len(text.encode())
+                break
+            rows.append(text)
+        left = lines[max(0, len(rows) - len(tasks)) :]
+        left_lines = Counter(lines=length - len(rows), dids=sum(line.dids for line in left))
+        yield {
+            "steps": [
+                _blocks(text) for text in phrases.settling_steps(review) if section == DECISION
+            ],
+            "name": section,
+            "heading": translate(section),
+            "count": count,
+            "rows": rows,
+            "length": len(rows),
+            "open": length <= _OPEN,
+            "left": _left_out(left_lines, translate),
+            "left_lines": left_lines,
+        }
+
+
+def _left_out(left: Counter[str], translate: Translations) -> str:
+    """Return how many lines are not on the page, and with how many DIDs; an empty text if none are left out."""
+    if not left["lines"]:
+        return ""
+    counts = {name: translate.count(name, left[name]) for name in ("lines", "dids")}
+    return translate("left_out", **counts)
 
 
 def _row(line: Line, translate: Translations) -> _Row:
@@ -232,7 +272,7 @@ def _row(line: Line, translate: Translations) -> _Row:
         name=_name(line, translate),
         extent=phrases.line_extent(line, translate) if 1 == len(line.ranges) < line.dids else "",
         dids=line.dids,
-        numbers=" ".join(filter(None, map(_copyable, line.ranges))),
+        numbers=_numbers(line),
         # No list of DIDs is longer than the factor.
         place=first.run * 10_000_000 + (first.index or 0),
         since=line.known_since[0] if line.known_since else "",
@@ -298,6 +338,13 @@ def _range_name(members: Range, translate: Translations) -> Markup:
 
 def _value(side: phrases.Side) -> Markup | str:
     return _mark_invisible(side.text, unlike=side.unlike) if side.text else '""'
+
+
+def _numbers(line: Line) -> str:
+    """Return the numbers of a line for the script, all of them or none."""
+    if len(line.ranges) > _NUMBERS:
+        return ""
+    return " ".join(filter(None, map(_copyable, line.ranges)))
 
 
 def _copyable(members: Range) -> str:

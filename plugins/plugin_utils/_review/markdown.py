@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import typing as t
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from . import phrases
 from .escape import code_block, code_span, has_right_to_left
@@ -23,6 +25,7 @@ from .model import (
     Entry,
     Failure,
     Label,
+    Repeated,
     Review,
     Run,
     Unlisted,
@@ -44,16 +47,39 @@ _SHARE = 8_000
 _NOTE = 300
 
 
+@dataclasses.dataclass
+class _Item:
+    """A part of a section, and the number of DIDs that it is about. It is written when it is needed."""
+
+    dids: int
+    write: Callable[[], str]
+
+    @functools.cached_property
+    def text(self) -> str:
+        """Return it as Markdown."""
+        return f"{self.write()}\n"
+
+    @functools.cached_property
+    def length(self) -> int:
+        """Return how long it is."""
+        return _length(self.text)
+
+
 class _Section(t.NamedTuple):
-    """A part of the review: a heading with its count, and items, each with the number of DIDs that it is about."""
+    """A part of the review: a heading with its count, and items."""
 
     heading: str
-    items: Sequence[tuple[int, str]]
+    items: Sequence[_Item]
 
     @property
-    def length(self) -> int:
-        """Return how long all the items are."""
-        return sum(_length(item) + 1 for _dids, item in self.items)
+    def share(self) -> int:
+        """Return how long the items are, or else what a section has for itself."""
+        length = 0
+        for item in self.items:
+            length += item.length
+            if length >= _SHARE:
+                return _SHARE
+        return length
 
 
 def markdown(
@@ -64,9 +90,7 @@ def markdown(
     :param sections: the lines of each section.
     """
     whole = _Writer(review, sections, translate, _MESSAGE).whole()
-    if _length(whole) < LIMIT:
-        return whole
-    return _Writer(review, sections, translate, _SHORT_MESSAGE).short()
+    return whole or _Writer(review, sections, translate, _SHORT_MESSAGE).short()
 
 
 def _length(text: str) -> int:
@@ -86,13 +110,21 @@ class _Writer:
         self._translate = translate
         self._message_limit = message_limit
 
-    def whole(self) -> str:
-        """Return all of it."""
+    def whole(self) -> str | None:
+        """Return all of it, or None if that is too long."""
         text = self._head(list(map(self._run, self._review.runs)))
+        left = LIMIT - _length(text)
         for section in self._sections():
-            text += f"\n{section.heading}\n\n"
-            text += "".join(f"{item}\n" for _dids, item in section.items)
-        return text
+            heading = f"\n{section.heading}\n\n"
+            left -= _length(heading)
+            parts = [heading]
+            for item in section.items:
+                left -= item.length
+                if left <= 0:
+                    return None
+                parts.append(item.text)
+            text += "".join(parts)
+        return text if left > 0 else None
 
     def short(self) -> str:
         """Return as much of it as fits. A section's heading and its count are never left out."""
@@ -100,19 +132,19 @@ class _Writer:
         text = self._head(self._some_runs()) + f"\n{self._translate('cut_messages')}\n"
         left = LIMIT - _length(text) - sum(_length(part.heading) + _NOTE for part in sections)
         for place, section in enumerate(sections):
-            kept = sum(min(_SHARE, part.length) for part in sections[place + 1 :])
+            kept = sum(part.share for part in sections[place + 1 :])
             text += f"\n{section.heading}\n\n"
-            for number, (_dids, item) in enumerate(section.items):
-                if left - _length(item) - 1 < kept:
+            for number, item in enumerate(section.items):
+                if left - item.length < kept:
                     text += self._left_out(section.items[number:])
                     break
-                left -= _length(item) + 1
-                text += f"{item}\n"
+                left -= item.length
+                text += item.text
         return text
 
-    def _left_out(self, items: Sequence[tuple[int, str]]) -> str:
+    def _left_out(self, items: Sequence[_Item]) -> str:
         translate = self._translate
-        dids = translate.count("dids", sum(dids for dids, _item in items))
+        dids = translate.count("dids", sum(item.dids for item in items))
         return (
             f"- … {translate('cut_lines', lines=translate.count('lines', len(items)), dids=dids)}\n"
         )
@@ -176,16 +208,22 @@ class _Writer:
     def _section(self, section_name: str) -> _Section:
         review, translate = self._review, self._translate
         lines = self._lines[section_name]
-        items = [(line.dids, self._line(line)) for line in lines]
+        items = [_Item(line.dids, functools.partial(self._line, line)) for line in lines]
         dids = sum(line.dids for line in lines)
         heading = f"### {translate(section_name)}: {translate.count('dids', dids)}"
         if section_name == DECISION:
             tasks = [
-                *((0, self._failed(run)) for run in review.failed_runs),
-                *((unseen.dids or 0, self._unseen(unseen)) for unseen in review.unseen),
+                *(_Item(0, functools.partial(self._failed, run)) for run in review.failed_runs),
+                *(
+                    _Item(unseen.dids or 0, functools.partial(self._unseen, unseen))
+                    for unseen in review.unseen
+                ),
             ]
             heading += f", {translate.count('tasks', len(tasks))}" if tasks else ""
-            steps = ((0, self._steps(text)) for text in phrases.settling_steps(review))
+            steps = (
+                _Item(0, functools.partial(self._steps, text))
+                for text in phrases.settling_steps(review)
+            )
             items = [*steps, *tasks, *items]
         return _Section(heading, items)
 
@@ -286,7 +324,8 @@ class _Writer:
         at_most = phrases.at_most(self._review, "unlisted", translate)
         dids = translate.count("dids", len(unlisted))
         heading = f"### {translate('unlisted_heading')}: {at_most}{dids}"
-        return _Section(heading, [(1, self._unlisted_did(one)) for one in unlisted])
+        items = [_Item(1, functools.partial(self._unlisted_did, one)) for one in unlisted]
+        return _Section(heading, items)
 
     def _unlisted_did(self, one: Unlisted) -> str:
         name = code_span(phrases.did_name(one, self._translate), _VALUE)
@@ -296,8 +335,10 @@ class _Writer:
     def _repeated(self) -> _Section:
         translate, repeated = self._translate, self._review.repeated
         heading = f"### {translate('repeated_heading')}: {translate.count('dids', len(repeated))}"
-        items = [
-            (1, f"- {code_span(one.did_number, _VALUE)}: {translate('times', n=one.times)}")
-            for one in repeated
-        ]
-        return _Section(heading, [(0, translate("repeated") + "\n"), *items] if items else [])
+        items = [_Item(1, functools.partial(self._repeated_did, one)) for one in repeated]
+        note = _Item(0, lambda: translate("repeated") + "\n")
+        return _Section(heading, [note, *items] if items else [])
+
+    def _repeated_did(self, one: Repeated) -> str:
+        number = code_span(one.did_number, _VALUE)
+        return f"- {number}: {self._translate('times', n=one.times)}"

@@ -52,7 +52,7 @@ NO_LOG, NOT_AWAITED = "no_log", "async"
 OPEN_OUTCOMES = ("unknown", "uncertain", "under_way")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Change:
     """A field's value before (null: not known) and after, in wire form; secrets as marks."""
 
@@ -66,7 +66,7 @@ class Change:
         return BY_NAME[self.field].affects_routing
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Failure:
     """What went wrong, as C(error) and C(msg) of a result have it."""
 
@@ -89,7 +89,7 @@ class Label(t.NamedTuple):
 NO_LABEL = Label(None, None)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
     """One DID that is not as declared. C(run) is the place of its task in C(Review.runs); C(index) that of the DID in its list.
 
@@ -140,7 +140,7 @@ class Entry:
         )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Unlisted:
     """A DID that the registry knows and the list of a task does not name."""
 
@@ -349,7 +349,7 @@ class Review:
         )
 
     def as_json(self) -> dict[str, t.Any]:
-        """Return what C(review.json) holds, as docs/review.schema.json describes it."""
+        """Return what C(review.json) holds, as docs/review.schema.json describes it. C(dids) is an iterator, as there may be very many."""
         return {
             "schema_version": SCHEMA_VERSION,
             "generated_at": self.generated_at,
@@ -358,7 +358,7 @@ class Review:
             "counts": self.counts,
             "failed_tasks": self.failed_tasks,
             "runs": [dataclasses.asdict(run) for run in self.runs],
-            "dids": [_entry_as_json(entry) for entry in self.entries],
+            "dids": map(_entry_as_json, self.entries),
             "unlisted": [dataclasses.asdict(unlisted) for unlisted in self.common_unlisted],
             "unlisted_at_most": self.unlisted_at_most,
             "unseen": [dataclasses.asdict(unseen) for unseen in self.unseen],

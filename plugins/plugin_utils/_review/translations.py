@@ -243,6 +243,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{lines} with {dids} not on this page, and not found by its search; review.json has them.",
         "{lines} com {dids} fora desta página e da busca; estão em review.json.",
     ),
+    "left_names": ("{dids} more in review.json.", "Mais {dids} em review.json."),
     "copied": ("Copied", "Copiado"),
     "skip": ("Skip to the list", "Ir para a lista"),
     "more": ("How to go on", "Como prosseguir"),
