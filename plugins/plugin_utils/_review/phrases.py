@@ -53,7 +53,9 @@ def tally(review: Review, order: Sequence[str]) -> dict[str, int]:
 def closing_line(review: Review, translate: Translations, page: str | None) -> str:
     """Return the line that is printed at the end. C(page): the path of the page, null if it could not be written."""
     unlisted = at_most(review, "unlisted", translate)
-    line = f"DIDs: {join_counts(tally(review, CLOSING_ORDER), translate, unlisted=unlisted)}"
+    mode = translate.closing_mode(review.mode)
+    counts = join_counts(tally(review, CLOSING_ORDER), translate, mode, unlisted=unlisted)
+    line = f"DIDs: {counts}"
     return line if page is None else f"{line} → {page}"
 
 
@@ -62,10 +64,12 @@ def at_most(review: Review, kind: str, translate: Translations) -> str:
     return f"{translate('at_most')} " if kind == "unlisted" and review.unlisted_at_most else ""
 
 
-def join_counts(counts: Mapping[str, int], translate: Translations, **before: str) -> str:
+def join_counts(
+    counts: Mapping[str, int], translate: Translations, mode: str = MIXED, **before: str
+) -> str:
     """Return counts by kind as one text, without those that are 0. C(before): the words before the count of a kind."""
     texts = [
-        f"{before.get(kind, '')}{translate.number(number)} {translate.kind(kind, MIXED, number)}"
+        f"{before.get(kind, '')}{translate.number(number)} {translate.kind(kind, mode, number)}"
         for kind, number in counts.items()
         if number
     ]

@@ -14,6 +14,8 @@ import typing as t
 from .model import APPLY, CHECK, MIXED
 
 LANGUAGES = ("en", "pt-BR")
+# How else people write a language, without regard to case.
+_OTHER_NAMES = {"pt": "pt-BR", "en-us": "en", "en-gb": "en"}
 
 # Each text in the order of LANGUAGES. A text for a number has two forms with a bar between: for one, and for any other number.
 TEXTS: dict[str, tuple[str, str]] = {
@@ -30,7 +32,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "failed": ("failed", "com falha"),
     "unknown": ("unknown", "desconhecido|desconhecidos"),
     "unrecorded": ("applied, not recorded", "aplicado sem registro|aplicados sem registro"),
-    "not_attempted": ("not attempted", "não tentado|não tentados"),
+    "not_attempted": ("not attempted", "não executado|não executados"),
     "no_log": ("hidden", "oculto|ocultos"),
     "async": ("not awaited", "não aguardado|não aguardados"),
     "none": ("unchanged", "sem mudança"),
@@ -66,7 +68,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "tag.check": ("check run", "verificação"),
     "tag.apply": ("applied", "aplicado"),
-    "decision": ("Needs a decision", "Pede uma decisão"),
+    "decision": ("Needs a decision", "Pedem uma decisão"),
     "create": ("New DIDs", "DIDs novos"),
     "routes": ("Changes of where calls go", "Mudanças no destino das chamadas"),
     "other": ("Other changes", "Outras mudanças"),
@@ -135,7 +137,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "why.not_attempted": (
         "Not attempted: the run stopped before it, or apply_at_most left it to a later run.",
-        "Não tentado: a execução parou antes, ou apply_at_most o deixou para uma próxima execução.",
+        "Não executado: a execução parou antes, ou apply_at_most o deixou para uma próxima execução.",
     ),
     "why.host_unreachable": (
         "Ansible could not reach the host, so the module did not run. Ansible's output says why.",
@@ -260,6 +262,13 @@ CLOSING_ORDER = (*_DONE, *_TROUBLES, *_UNSEEN, *_REST)
 REVIEW_ORDER = (*_TROUBLES, *_UNSEEN, *_DONE, *_REST)
 
 
+def find_language(name: str) -> str | None:
+    """Return the language that a name means, such as C(pt_BR) or C(pt_BR.UTF-8); None if there are no texts in it."""
+    plain = name.strip().split(".")[0].replace("_", "-").lower()
+    names = {language.lower(): language for language in LANGUAGES}
+    return {**names, **_OTHER_NAMES}.get(plain)
+
+
 class Translations:
     """The texts of one language."""
 
@@ -291,6 +300,10 @@ class Translations:
     def number(self, number: int) -> str:
         """Return a number as the language writes it."""
         return f"{number:,}".replace(",", "." if self.language == "pt-BR" else ",")
+
+    def closing_mode(self, mode: str) -> str:
+        """Return the tense of the closing line. In English, one form of a verb serves all; in Portuguese, it would read as yet to be done."""
+        return MIXED if self.language == "en" else mode
 
     def kind(self, kind: str, mode: str | None, number: int = 1) -> str:
         """Return the word for a kind of outcome, in the tense of a check run, an apply, or both."""

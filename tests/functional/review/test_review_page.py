@@ -182,7 +182,7 @@ def test_numbers_are_copied_and_the_keyboard_is_enough(show: Callable[..., Tab])
 def test_the_page_reads_without_its_script(show: Callable[..., Tab]) -> None:
     tab = show(a_page("pt-BR"), java_script_enabled=False)
     assert len(numbers(tab)) == 9
-    assert tab.get_by_role("heading", name="Pede uma decisão").is_visible()
+    assert tab.get_by_role("heading", name="Pedem uma decisão").is_visible()
     assert tab.get_by_role("searchbox").count() == 0 and tab.locator("button:visible").count() == 0
     assert "- name: Look" in tab.locator("pre:visible").inner_text()
 

@@ -28,6 +28,7 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translatio
     REVIEW_ORDER,
     TEXTS,
     Translations,
+    find_language,
 )
 from ansible_collections.nextbilling.did.tests.support.reviews import (
     LIMIT,
@@ -747,6 +748,31 @@ def test_every_text_has_the_same_places_in_each_language() -> None:
         assert places[0] == places[1], key
 
 
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        *((name, "pt-BR") for name in ("pt-BR", "pt_BR", "pt-br", "pt", "PT", " pt_BR.UTF-8")),
+        *((name, "en") for name in ("en", "EN", "en_US", "en_GB.UTF-8")),
+        *((name, None) for name in ("", "C", "pt-PT", "de", "português")),
+    ],
+)
+def test_a_language_is_known_by_the_names_that_people_give_it(
+    name: str, language: str | None
+) -> None:
+    assert find_language(name) == language
+
+
+def test_what_the_modules_say_is_marked_as_english_in_a_page_of_another_language() -> None:
+    message = f"DID 1: it was refused\nDo this:\n{PLAY}"
+    review = review_of(told(result([failing("1", msg=message), item("2", "not_attempted")])))
+    page = render(review, Translations("pt-BR"))["review.html"]
+    assert '<p class="message" lang="en"><bdi>DID 1: it was refused' in page
+    assert '<pre class="words" lang="en">Do this:' in page
+    assert '<div class="copyable" lang="en"><pre tabindex="0">- name: ' in page
+    assert '<p class="message"><bdi>Não executado: ' in page
+    assert 'lang="en"' not in render(review, WORDS)["review.html"].split("<body", 1)[1]
+
+
 def test_the_closing_line_leaves_zeros_out() -> None:
     items = [item("1", action="create"), item("3", "unknown")]
     review = review_of(
@@ -758,6 +784,10 @@ def test_the_closing_line_leaves_zeros_out() -> None:
     )
     assert (
         closing_line(review, Translations("pt-BR"), None)
-        == "DIDs: 1 criar, 1 desconhecido, 494 sem mudança"
+        == "DIDs: 1 a criar, 1 desconhecido, 494 sem mudança"
     )
+    done = result([item(str(n), "applied", "create") for n in range(101)])
+    applied = review_of(told(done, check_mode=False))
+    assert closing_line(applied, Translations("pt-BR"), None) == "DIDs: 101 criados"
+    assert closing_line(applied, WORDS, None) == "DIDs: 101 create"
     assert closing_line(review_of(told(result([]))), WORDS, None) == "DIDs: none"
