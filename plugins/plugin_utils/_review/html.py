@@ -73,11 +73,10 @@ class _Trouble:
 
 @dataclasses.dataclass(frozen=True)
 class _Part:
-    """A range of contiguous numbers below a line. C(label): customer and description."""
+    """A range of contiguous numbers below a line. C(remarks): how many DIDs, customer and description."""
 
     name: Markup | str
-    dids: str
-    label: Sequence[Markup | str]
+    remarks: Sequence[Markup | str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -301,9 +300,10 @@ def _name(line: Line, translate: Translations) -> Markup | str:
 
 
 def _part(line: Line, members: Range, translate: Translations) -> _Part:
-    dids = translate.count("dids", len(members)) if len(members) > 1 else ""
-    label = _label(phrases.part_label(line, members), translate)
-    return _Part(_range_name(members, translate), dids, label)
+    remarks = _label(phrases.part_label(line, members), translate)
+    if len(members) > 1:
+        remarks.insert(0, translate.count("dids", len(members)))
+    return _Part(_range_name(members, translate), remarks)
 
 
 def _label(label: Label, translate: Translations, customers: int = 0) -> list[Markup | str]:

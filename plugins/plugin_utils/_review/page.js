@@ -60,7 +60,7 @@
   const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
   // Of very many lines, each section shows so many at first, and so many more whenever somebody asks: a keystroke is answered at once.
-  const PAGE = 500;
+  const PAGE = 200;
   const sections = [...document.querySelectorAll(".lines")].map((element) => ({
     element,
     list: element.querySelector("ol"),

@@ -166,10 +166,10 @@ def more_parts(line: Line, shown: int, translate: Translations) -> str:
 
 def sources(line: Line) -> str:
     """Return where the list has the DIDs of a line, such as C(dids.csv, lines 32–41); an empty text if that is not known."""
-    places = {(entry.index or 0, entry.source) for entry in line.entries if entry.source}
+    places = {entry.source: entry.index or 0 for entry in line.entries if entry.source}
     if len(places) < 2:
-        return "".join(place for _position, place in places)
-    return fold_places(sorted(places))
+        return "".join(places)
+    return fold_places(sorted((position, place) for place, position in places.items()))
 
 
 def similar_numbers(line: Line) -> list[str]:

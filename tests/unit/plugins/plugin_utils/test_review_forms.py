@@ -211,7 +211,7 @@ def test_each_line_names_customer_and_description_as_last_known() -> None:
         in text
     )
     page = Page(files["review.html"]).text
-    for words in ("2 customers", "2 DIDs customer 7 · Padaria", "customer 44 · Bank"):
+    for words in ("2 customers", "2 DIDs · customer 7 · Padaria", "customer 44 · Bank"):
         assert words in " ".join(page.split())
 
 
@@ -268,6 +268,7 @@ def test_places_in_the_list_are_read_as_lines() -> None:
     assert sources_of(*reversed(file[30:40])) == "big.csv, lines 32–41"
     assert sources_of(*file[1:3], file[7]) == "big.csv, lines 3–4, 9"
     assert sources_of(file[1], file[1]) == "big.csv, line 3"
+    assert sources_of((0, "big.csv, line 2"), (1, "big.csv, line 2")) == "big.csv, line 2"
     assert sources_of((0, None)) == ""
     assert sources_of((0, "x"), (1, "y")) == "x"
     many_places = sources_of(*file[::2])
