@@ -40,7 +40,7 @@ _PARTS, _LABEL = 200, 100
 # Up to so many parts, a line shows them without being asked.
 _OPEN_PARTS = 5
 # The most lines of a section, the most characters of all lines (as UTF-8), and how many each section has for itself: a page that loads at once.
-_LINES, _CHARACTERS, _LEAST_CHARACTERS = 3_000, 7_000_000, 1_000_000
+_LINES, _CHARACTERS, _LEAST_CHARACTERS = 2_000, 7_000_000, 1_000_000
 # The most ranges of a line that can be copied and searched, and the most names of a list of DIDs.
 _NUMBERS, _NAMES = 100_000, 3_000
 # Up to so many rows of a section, the next steps of its messages are open.
