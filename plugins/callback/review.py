@@ -14,7 +14,7 @@ description:
     in apply, and writes one review in three formats. C(review.json) is for programs, C(review.md) is a comment for a pull request, and
     C(review.html) is a self-contained web page.
   - The review begins with what needs a decision (DIDs that were applied but not recorded, DIDs of unknown outcome, failures, DIDs that were not
-    attempted). New DIDs, changes of call destinations and other changes follow. Identical changes on contiguous numbers share a line.
+    attempted). New DIDs, changes of call destinations and other changes follow. Identical changes share a line, which lists the ranges of numbers.
   - Values before a change are what the registry last applied, not what the platform holds now.
   - "It prints one line at the end to standard error, such as C(DIDs: 3 create, 2 update, 1 unknown, 494 unchanged → review/review.html)."
   - The files contain no secret. If a file cannot be written, the callback warns and does not fail the run. A run without any such task writes nothing.
@@ -35,11 +35,9 @@ options:
         key: output_dir
   language:
     description:
-      - The language of the page, of the Markdown and of the closing line. Error messages of the modules stay in English.
+      - The language of the page, of the Markdown and of the closing line, V(en) or V(pt-BR). V(pt), V(pt_BR) and V(pt-br) mean V(pt-BR).
+        Any other value gives a warning, and the review is in English. Error messages of the modules stay in English.
     type: str
-    choices:
-      - en
-      - pt-BR
     default: en
     env:
       - name: NEXTBILLING_REVIEW_LANGUAGE
@@ -72,7 +70,9 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect im
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render, write
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import closing_line
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
+    LANGUAGES,
     Translations,
+    find_language,
 )
 
 _COLLECTION = "nextbilling.did"
@@ -127,7 +127,7 @@ class CallbackModule(CallbackBase):
         review = self._collector.review(_now())
         if review.is_empty:
             return
-        translate = Translations(self.get_option("language"))
+        translate = Translations(self._language())
         folder = self.get_option("output_dir")
         page: str | None = _short(os.path.join(folder, PAGE))
         try:
@@ -140,6 +140,15 @@ class CallbackModule(CallbackBase):
             )
         # Standard output may be data, as with ansible.posix.json.
         self._display.display(closing_line(review, translate, page), stderr=True)
+
+    def _language(self) -> str:
+        name = str(self.get_option("language"))
+        language = find_language(name)
+        if language is None:
+            self._display.warning(
+                f"The review of DIDs is in English, as there are no texts in the language {name!r}: use one of {', '.join(LANGUAGES)}"
+            )
+        return language or LANGUAGES[0]
 
     def _add(self, result: t.Any, status: str, item: bool = False) -> None:
         # ansible-core 2.18 has these under private names alone.

@@ -140,6 +140,21 @@ changes:
     port:
       before: 5060
       after: 5061
+label:
+  description: By what people know the DID, as last known before the task, or else as declared.
+  returned: success
+  type: dict
+  contains:
+    customer_id:
+      description: The customer. Null if it is not known.
+      type: int
+    description:
+      description: The description. Null if it is not known.
+      type: str
+  sample:
+    customer_id: 13
+    description: Support
+  version_added: 2.0.0
 fields:
   description: What is known of the DID after the task, as sent to the platform. In check mode, what would be known. Marks replace secrets.
   returned: success

@@ -50,5 +50,6 @@ def test_markdown_stays_short_and_drops_no_count(name: str, language: str) -> No
 
 @pytest.mark.long
 @needs_chromium
-def test_ten_thousand_dids_stay_fluid(show: Callable[..., Tab]) -> None:
-    check_that_it_stays_fluid(show, 10_000)
+@pytest.mark.parametrize("dids", [10_000, 100_000])
+def test_very_many_dids_stay_fluid(show: Callable[..., Tab], dids: int) -> None:
+    check_that_it_stays_fluid(show, dids)

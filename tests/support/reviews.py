@@ -23,11 +23,11 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect im
     Collector,
     Event,
 )
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.lines import fold
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import (
     COUNTS,
     TROUBLES,
     Review,
-    fold,
 )
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import closing_line
@@ -60,6 +60,7 @@ def item(
         "did_number": number,
         "record_id": 13,
         "changes": {"customer_id": {"before": 7, "after": 9}},
+        "label": {"customer_id": 7, "description": None},
         "before_confirmed_at": NOW,
         **more,
     }
@@ -139,9 +140,9 @@ def many(lines: int, length: int) -> dict[str, list[Item]]:
     ]
     return {
         "creates": creates,
-        "failures": [failing(f"11{n * 3:08}", msg=f"DID {n}: refused\n" + "step\n" * 100) for n in range(lines // 3)],
+        "failures": [failing(f"11{n * 3:08}", msg=f"Line {n}: refused\n" + "step\n" * 100) for n in range(lines // 3)],
         "long texts": [
-            item(f"1{n * 2}", changes={"description": {"before": "🎈" * length, "after": "`" * length}})
+            item(f"1{n * 2}", changes={"description": {"before": "🎈" * length, "after": f"{n}" + "`" * length}})
             for n in range(lines // 8)
         ],
         "few failures": [failing("1"), *creates],
@@ -149,11 +150,11 @@ def many(lines: int, length: int) -> dict[str, list[Item]]:
             one
             for n in range(0, lines // 2, 2)
             for one in (
-                failing(f"1{n:06}", "unknown"),
-                item(f"2{n:06}", action="create"),
-                item(f"3{n:06}", action="adopt"),
+                failing(f"1{n:06}", "unknown", f"Line {n}"),
+                item(f"2{n:06}", action="create", changes={"max_calls": {"before": None, "after": n}}),
+                item(f"3{n:06}", action="adopt", changes={"max_calls": {"before": None, "after": n}}),
                 item(f"4{n:06}", changes={"max_calls": {"before": n, "after": 0}}),
-                item(f"5{n:06}", "not_attempted"),
+                item(f"5{n:06}", "not_attempted", changes={"max_calls": {"before": n, "after": 0}}),
             )
         ],
     }  # fmt: skip
@@ -176,7 +177,8 @@ def check_markdown(items: list[Item], language: str) -> None:
         assert f"### {words(section)}: {words.count('dids', number)}\n" in text
     assert "review.html" in text and text.count("…") > 0
     assert len(json.loads(files["review.json"])["dids"]) == len(items)
-    assert files["review.html"].count('<li class="line') == len(fold(review.entries))
+    lines, on_page = len(fold(review.entries)), files["review.html"].count('<li class="line')
+    assert on_page == lines or f"{words.count('lines', lines - on_page)} " in files["review.html"]
 
 
 NASTY = st.text(
@@ -211,7 +213,13 @@ def hostile(text: str) -> list[Event]:
     }
     items = [
         item(evil, source=evil, changes=changes, similar_to=[evil]),
+        item(
+            evil,
+            changes={"port": {"before": None, "after": 1}},
+            label={"customer_id": 7, "description": evil},
+        ),
         item(evil, "failed", None, error=error, source=evil),
+        *(item(evil, "unknown", None, error={**error, "attempt": evil}) for _two in "12"),
         item("1", before_confirmed_at=evil),
     ]
     whole = result(

@@ -67,7 +67,8 @@ def _line(group: Sequence[Problem]) -> str:
         return f"{first.place}: {first.quoted}"
     example = _example(group)
     shown = f" (for example {example})" if example else ""
-    return f"{_places(group)}: {first.text}{shown}"
+    places = fold_places([(problem.position, problem.place) for problem in group])
+    return f"{places}: {first.text}{shown}"
 
 
 def _example(group: Sequence[Problem]) -> str | None:
@@ -79,17 +80,20 @@ def _example(group: Sequence[Problem]) -> str | None:
     return next((value for value, count in counts.most_common(1) if count > 1), None)
 
 
-def _places(group: Sequence[Problem]) -> str:
-    """Return the places of a group in words, neighbours in the list as a range: C(dids.csv, lines 2–3001)."""
-    runs: list[list[Problem]] = []
-    for problem in group:
-        if runs and problem.position - runs[-1][1].position in (0, 1):
-            runs[-1][1] = problem
+def fold_places(places: Sequence[tuple[int, str]]) -> str:
+    """Return several places of one file in words, neighbours in the list as a range: C(dids.csv, lines 2–3001).
+
+    :param places: the position of each entry in the list, and where it stands. They are all alike but for the number at their end.
+    """
+    runs: list[list[tuple[int, str]]] = []
+    for place in places:
+        if runs and place[0] - runs[-1][1][0] in (0, 1):
+            runs[-1][1] = place
         else:
-            runs.append([problem, problem])
-    match = _PLACE.fullmatch(group[0].place)
+            runs.append([place, place])
+    match = _PLACE.fullmatch(places[0][1])
     if match is None:
-        return group[0].place
+        return places[0][1]
     start, end = match["start"], match["end"]
     column = re.search(r"![A-Z]+\Z", start)
     for singular, plural in _PLURALS.items():
@@ -101,16 +105,14 @@ def _places(group: Sequence[Problem]) -> str:
         _number_of(first) if first is last else f"{_number_of(first)}{separator}{_number_of(last)}"
         for first, last in runs[:_NAMED_PLACES]
     ]
-    rest = len(group) - sum(
-        last.position - first.position + 1 for first, last in runs[:_NAMED_PLACES]
-    )
+    rest = len(places) - sum(last[0] - first[0] + 1 for first, last in runs[:_NAMED_PLACES])
     more = f" and {rest} more" if rest > 0 else ""
     return f"{start}{f', {letters}'.join(names)}{more}{end}"
 
 
-def _number_of(problem: Problem) -> str:
+def _number_of(place: tuple[int, str]) -> str:
     """Return the number at the end of a place: of a line, a row or a position."""
-    match = _PLACE.fullmatch(problem.place)
+    match = _PLACE.fullmatch(place[1])
     return "" if match is None else match["number"]
 
 

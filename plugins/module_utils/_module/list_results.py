@@ -95,7 +95,7 @@ def _entry_result(item: Item, job: Job, outcome: str, connection: Connection | N
         )
         return result if connection is None else {**result, "fields": {}}
     record = plan.known if job.record is None else job.record
-    result.update(did_result(plan, record), label=plan.label)
+    result.update(did_result(plan, record))
     if connection is not None:
         result.update(did_details(plan, connection))
         if outcome not in (APPLIED, PLANNED, UNRECORDED):

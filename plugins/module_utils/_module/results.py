@@ -105,6 +105,7 @@ def did_result(plan: Plan, record: Record | None) -> Result:
             plan.record_id if record is None or record.record_id is None else record.record_id
         ),
         "changes": {name: change._asdict() for name, change in plan.changes.items()},
+        "label": plan.label,
         "confirmed_at": None if record is None else record.confirmed_at,
         "before_confirmed_at": None if plan.known is None else plan.known.confirmed_at,
     }

@@ -29,6 +29,7 @@ from .model import (
     Change,
     Entry,
     Failure,
+    Label,
     Review,
     Run,
     Unlisted,
@@ -291,7 +292,7 @@ def _read_groups(groups: t.Any, run: int, most: int) -> Iterator[Entry]:
         group = _mapping(item)
         if group.get("action") not in ACTIONS:
             continue
-        changes = _changes(group.get("changes"))
+        changes, label = _changes(group.get("changes")), _label(group.get("label"))
         for name in _read_names(group.get("ranges"), most):
             most -= 1
             record = _RECORD.fullmatch(name)
@@ -301,6 +302,9 @@ def _read_groups(groups: t.Any, run: int, most: int) -> Iterator[Entry]:
                 did_number=None if record else name,
                 record_id=int(record[1]) if record else None,
                 changes=tuple(_own_change(change, name) for change in changes),
+                label=label._replace(
+                    description=grouping.from_pattern("description", label.description, name)
+                ),
                 is_grouped=True,
             )
 
@@ -342,6 +346,7 @@ def _make_entry(run: int, outcome: str, known: Mapping[str, t.Any], error: Failu
         did_number=_text(known.get("did_number")),
         record_id=_integer(known.get("record_id")),
         changes=_changes(known.get("changes")),
+        label=_label(known.get("label")),
         error=error,
         before_confirmed_at=since if isinstance(since, str) and _TIME.fullmatch(since) else None,
         index=_integer(known.get("index")),
@@ -387,6 +392,11 @@ def _changes(changes: t.Any) -> tuple[Change, ...]:
             read = _mark if field.secret else _value
             read_changes.append(Change(name, read(sides.get("before")), read(sides.get("after"))))
     return tuple(read_changes)
+
+
+def _label(label: t.Any) -> Label:
+    values = _mapping(label)
+    return Label(_integer(values.get("customer_id")), _text(values.get("description")))
 
 
 def _mark(value: t.Any) -> str | None:

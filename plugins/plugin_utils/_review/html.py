@@ -12,9 +12,11 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import itertools
 import json
 import typing as t
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
@@ -26,12 +28,21 @@ from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisibl
 
 from . import phrases
 from .escape import cut
-from .model import DECISION, SECTIONS, TROUBLES, Failure, Line, Review, Unseen, fold
+from .lines import Line, Range
+from .model import DECISION, SECTIONS, TROUBLES, Change, Entry, Failure, Label, Review, Unseen
 from .translations import REVIEW_ORDER, Translations, tense
 
 _FOLDER = Path(__file__).parent
 # The most characters of a text that others wrote. Nobody reads more in a page.
 _TEXT = 4_000
+# The most parts below a line, and the most characters of a description beside a number.
+_PARTS, _LABEL = 200, 100
+# Up to so many parts, a line shows them without being asked.
+_OPEN_PARTS = 5
+# The most lines of a section, the most characters of all lines (as UTF-8), and how many each section has for itself: a page that loads at once.
+_LINES, _CHARACTERS, _LEAST_CHARACTERS = 2_000, 7_000_000, 1_000_000
+# The most ranges of a line that can be copied and searched, and the most names of a list of DIDs.
+_NUMBERS, _NAMES = 100_000, 3_000
 # Up to so many rows of a section, the next steps of its messages are open.
 _OPEN = 20
 # The bar: its width, the least width of a part, and the gap between two parts.
@@ -44,6 +55,7 @@ _NO_SHARE = ("unlisted", "failed_tasks", "no_log_tasks", "async_tasks")
 class _Change:
     field: str
     affects_routing: bool
+    is_not_known: bool
     before: Markup | str | None
     after: Markup | str
 
@@ -53,24 +65,38 @@ class _Trouble:
     """Why something needs a decision: a message, and the further lines of it."""
 
     message: Markup | str
-    more: Markup | str
+    blocks: Sequence[tuple[Markup, bool]]
     is_example: bool
+    # The language of a message: the modules' are in English.
+    language: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """A range of contiguous numbers below a line. C(remarks): how many DIDs, customer and description."""
+
+    name: Markup | str
+    remarks: Sequence[Markup | str]
 
 
 @dataclasses.dataclass(frozen=True)
 class _Row:
-    """A line of the page. C(first) is a number that can be copied, and the first of C(dids) contiguous ones."""
+    """A line of the page. C(numbers) can be copied, and are searched: see C(_copyable). C(parts): the ranges of a line that has several."""
 
     kind: str
-    label: str
-    names: Sequence[Markup | str]
+    kind_name: str
+    name: Markup | str
+    extent: str
     dids: int
-    first: str
+    numbers: str
     place: int
     since: str
+    label: Sequence[Markup | str] = ()
     changes: Sequence[_Change] = ()
     remarks: Sequence[Markup | str] = ()
     trouble: _Trouble | None = None
+    parts: Sequence[_Part] = ()
+    more_parts: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +108,8 @@ class _Tile:
     start: float
 
 
-def page(review: Review, translate: Translations) -> str:
-    """Return the whole page."""
+def page(review: Review, sections: Mapping[str, Sequence[Line]], translate: Translations) -> str:
+    """Return the whole page. C(sections): the lines of each section."""
     style, script = ((_FOLDER / file).read_text("utf-8") for file in ("page.css", "page.js"))
     environment = jinja2.Environment(
         autoescape=True,
@@ -100,16 +126,25 @@ def page(review: Review, translate: Translations) -> str:
     environment.filters["did_name"] = lambda unlisted: _mark_invisible(
         phrases.did_name(unlisted, translate), 100
     )
-    template = environment.from_string((_FOLDER / "page.html.j2").read_text("utf-8"))
+    environment.filters["outcome"] = lambda outcome: translate(f"outcome.{outcome}")
+    macros, template = (
+        environment.from_string((_FOLDER / file).read_text("utf-8"))
+        for file in ("page_macros.html.j2", "page.html.j2")
+    )
+    parts = macros.make_module({"translate": translate, "open_parts": _OPEN_PARTS})
+    shown = list(_sections(review, sections, translate, parts))
     return template.render(
         review=review,
         translate=translate,
         mode=review.mode,
         at_most=phrases.at_most(review, "unlisted", translate),
         tiles=list(_tiles(review, translate)),
-        sections=list(_sections(review, translate)),
+        sections=shown,
+        left=_left_out(sum((section["left_lines"] for section in shown), Counter()), translate),
+        macros=parts,
+        most_names=_NAMES,
         script_texts=json.dumps(
-            {key: translate(key) for key in ("shown", "copied")}
+            {key: translate(key) for key in ("shown", "copied", "of", "show_more")}
             | {key: [translate.form(key, 1), translate.form(key, 2)] for key in ("lines", "dids")}
         ),
         style=Markup(style),
@@ -163,27 +198,59 @@ def _tiles(review: Review, translate: Translations) -> Iterator[_Tile]:
         start += width + _GAP if width else 0.0
 
 
-def _sections(review: Review, translate: Translations) -> Iterator[dict[str, t.Any]]:
-    for section in SECTIONS:
-        entries = [entry for entry in review.entries if entry.section == section]
-        rows = [_row(line, translate) for line in fold(entries)]
-        count = translate.count("dids", len(entries))
+def _sections(
+    review: Review,
+    sections: Mapping[str, Sequence[Line]],
+    translate: Translations,
+    macros: t.Any,
+) -> Iterator[dict[str, t.Any]]:
+    """Yield what the page shows of each section. Lines for which a page has no room are counted."""
+    characters = _CHARACTERS
+    for place, section in enumerate(SECTIONS):
+        lines = sections[section]
+        count = translate.count("dids", sum(line.dids for line in lines))
+        tasks: list[_Row] = []
         if section == DECISION:
-            tasks = [
-                *_failed_tasks(review, translate),
-                *(_unseen_row(one, translate) for one in review.unseen),
-            ]
+            tasks += _failed_tasks(review, translate)
+            tasks += (_unseen_row(one, translate) for one in review.unseen)
             count += f", {translate.count('tasks', len(tasks))}" if tasks else ""
-            rows = [*tasks, *rows]
-        if rows:
-            yield {
-                "name": section,
-                "heading": translate(section),
-                "count": count,
-                "rows": rows,
-                "length": len(rows),
-                "open": len(rows) <= _OPEN,
-            }
+        length = len(tasks) + len(lines)
+        if not length:
+            continue
+        kept = sum(
+            min(_LEAST_CHARACTERS, 2_000 * len(sections[later])) for later in SECTIONS[place + 1 :]
+        )
+        rows: list[Markup] = []
+        for row in itertools.chain(tasks, (_row(line, translate) for line in lines)):
+            text = macros.line(row, length <= _OPEN)
+            characters -= len(text.encode())
+            if len(rows) == _LINES or characters < kept:
+                characters += len(text.encode())
+                break
+            rows.append(text)
+        left = lines[max(0, len(rows) - len(tasks)) :]
+        left_lines = Counter(lines=length - len(rows), dids=sum(line.dids for line in left))
+        yield {
+            "steps": [
+                _blocks(text) for text in phrases.settling_steps(review) if section == DECISION
+            ],
+            "name": section,
+            "heading": translate(section),
+            "count": count,
+            "rows": rows,
+            "length": len(rows),
+            "open": length <= _OPEN,
+            "left": _left_out(left_lines, translate),
+            "left_lines": left_lines,
+        }
+
+
+def _left_out(left: Counter[str], translate: Translations) -> str:
+    """Return how many lines are not on the page, and with how many DIDs; an empty text if none are left out."""
+    if not left["lines"]:
+        return ""
+    counts = {name: translate.count(name, left[name]) for name in ("lines", "dids")}
+    return translate("left_out", **counts)
 
 
 def _row(line: Line, translate: Translations) -> _Row:
@@ -195,55 +262,116 @@ def _row(line: Line, translate: Translations) -> _Row:
     similar = Markup(", ").join(map(_mark_invisible, phrases.similar_numbers(line)))
     if similar:
         remarks.append(Markup("{} {}").format(translate("similar_to"), similar))
-    if phrases.source_range(line):
-        remarks.append(_mark_invisible(phrases.source_range(line)))
+    sources = phrases.sources(line)
+    if sources:
+        remarks.append(_mark_invisible(sources))
     return _Row(
         kind=first.kind,
-        label=translate.kind(first.kind, tense(first.outcome)),
-        names=[_mark_invisible(text, 100) for text in phrases.line_names(line, translate)],
-        dids=len(line.entries),
-        first=_copyable(first.did_number),
+        kind_name=translate.kind(first.kind, tense(first.outcome)),
+        name=_name(line, translate),
+        extent=phrases.line_extent(line, translate) if 1 == len(line.ranges) < line.dids else "",
+        dids=line.dids,
+        numbers=_numbers(line),
         # No list of DIDs is longer than the factor.
         place=first.run * 10_000_000 + (first.index or 0),
         since=line.known_since[0] if line.known_since else "",
-        changes=[
-            _Change(
-                change.field,
-                change.affects_routing,
-                None if change.before is None else _value(before),
-                _value(after),
-            )
-            for change in line.changes
-            for before, after in [phrases.sides(change)]
-        ],
+        label=_label(phrases.line_label(line), translate, line.customers),
+        changes=[_change(first, change, translate) for change in line.changes],
         remarks=remarks,
         trouble=(
-            _trouble(first.error, first.kind, len(line.entries), translate)
+            _trouble(first.error, first.kind, line.dids, translate)
             if first.kind in TROUBLES
             else None
         ),
+        parts=(
+            [_part(line, members, translate) for members in line.parts[:_PARTS]]
+            if len(line.parts) > 1
+            else ()
+        ),
+        more_parts=phrases.more_parts(line, _PARTS, translate),
     )
+
+
+def _name(line: Line, translate: Translations) -> Markup | str:
+    """Return what heads a line: the only range of it, or else how many DIDs and ranges there are."""
+    if len(line.ranges) > 1:
+        return phrases.line_extent(line, translate)
+    return _range_name(line.ranges[0], translate)
+
+
+def _part(line: Line, members: Range, translate: Translations) -> _Part:
+    remarks = _label(phrases.part_label(line, members), translate)
+    if len(members) > 1:
+        remarks.insert(0, translate.count("dids", len(members)))
+    return _Part(_range_name(members, translate), remarks)
+
+
+def _label(label: Label, translate: Translations, customers: int = 0) -> list[Markup | str]:
+    """Return customer and description. C(customers): how many there are, if it is not one."""
+    texts: list[Markup | str] = []
+    if label.customer_id is not None:
+        texts.append(translate("customer", id=label.customer_id))
+    elif customers > 1:
+        texts.append(translate.count("customers", customers))
+    if label.description:
+        texts.append(_mark_invisible(label.description, _LABEL))
+    return texts
+
+
+def _change(entry: Entry, change: Change, translate: Translations) -> _Change:
+    before, after = phrases.sides(change)
+    is_not_known = phrases.is_not_known(entry, change)
+    shown = translate("not_known") if is_not_known else _value(before)
+    return _Change(
+        change.field,
+        change.affects_routing,
+        is_not_known,
+        shown if is_not_known or change.before is not None else None,
+        _value(after),
+    )
+
+
+def _range_name(members: Range, translate: Translations) -> Markup:
+    names = phrases.range_names(members, translate)
+    return Markup(" – ").join(_mark_invisible(text, 100) for text in names)
 
 
 def _value(side: phrases.Side) -> Markup | str:
     return _mark_invisible(side.text, unlike=side.unlike) if side.text else '""'
 
 
-def _copyable(did_number: str | None) -> str:
-    """Return a number that may be copied to the clipboard; an empty text for what is no number."""
-    number = did_number or ""
-    return number if number.isascii() and number.removeprefix("+").isdigit() else ""
+def _numbers(line: Line) -> str:
+    """Return the numbers of a line for the script, all of them or none."""
+    if len(line.ranges) > _NUMBERS:
+        return ""
+    return " ".join(filter(None, map(_copyable, line.ranges)))
+
+
+def _copyable(members: Range) -> str:
+    """Return the numbers of a range as the script reads them: the first one, and how many there are; an empty text for what is no number."""
+    number = members[0].did_number or ""
+    if not (number.isascii() and number.removeprefix("+").isdigit()):
+        return ""
+    return number if len(members) == 1 else f"{number}:{len(members)}"
 
 
 def _trouble(error: Failure | None, kind: str, dids: int, translate: Translations) -> _Trouble:
     message, *more = phrases.failure_message(error, kind, translate).split("\n", 1)
+    is_of_module = error is not None and error.msg is not None
     return _Trouble(
         message=_mark_invisible(message),
-        more=Markup("\n").join(
-            map(_mark_invisible, cut("".join(more).strip("\n"), _TEXT).split("\n"))
-        ),
-        is_example=dids > 1 and error is not None and error.msg is not None,
+        blocks=_blocks("".join(more)),
+        is_example=dids > 1 and is_of_module,
+        language="en" if is_of_module else None,
     )
+
+
+def _blocks(text: str) -> list[tuple[Markup, bool]]:
+    """Return the further lines of a message, as C(phrases.blocks) does."""
+    return [
+        (Markup("\n").join(map(_mark_invisible, block.text.split("\n"))), block.is_snippet)
+        for block in phrases.blocks(cut(text.strip("\n"), _TEXT))
+    ]
 
 
 def _error_remarks(error: Failure | None, translate: Translations) -> list[Markup | str]:
@@ -263,10 +391,11 @@ def _failed_tasks(review: Review, translate: Translations) -> Iterator[_Row]:
     for run in review.failed_runs:
         yield _Row(
             kind="failed_tasks",
-            label=translate.form("failed_tasks", 1),
-            names=[_mark_invisible(run.task, 200)],
+            kind_name=translate.form("failed_tasks", 1),
+            name=_mark_invisible(run.task, 200),
+            extent="",
             dids=0,
-            first="",
+            numbers="",
             place=0,
             since="",
             remarks=[
@@ -281,10 +410,11 @@ def _failed_tasks(review: Review, translate: Translations) -> Iterator[_Row]:
 def _unseen_row(unseen: Unseen, translate: Translations) -> _Row:
     return _Row(
         kind=unseen.why + ("_tasks" if unseen.dids is None else ""),
-        label=translate.form(unseen.why + "_tasks", 1),
-        names=[_mark_invisible(unseen.task, 200)],
+        kind_name=translate.form(unseen.why + "_tasks", 1),
+        name=_mark_invisible(unseen.task, 200),
+        extent="" if unseen.dids in (None, 1) else translate.count("dids", unseen.dids or 0),
         dids=unseen.dids or 0,
-        first="",
+        numbers="",
         place=0,
         since="",
         remarks=[
@@ -292,5 +422,5 @@ def _unseen_row(unseen: Unseen, translate: Translations) -> _Row:
             _mark_invisible(unseen.play),
             phrases.extent(unseen, translate),
         ],
-        trouble=_Trouble(translate("why." + unseen.why), "", False),
+        trouble=_Trouble(translate("why." + unseen.why), (), False, None),
     )

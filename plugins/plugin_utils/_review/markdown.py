@@ -9,18 +9,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import typing as t
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from . import phrases
 from .escape import code_block, code_span, has_right_to_left
-from .model import DECISION, SECTIONS, TROUBLES, Change, Failure, Line, Review, Run, Unseen, fold
+from .lines import Line, Range
+from .model import (
+    DECISION,
+    SECTIONS,
+    TROUBLES,
+    Change,
+    Entry,
+    Failure,
+    Label,
+    Repeated,
+    Review,
+    Run,
+    Unlisted,
+    Unseen,
+)
 from .translations import REVIEW_ORDER, Translations, tense
 
 # GitHub takes 65,536 characters for a comment. They are counted here as UTF-16 has them, which is the strictest way.
 LIMIT = 65_000
 # The most characters of a value and of a message. The last limit is for a review that does not fit otherwise.
 _VALUE, _MESSAGE, _SHORT_MESSAGE = 300, 4_000, 160
+# The most parts of a line, and the most characters of a description beside a number.
+_PARTS, _LABEL = 40, 60
 # The most characters about tasks in a review that does not fit otherwise.
 _RUNS_LIMIT = 12_000
 # The characters that each section has for itself, whatever those before it need.
@@ -29,22 +47,50 @@ _SHARE = 8_000
 _NOTE = 300
 
 
+@dataclasses.dataclass
+class _Item:
+    """A part of a section, and the number of DIDs that it is about. It is written when it is needed."""
+
+    dids: int
+    write: Callable[[], str]
+
+    @functools.cached_property
+    def text(self) -> str:
+        """Return it as Markdown."""
+        return f"{self.write()}\n"
+
+    @functools.cached_property
+    def length(self) -> int:
+        """Return how long it is."""
+        return _length(self.text)
+
+
 class _Section(t.NamedTuple):
-    """A part of the review: a heading with its count, and items, each with the number of DIDs that it is about."""
+    """A part of the review: a heading with its count, and items."""
 
     heading: str
-    items: Sequence[tuple[int, str]]
+    items: Sequence[_Item]
 
     @property
-    def length(self) -> int:
-        """Return how long all the items are."""
-        return sum(_length(item) + 1 for _dids, item in self.items)
+    def share(self) -> int:
+        """Return how long the items are, or else what a section has for itself."""
+        length = 0
+        for item in self.items:
+            length += item.length
+            if length >= _SHARE:
+                return _SHARE
+        return length
 
 
-def markdown(review: Review, translate: Translations) -> str:
-    """Return the review as Markdown that is shorter than LIMIT. Details are left out for that, counts never."""
-    whole = _Writer(review, translate, _MESSAGE).whole()
-    return whole if _length(whole) < LIMIT else _Writer(review, translate, _SHORT_MESSAGE).short()
+def markdown(
+    review: Review, sections: Mapping[str, Sequence[Line]], translate: Translations
+) -> str:
+    """Return the review as Markdown that is shorter than LIMIT. Details are left out for that, counts never.
+
+    :param sections: the lines of each section.
+    """
+    whole = _Writer(review, sections, translate, _MESSAGE).whole()
+    return whole or _Writer(review, sections, translate, _SHORT_MESSAGE).short()
 
 
 def _length(text: str) -> int:
@@ -52,18 +98,33 @@ def _length(text: str) -> int:
 
 
 class _Writer:
-    def __init__(self, review: Review, translate: Translations, message_limit: int) -> None:
+    def __init__(
+        self,
+        review: Review,
+        sections: Mapping[str, Sequence[Line]],
+        translate: Translations,
+        message_limit: int,
+    ) -> None:
         self._review = review
+        self._lines = sections
         self._translate = translate
         self._message_limit = message_limit
 
-    def whole(self) -> str:
-        """Return all of it."""
+    def whole(self) -> str | None:
+        """Return all of it, or None if that is too long."""
         text = self._head(list(map(self._run, self._review.runs)))
+        left = LIMIT - _length(text)
         for section in self._sections():
-            text += f"\n{section.heading}\n\n"
-            text += "".join(f"{item}\n" for _dids, item in section.items)
-        return text
+            heading = f"\n{section.heading}\n\n"
+            left -= _length(heading)
+            parts = [heading]
+            for item in section.items:
+                left -= item.length
+                if left <= 0:
+                    return None
+                parts.append(item.text)
+            text += "".join(parts)
+        return text if left > 0 else None
 
     def short(self) -> str:
         """Return as much of it as fits. A section's heading and its count are never left out."""
@@ -71,19 +132,19 @@ class _Writer:
         text = self._head(self._some_runs()) + f"\n{self._translate('cut_messages')}\n"
         left = LIMIT - _length(text) - sum(_length(part.heading) + _NOTE for part in sections)
         for place, section in enumerate(sections):
-            kept = sum(min(_SHARE, part.length) for part in sections[place + 1 :])
+            kept = sum(part.share for part in sections[place + 1 :])
             text += f"\n{section.heading}\n\n"
-            for number, (_dids, item) in enumerate(section.items):
-                if left - _length(item) - 1 < kept:
+            for number, item in enumerate(section.items):
+                if left - item.length < kept:
                     text += self._left_out(section.items[number:])
                     break
-                left -= _length(item) + 1
-                text += f"{item}\n"
+                left -= item.length
+                text += item.text
         return text
 
-    def _left_out(self, items: Sequence[tuple[int, str]]) -> str:
+    def _left_out(self, items: Sequence[_Item]) -> str:
         translate = self._translate
-        dids = translate.count("dids", sum(dids for dids, _item in items))
+        dids = translate.count("dids", sum(item.dids for item in items))
         return (
             f"- … {translate('cut_lines', lines=translate.count('lines', len(items)), dids=dids)}\n"
         )
@@ -146,40 +207,81 @@ class _Writer:
 
     def _section(self, section_name: str) -> _Section:
         review, translate = self._review, self._translate
-        entries = [entry for entry in review.entries if entry.section == section_name]
-        items = [(len(line.entries), self._line(line)) for line in fold(entries)]
-        heading = f"### {translate(section_name)}: {translate.count('dids', len(entries))}"
+        lines = self._lines[section_name]
+        items = [_Item(line.dids, functools.partial(self._line, line)) for line in lines]
+        dids = sum(line.dids for line in lines)
+        heading = f"### {translate(section_name)}: {translate.count('dids', dids)}"
         if section_name == DECISION:
             tasks = [
-                *((0, self._failed(run)) for run in review.failed_runs),
-                *((unseen.dids or 0, self._unseen(unseen)) for unseen in review.unseen),
+                *(_Item(0, functools.partial(self._failed, run)) for run in review.failed_runs),
+                *(
+                    _Item(unseen.dids or 0, functools.partial(self._unseen, unseen))
+                    for unseen in review.unseen
+                ),
             ]
             heading += f", {translate.count('tasks', len(tasks))}" if tasks else ""
-            items = [*tasks, *items]
+            steps = (
+                _Item(0, functools.partial(self._steps, text))
+                for text in phrases.settling_steps(review)
+            )
+            items = [*steps, *tasks, *items]
         return _Section(heading, items)
+
+    def _steps(self, text: str) -> str:
+        block = code_block(text, "  ", _MESSAGE)
+        return f"- **{self._translate('settle')}**\n{block}"
 
     def _line(self, line: Line) -> str:
         translate, first = self._translate, line.first
-        number = " – ".join(code_span(text, _VALUE) for text in phrases.line_names(line, translate))
-        content = "; ".join(map(self._change, line.changes)) or self._no_changes(line)
-        dids = translate.count("dids", len(line.entries)) if len(line.entries) > 1 else ""
-        parts = [", ".join(filter(None, (content, dids))), phrases.since(line, translate)]
+        changes = (self._change(first, change) for change in line.changes)
+        content = "; ".join(changes) or self._no_changes(line)
+        extent = phrases.line_extent(line, translate)
+        is_one_range = len(line.ranges) == 1
+        name = self._range(line.ranges[0]) if is_one_range else extent
+        parts = [
+            ", ".join(filter(None, (content, extent if is_one_range and line.dids > 1 else ""))),
+            *self._label(phrases.line_label(line)),
+            phrases.since(line, translate),
+        ]
         similar = ", ".join(code_span(text, _VALUE) for text in phrases.similar_numbers(line))
         if similar:
             parts.append(f"{translate('similar_to')} {similar}")
-        if phrases.source_range(line):
-            parts.append(code_span(phrases.source_range(line), _VALUE))
+        sources = phrases.sources(line)
+        if sources:
+            parts.append(code_span(sources, _VALUE))
         kind = translate.kind(first.kind, tense(first.outcome))
-        text = f"- {number}: **{kind}** " + " · ".join(filter(None, parts))
+        text = f"- {name}: **{kind}** " + " · ".join(filter(None, parts))
+        if len(line.parts) > 1:
+            text += f"\n  {self._parts(line)}"
         if first.kind in TROUBLES:
-            text += self._trouble(first.error, first.kind, len(line.entries))
+            text += self._trouble(first.error, first.kind, line.dids)
         return text
+
+    def _parts(self, line: Line) -> str:
+        shown = (
+            " ".join([self._range(members), *self._label(phrases.part_label(line, members))])
+            for members in line.parts[:_PARTS]
+        )
+        more = phrases.more_parts(line, _PARTS, self._translate)
+        return f"{', '.join(shown)} {more}".rstrip()
+
+    def _label(self, label: Label) -> Iterator[str]:
+        if label.customer_id is not None:
+            yield self._translate("customer", id=label.customer_id)
+        if label.description:
+            yield code_span(label.description, _LABEL)
+
+    def _range(self, members: Range) -> str:
+        names = phrases.range_names(members, self._translate)
+        return " – ".join(code_span(text, _VALUE) for text in names)
 
     def _no_changes(self, line: Line) -> str:
         return self._translate("no_difference") if line.first.kind == "update" else ""
 
-    def _change(self, change: Change) -> str:
+    def _change(self, entry: Entry, change: Change) -> str:
         before, after = (code_span(text, _VALUE, unlike) for text, unlike in phrases.sides(change))
+        if phrases.is_not_known(entry, change):
+            return f"{change.field} {self._translate('not_known')} → {after}"
         if change.before is None:
             return f"{change.field} {after}"
         if has_right_to_left(before + after):
@@ -222,16 +324,21 @@ class _Writer:
         at_most = phrases.at_most(self._review, "unlisted", translate)
         dids = translate.count("dids", len(unlisted))
         heading = f"### {translate('unlisted_heading')}: {at_most}{dids}"
-        return _Section(
-            heading,
-            [(1, f"- {code_span(phrases.did_name(one, translate), _VALUE)}") for one in unlisted],
-        )
+        items = [_Item(1, functools.partial(self._unlisted_did, one)) for one in unlisted]
+        return _Section(heading, items)
+
+    def _unlisted_did(self, one: Unlisted) -> str:
+        name = code_span(phrases.did_name(one, self._translate), _VALUE)
+        outcome = one.open_outcome
+        return f"- {name}" + (f" ({self._translate(f'outcome.{outcome}')})" if outcome else "")
 
     def _repeated(self) -> _Section:
         translate, repeated = self._translate, self._review.repeated
         heading = f"### {translate('repeated_heading')}: {translate.count('dids', len(repeated))}"
-        items = [
-            (1, f"- {code_span(one.did_number, _VALUE)}: {translate('times', n=one.times)}")
-            for one in repeated
-        ]
-        return _Section(heading, [(0, translate("repeated") + "\n"), *items] if items else [])
+        items = [_Item(1, functools.partial(self._repeated_did, one)) for one in repeated]
+        note = _Item(0, lambda: translate("repeated") + "\n")
+        return _Section(heading, [note, *items] if items else [])
+
+    def _repeated_did(self, one: Repeated) -> str:
+        number = code_span(one.did_number, _VALUE)
+        return f"- {number}: {self._translate('times', n=one.times)}"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
-import itertools
 import typing as t
 from collections.abc import Mapping, Sequence
 
@@ -49,9 +48,11 @@ SECTIONS = (DECISION, CREATE, ROUTES, OTHER)
 
 CHECK, APPLY, MIXED = "check", "apply", "mixed"
 NO_LOG, NOT_AWAITED = "no_log", "async"
+# The outcomes of DIDs in the registry that a run or a person still has to settle.
+OPEN_OUTCOMES = ("unknown", "uncertain", "under_way")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Change:
     """A field's value before (null: not known) and after, in wire form; secrets as marks."""
 
@@ -65,7 +66,7 @@ class Change:
         return BY_NAME[self.field].affects_routing
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Failure:
     """What went wrong, as C(error) and C(msg) of a result have it."""
 
@@ -78,7 +79,17 @@ class Failure:
     attempt: str | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+class Label(t.NamedTuple):
+    """By what people know a DID: its customer and its description, as last known, or else as declared; null if not known."""
+
+    customer_id: int | None
+    description: str | None
+
+
+NO_LABEL = Label(None, None)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
     """One DID that is not as declared. C(run) is the place of its task in C(Review.runs); C(index) that of the DID in its list.
 
@@ -92,6 +103,7 @@ class Entry:
     did_number: str | None
     record_id: int | None
     changes: tuple[Change, ...] = ()
+    label: Label = NO_LABEL
     error: Failure | None = None
     before_confirmed_at: str | None = None
     index: int | None = None
@@ -128,7 +140,7 @@ class Entry:
         )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Unlisted:
     """A DID that the registry knows and the list of a task does not name."""
 
@@ -136,6 +148,11 @@ class Unlisted:
     did_number: str | None
     record_id: int | None
     outcome: str | None
+
+    @property
+    def open_outcome(self) -> str | None:
+        """Return the outcome if it is not that of a DID at rest."""
+        return self.outcome if self.outcome in OPEN_OUTCOMES else None
 
     @property
     def key(self) -> tuple[str | None, int | None]:
@@ -332,7 +349,7 @@ class Review:
         )
 
     def as_json(self) -> dict[str, t.Any]:
-        """Return what C(review.json) holds, as docs/review.schema.json describes it."""
+        """Return what C(review.json) holds, as docs/review.schema.json describes it. C(dids) is an iterator, as there may be very many."""
         return {
             "schema_version": SCHEMA_VERSION,
             "generated_at": self.generated_at,
@@ -341,7 +358,7 @@ class Review:
             "counts": self.counts,
             "failed_tasks": self.failed_tasks,
             "runs": [dataclasses.asdict(run) for run in self.runs],
-            "dids": [_entry_as_json(entry) for entry in self.entries],
+            "dids": map(_entry_as_json, self.entries),
             "unlisted": [dataclasses.asdict(unlisted) for unlisted in self.common_unlisted],
             "unlisted_at_most": self.unlisted_at_most,
             "unseen": [dataclasses.asdict(unseen) for unseen in self.unseen],
@@ -364,6 +381,7 @@ def _entry_as_json(entry: Entry) -> dict[str, t.Any]:
             change.field: {"before": change.before, "after": change.after}
             for change in entry.changes
         },
+        "label": entry.label._asdict(),
         "before_confirmed_at": entry.before_confirmed_at,
         "similar_to": list(entry.similar_to),
         "error": None if entry.error is None else dataclasses.asdict(entry.error),
@@ -372,10 +390,11 @@ def _entry_as_json(entry: Entry) -> dict[str, t.Any]:
 
 def sort_entries(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """Sort entries: what needs a decision, creates, changes of where calls go, the rest; each part by task and number."""
-    return tuple(sorted(entries, key=_sort_key))
+    return tuple(sorted(entries, key=sort_key))
 
 
-def _sort_key(entry: Entry) -> tuple[t.Any, ...]:
+def sort_key(entry: Entry) -> tuple[t.Any, ...]:
+    """Return by what entries are sorted."""
     return (
         SECTIONS.index(entry.section),
         KINDS.index(entry.kind),
@@ -384,88 +403,3 @@ def _sort_key(entry: Entry) -> tuple[t.Any, ...]:
         entry.record_id or 0,
         entry.index or 0,
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Line:
-    """Identical changes on contiguous numbers: one line for a person to read. Never empty."""
-
-    entries: tuple[Entry, ...]
-
-    @property
-    def first(self) -> Entry:
-        """Return the first DID, which represents all of them."""
-        return self.entries[0]
-
-    @property
-    def last(self) -> Entry:
-        """Return the last DID."""
-        return self.entries[-1]
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """Return what changes, with the placeholder of ranges where each of several DIDs has its own number."""
-        if len(self.entries) == 1:
-            return self.first.listed_changes
-        return tuple(Change(*change) for change in _patterns(self.first))
-
-    @property
-    def known_since(self) -> tuple[str, str] | None:
-        """Return the earliest and the latest time at which the platform confirmed the values before; null where nothing is known."""
-        times = sorted(filter(None, (entry.before_confirmed_at for entry in self.entries)))
-        return (times[0], times[-1]) if times else None
-
-
-def fold(entries: Sequence[Entry]) -> list[Line]:
-    """Fold contiguous numbers with equal content. The lines are in the order of the review."""
-    groups = grouping.group(entries, lambda entry: entry.name, _content)
-    lines = [Line(members) for group in groups for members in group.ranges]
-    return sorted(lines, key=lambda line: _sort_key(line.first))
-
-
-def _patterns(entry: Entry) -> tuple[tuple[str, Value, Value], ...]:
-    changes = ((change.field, change.before, change.after) for change in entry.listed_changes)
-    return grouping.pattern_of(changes, entry.name)
-
-
-def _content(entry: Entry) -> tuple[t.Any, ...]:
-    """Return what is equal for two DIDs that share a line: all but which DID it is, and when it was last applied."""
-    error = entry.error
-    return (
-        entry.run,
-        entry.outcome,
-        entry.action,
-        repr(_patterns(entry)),
-        entry.before_confirmed_at is None,
-        tuple(_difference(number, entry.did_number or "") for number in entry.similar_to),
-        (
-            None
-            if error is None
-            else (
-                error.kind,
-                error.http_status,
-                _without_names(error.reason, entry),
-                _without_names(error.msg, entry),
-            )
-        ),
-    )
-
-
-def _difference(number: str, other: str) -> tuple[str, int]:
-    """Return how a number begins where another one ends in the same digits, and how long it is: equal for neighbours."""
-    pairs = zip(reversed(number), reversed(other))
-    common = sum(1 for _pair in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-    return number[: len(number) - common], len(number)
-
-
-def _without_names(text: str | None, entry: Entry) -> str | None:
-    """Return a message without the DID and the attempt that it names, so that equal messages about different DIDs are equal."""
-    for name in (
-        # The attempt comes first, as its digits may hold a short number.
-        None if entry.error is None else entry.error.attempt,
-        entry.did_number,
-        None if entry.did_number is None else identity(entry.did_number),
-    ):
-        if text and name:
-            text = text.replace(name, "\0")
-    return text

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Mapping
 
 from .html import page
+from .lines import fold_sections
 from .markdown import markdown
 from .model import Review
 from .translations import Translations
@@ -23,12 +24,27 @@ from .translations import Translations
 
 def render(review: Review, translate: Translations) -> dict[str, str]:
     """Return the files of a review by their names."""
+    sections = fold_sections(review)
     return {
-        # As ASCII, so that no character of a value has an effect in a terminal or an editor.
-        "review.json": json.dumps(review.as_json(), indent=2, allow_nan=False) + "\n",
-        "review.md": markdown(review, translate),
-        "review.html": page(review, translate),
+        "review.json": _json(review),
+        "review.md": markdown(review, sections, translate),
+        "review.html": page(review, sections, translate),
     }
+
+
+def _json(review: Review) -> str:
+    """Return the review as JSON, with each DID in a line of its own.
+
+    As ASCII, so that no character of a value has an effect in a terminal or an editor.
+    """
+    parts = []
+    for key, value in review.as_json().items():
+        if key == "dids":
+            text = ",\n".join(json.dumps(did, allow_nan=False) for did in value)
+            parts.append(f'"dids": [\n{text}\n]')
+        else:
+            parts.append(f'"{key}": {json.dumps(value, indent=2, allow_nan=False)}')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def write(folder: str, files: Mapping[str, str]) -> None:

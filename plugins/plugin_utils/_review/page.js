@@ -6,15 +6,51 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const tools = document.querySelector(".tools");
-  if (!tools) return;
   root.classList.add("js");
+  const tools = document.querySelector(".tools");
+  const status = document.querySelector("[role=status]");
+  const words = JSON.parse(document.body.dataset.words);
 
-  const words = JSON.parse(tools.dataset.words);
+  const copy = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Where the page may not use the clipboard by itself, an old way may still be open.
+      const field = document.createElement("textarea");
+      field.value = text;
+      document.body.append(field);
+      field.select();
+      document.execCommand("copy");
+      field.remove();
+    }
+  };
+  const numbers = (first, n) => {
+    const plus = first.startsWith("+") ? "+" : "";
+    const digits = first.slice(plus.length);
+    const start = BigInt(digits);
+    return Array.from({ length: n }, (_, i) => plus + String(start + BigInt(i)).padStart(digits.length, "0"));
+  };
+  // The ranges of a line, each as its first number, with how many there are if it is not the only one.
+  const numbersOf = (element) =>
+    element.dataset.numbers.split(" ").flatMap((range) => {
+      const [first, n] = range.split(":");
+      return n ? numbers(first, Number(n)) : first ? [first] : [];
+    });
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest(".copy");
+    if (!button) return;
+    const text = button.closest(".copyable")?.querySelector("bdi, pre").textContent;
+    await copy(text ?? numbersOf(button.closest(".line")).join("\n"));
+    button.focus();
+    button.classList.add("done");
+    status.textContent = words.copied;
+    setTimeout(() => button.classList.remove("done"), 1500);
+  });
+  if (!tools) return;
+
   const search = tools.querySelector("input");
   const order = tools.querySelector("select");
   const clear = tools.querySelector(".clear");
-  const status = tools.querySelector("[role=status]");
   const nothing = document.querySelector(".nothing");
   const kinds = new Set();
 
@@ -23,18 +59,15 @@
   // Without accents and case, so that "numero" finds "Número".
   const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
-  const numbers = (first, n) => {
-    const plus = first.startsWith("+") ? "+" : "";
-    const digits = first.slice(plus.length);
-    const start = BigInt(digits);
-    return Array.from({ length: n }, (_, i) => plus + String(start + BigInt(i)).padStart(digits.length, "0"));
-  };
-  const numbersOf = (element) =>
-    element.dataset.first ? numbers(element.dataset.first, Math.max(1, Number(element.dataset.dids))) : [];
-
+  // Of very many lines, each section shows so many at first, and so many more whenever somebody asks: a keystroke is answered at once.
+  const PAGE = 200;
   const sections = [...document.querySelectorAll(".lines")].map((element) => ({
     element,
     list: element.querySelector("ol"),
+    count: element.querySelector("h2 .quiet"),
+    all: element.querySelector("h2 .quiet").textContent,
+    more: element.appendChild(document.createElement("button")),
+    limit: PAGE,
     lines: [...element.querySelectorAll(".line")].map((line, place) => ({
       element: line,
       kind: line.dataset.kind,
@@ -52,17 +85,7 @@
     return line.text;
   };
 
-  // Thousands of lines come back in portions, so that a keystroke is answered at once; the first portion fills any screen.
-  const PORTION = 400;
-  let waiting = 0;
-  const reveal = (lines) => {
-    for (const line of lines.slice(0, PORTION)) line.element.hidden = false;
-    if (lines.length > PORTION) waiting = setTimeout(reveal, 0, lines.slice(PORTION));
-  };
-
   const show = () => {
-    clearTimeout(waiting);
-    const back = [];
     const query = plain(search.value.trim());
     // A number is found however its digits are set apart.
     const digits = /^\+?[\d\s.()-]+$/.test(query) ? query.replace(/[^\d]/g, "") : "";
@@ -72,23 +95,33 @@
     let lines = 0;
     let dids = 0;
     for (const section of sections) {
-      let some = false;
+      let found = 0;
+      let foundDids = 0;
       for (const line of section.lines) {
         const fit = fits(line);
-        if (!fit) line.element.hidden = true;
-        if (fit) {
-          if (line.element.hidden) back.push(line);
-          some = true;
-          lines += 1;
-          dids += line.dids;
-        }
+        const hidden = !fit || found >= section.limit;
+        if (line.element.hidden !== hidden) line.element.hidden = hidden;
+        if (!fit) continue;
+        found += 1;
+        foundDids += line.dids;
       }
-      section.element.hidden = !some;
+      section.element.hidden = !found;
+      const rest = found - section.limit;
+      section.more.hidden = rest <= 0;
+      const next = number.format(Math.min(PAGE, rest));
+      section.more.textContent = words.show_more.replace("{n}", next).replace("{rest}", count("lines", rest));
+      const isFiltered = query || kinds.size;
+      section.count.textContent = isFiltered ? words.of.replace("{shown}", number.format(foundDids)).replace("{all}", section.all) : section.all;
+      lines += found;
+      dids += foundDids;
     }
-    reveal(back);
     nothing.hidden = lines > 0;
     clear.hidden = !query && !kinds.size;
     status.textContent = words.shown.replace("{lines}", count("lines", lines)).replace("{dids}", count("dids", dids));
+  };
+  const limit = (most) => {
+    for (const section of sections) section.limit = most;
+    show();
   };
 
   const orders = {
@@ -100,10 +133,9 @@
   const arrange = () => {
     for (const section of sections) {
       section.lines.sort(orders[order.value]);
-      for (const line of section.lines) line.element.hidden = true;
       section.list.append(...section.lines.map((line) => line.element));
     }
-    show();
+    limit(PAGE);
   };
 
   const present = new Set(sections.flatMap((section) => section.lines.map((line) => line.kind)));
@@ -118,7 +150,7 @@
     button.addEventListener("click", () => {
       if (!kinds.delete(kind)) kinds.add(kind);
       button.setAttribute("aria-pressed", String(kinds.has(kind)));
-      show();
+      limit(PAGE);
     });
     buttons.push(button);
     tile.append(button);
@@ -128,31 +160,9 @@
     search.value = "";
     kinds.clear();
     for (const button of buttons) button.setAttribute("aria-pressed", "false");
-    show();
+    limit(PAGE);
   };
 
-  const copy = async (text) => {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      // Where the page may not use the clipboard by itself, an old way may still be open.
-      const field = document.createElement("textarea");
-      field.value = text;
-      document.body.append(field);
-      field.select();
-      document.execCommand("copy");
-      field.remove();
-    }
-  };
-  document.addEventListener("click", async (event) => {
-    const button = event.target.closest(".copy");
-    if (!button) return;
-    await copy(numbersOf(button.closest(".line")).join("\n"));
-    button.focus();
-    button.classList.add("done");
-    status.textContent = words.copied;
-    setTimeout(() => button.classList.remove("done"), 1500);
-  });
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea");
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
@@ -162,7 +172,20 @@
       reset();
     }
   });
-  search.addEventListener("input", show);
+  for (const section of sections) {
+    section.more.type = "button";
+    section.more.className = "more";
+    section.more.addEventListener("click", () => {
+      const next = section.lines.filter((line) => !line.element.hidden).at(-1);
+      section.limit += PAGE;
+      show();
+      // The keyboard goes on where the new lines begin.
+      if (section.more.hidden) next.element.querySelector("button, summary")?.focus();
+    });
+  }
+  addEventListener("beforeprint", () => limit(Infinity));
+  addEventListener("afterprint", () => limit(PAGE));
+  search.addEventListener("input", () => limit(PAGE));
   order.addEventListener("change", arrange);
   clear.addEventListener("click", () => {
     reset();

@@ -9,12 +9,17 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
+from ansible_collections.nextbilling.did.plugins.module_utils._input.folding import fold_places
+from ansible_collections.nextbilling.did.plugins.module_utils._messages import settling_commands
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import look_alikes
+from ansible_collections.nextbilling.did.plugins.module_utils._snippets import Target
 
+from .lines import Line, Range, share_label
 from .model import (
     MIXED,
     NO_LOG,
@@ -22,7 +27,7 @@ from .model import (
     Change,
     Entry,
     Failure,
-    Line,
+    Label,
     Review,
     Run,
     Unlisted,
@@ -48,7 +53,9 @@ def tally(review: Review, order: Sequence[str]) -> dict[str, int]:
 def closing_line(review: Review, translate: Translations, page: str | None) -> str:
     """Return the line that is printed at the end. C(page): the path of the page, null if it could not be written."""
     unlisted = at_most(review, "unlisted", translate)
-    line = f"DIDs: {join_counts(tally(review, CLOSING_ORDER), translate, unlisted=unlisted)}"
+    mode = translate.closing_mode(review.mode)
+    counts = join_counts(tally(review, CLOSING_ORDER), translate, mode, unlisted=unlisted)
+    line = f"DIDs: {counts}"
     return line if page is None else f"{line} → {page}"
 
 
@@ -57,10 +64,12 @@ def at_most(review: Review, kind: str, translate: Translations) -> str:
     return f"{translate('at_most')} " if kind == "unlisted" and review.unlisted_at_most else ""
 
 
-def join_counts(counts: Mapping[str, int], translate: Translations, **before: str) -> str:
+def join_counts(
+    counts: Mapping[str, int], translate: Translations, mode: str = MIXED, **before: str
+) -> str:
     """Return counts by kind as one text, without those that are 0. C(before): the words before the count of a kind."""
     texts = [
-        f"{before.get(kind, '')}{translate.number(number)} {translate.kind(kind, MIXED, number)}"
+        f"{before.get(kind, '')}{translate.number(number)} {translate.kind(kind, mode, number)}"
         for kind, number in counts.items()
         if number
     ]
@@ -81,6 +90,11 @@ class Side(t.NamedTuple):
 
     text: str
     unlike: frozenset[int]
+
+
+def is_not_known(entry: Entry, change: Change) -> bool:
+    """Tell whether an edit replaces a value that is not known. It must not read as a create, which replaces nothing."""
+    return change.before is None and entry.action != "create"
 
 
 def sides(change: Change) -> tuple[Side, Side]:
@@ -105,23 +119,66 @@ def did_name(entry: Entry | Unlisted, translate: Translations) -> str:
     )
 
 
-def line_names(line: Line, translate: Translations) -> tuple[str, ...]:
-    """Return the first and the last name of a line, or the only one."""
-    ends = (line.first,) if len(line.entries) == 1 else (line.first, line.last)
+def range_names(members: Range, translate: Translations) -> tuple[str, ...]:
+    """Return the first and the last name of a range, or the only one."""
+    ends = members if len(members) == 1 else (members[0], members[-1])
     return tuple(did_name(entry, translate) for entry in ends)
 
 
-def source_range(line: Line) -> str:
-    """Return where the lists have the DIDs of a line; an empty text if that is not known."""
-    ends = [entry.source for entry in line.entries if entry.source]
-    if not ends:
-        return ""
-    return ends[0] if ends[0] == ends[-1] else f"{ends[0]} – {ends[-1]}"
+def line_extent(line: Line, translate: Translations) -> str:
+    """Return how many DIDs a line is about, and in how many ranges if it has several."""
+    dids = translate.count("dids", line.dids)
+    if len(line.ranges) == 1:
+        return dids
+    return translate("in_ranges", dids=dids, ranges=translate.count("ranges", len(line.ranges)))
+
+
+def line_label(line: Line) -> Label:
+    """Return by what people know the DIDs of a line, as far as it is the same for all and no part of the change."""
+    return _without_changes(line, line.label)
+
+
+def part_label(line: Line, members: Range) -> Label:
+    """Return by what people know some DIDs of a line, as far as C(line_label) does not have it."""
+    known, own = line.label, share_label(members)
+    return _without_changes(
+        line,
+        Label(
+            own.customer_id if known.customer_id is None else None,
+            own.description if known.description is None else None,
+        ),
+    )
+
+
+def _without_changes(line: Line, label: Label) -> Label:
+    return label._replace(
+        **{change.field: None for change in line.changes if change.field in label._fields}
+    )
+
+
+def more_parts(line: Line, shown: int, translate: Translations) -> str:
+    """Return how many parts of a line follow those that are shown, and with how many DIDs; an empty text if none do."""
+    rest = line.parts[shown:]
+    dids = translate.count("dids", sum(map(len, rest)))
+    ranges = translate.count("ranges", len(rest))
+    return translate("more_ranges", ranges=ranges, dids=dids) if rest else ""
+
+
+def sources(line: Line) -> str:
+    """Return where the list has the DIDs of a line, such as C(dids.csv, lines 32–41); an empty text if that is not known."""
+    places = {entry.source: entry.index or 0 for entry in line.entries if entry.source}
+    if len(places) < 2:
+        return "".join(places)
+    return fold_places(sorted((position, place) for place, position in places.items()))
 
 
 def similar_numbers(line: Line) -> list[str]:
-    """Return which numbers may be those of a line in another notation, as ranges where the line is one."""
-    pairs = zip(line.first.similar_to, line.last.similar_to)
+    """Return which numbers may be those of a line in another notation, as ranges as the line's own."""
+    pairs = (
+        pair
+        for members in line.ranges
+        for pair in zip(members[0].similar_to, members[-1].similar_to)
+    )
     return [first if first == last else f"{first} – {last}" for first, last in pairs]
 
 
@@ -175,3 +232,38 @@ def failure_message(error: Failure | None, kind: str, translate: Translations) -
         return error.msg
     key = f"why.{kind if error is None else error.kind}"
     return translate(key) if key in translate else ""
+
+
+class Block(t.NamedTuple):
+    """A part of a message. C(is_snippet): it is a whole play or command, to be pasted as it stands."""
+
+    text: str
+    is_snippet: bool
+
+
+def blocks(message: str) -> list[Block]:
+    """Split the further lines of a message into sentences, plays and commands."""
+    found: list[Block] = []
+    for line in message.split("\n"):
+        is_snippet = line.startswith(("- name: ", "ansible-playbook "))
+        if found and not is_snippet and found[-1].is_snippet == line.startswith("  "):
+            found[-1] = found[-1]._replace(text=f"{found[-1].text}\n{line}")
+        else:
+            found.append(Block(line, is_snippet))
+    return [block for block in found if block.text.strip()]
+
+
+def settling_steps(review: Review) -> list[str]:
+    """Return how to settle all creates of unknown outcome of a registry together, for each registry that has several."""
+    runs = sorted(
+        entry.run
+        for entry in review.entries
+        if entry.kind == "unknown" and entry.error is not None and entry.error.attempt is not None
+    )
+    counts: dict[Target, int] = {}
+    for number, entries in itertools.groupby(runs):
+        run = review.runs[number]
+        if run.platform and run.registry_location and run.registry_id:
+            target = Target(run.platform, run.registry_location, run.registry_id)
+            counts[target] = counts.get(target, 0) + sum(1 for _entry in entries)
+    return [settling_commands(target) for target, count in counts.items() if count > 1]

@@ -14,6 +14,8 @@ import typing as t
 from .model import APPLY, CHECK, MIXED
 
 LANGUAGES = ("en", "pt-BR")
+# How else people write a language, without regard to case.
+_OTHER_NAMES = {"pt": "pt-BR", "en-us": "en", "en-gb": "en"}
 
 # Each text in the order of LANGUAGES. A text for a number has two forms with a bar between: for one, and for any other number.
 TEXTS: dict[str, tuple[str, str]] = {
@@ -30,7 +32,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "failed": ("failed", "com falha"),
     "unknown": ("unknown", "desconhecido|desconhecidos"),
     "unrecorded": ("applied, not recorded", "aplicado sem registro|aplicados sem registro"),
-    "not_attempted": ("not attempted", "não tentado|não tentados"),
+    "not_attempted": ("not attempted", "não executado|não executados"),
     "no_log": ("hidden", "oculto|ocultos"),
     "async": ("not awaited", "não aguardado|não aguardados"),
     "none": ("unchanged", "sem mudança"),
@@ -46,6 +48,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "dids": ("DID|DIDs", "DID|DIDs"),
     "tasks": ("task|tasks", "tarefa|tarefas"),
     "lines": ("line|lines", "linha|linhas"),
+    "ranges": ("range|ranges", "faixa|faixas"),
+    "in_ranges": ("{dids} in {ranges}", "{dids} em {ranges}"),
+    "more_ranges": ("and {ranges} more with {dids}", "e mais {ranges} com {dids}"),
     "results": ("result|results", "resultado|resultados"),
     # Headings
     "title": ("Review of DIDs", "Revisão de DIDs"),
@@ -63,7 +68,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "tag.check": ("check run", "verificação"),
     "tag.apply": ("applied", "aplicado"),
-    "decision": ("Needs a decision", "Pede uma decisão"),
+    "decision": ("Needs a decision", "Pedem uma decisão"),
     "create": ("New DIDs", "DIDs novos"),
     "routes": ("Changes of where calls go", "Mudanças no destino das chamadas"),
     "other": ("Other changes", "Outras mudanças"),
@@ -132,7 +137,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "why.not_attempted": (
         "Not attempted: the run stopped before it, or apply_at_most left it to a later run.",
-        "Não tentado: a execução parou antes, ou apply_at_most o deixou para uma próxima execução.",
+        "Não executado: a execução parou antes, ou apply_at_most o deixou para uma próxima execução.",
     ),
     "why.host_unreachable": (
         "Ansible could not reach the host, so the module did not run. Ansible's output says why.",
@@ -161,6 +166,57 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{tasks} left out here to keep this short; review.html and review.json have them.",
         "{tasks} fora daqui para manter isto curto; estão em review.html e review.json.",
     ),
+    # Under the counts: what each kind means
+    "legend": ("What these words mean", "O que estas palavras significam"),
+    "about.unrecorded": (
+        "The platform applied it and the registry could not record it. Record it before anything else.",
+        "A plataforma aplicou e o registro não pôde gravar. Registre antes de tudo.",
+    ),
+    "about.unknown": (
+        "A request may or may not have been applied. Look the DID up on the platform.",
+        "Uma requisição pode ter sido aplicada ou não. Consulte o DID na plataforma.",
+    ),
+    "about.failed": (
+        "Certainly not applied. The message says why.",
+        "Com certeza não aplicado. A mensagem diz por quê.",
+    ),
+    "about.not_attempted": (
+        "Nothing was sent for it. A later run does it.",
+        "Nada foi enviado para ele. Uma próxima execução o faz.",
+    ),
+    "about.create": (
+        "New to the registry: a PUT makes it on the platform.",
+        "Novo para o registro: um PUT o cria na plataforma.",
+    ),
+    "about.update": (
+        "In the registry, with other values: a POST edits it.",
+        "No registro, com outros valores: um POST o altera.",
+    ),
+    "about.adopt": (
+        "On the platform under a known id, and new to the registry: a POST sets all declared fields.",
+        "Na plataforma com um id conhecido, e novo para o registro: um POST define todos os campos declarados.",
+    ),
+    "about.none": (
+        "As declared: nothing is sent.",
+        "Como declarado: nada é enviado.",
+    ),
+    "about.unlisted": (
+        "In the registry, and not in the list. Nothing is done about it.",
+        "No registro, mas não na lista. Nada é feito a respeito.",
+    ),
+    "about.failed_tasks": (
+        "The task failed before it could count its DIDs.",
+        "A tarefa falhou antes de contar os seus DIDs.",
+    ),
+    "about.no_log": (
+        "Hidden by no_log, so not in this review.",
+        "Oculto por no_log, portanto fora desta revisão.",
+    ),
+    "about.async": (
+        "Started in the background, and its result did not arrive here.",
+        "Iniciado em segundo plano, e o resultado não chegou aqui.",
+    ),
+    "settle": ("Settle all open DIDs together", "Resolver juntos todos os DIDs em aberto"),
     # The page
     "chart": ("Share of each outcome", "Parte de cada resultado"),
     "show_only": ("Show only some kinds", "Mostrar só alguns tipos"),
@@ -170,10 +226,26 @@ TEXTS: dict[str, tuple[str, str]] = {
     "sort.list": ("as in the list", "como na lista"),
     "sort.size": ("most DIDs first", "mais DIDs primeiro"),
     "sort.age": ("longest unchanged first", "há mais tempo sem mudança"),
+    "parts": ("Numbers", "Números"),
+    "customer": ("customer {id}", "cliente {id}"),
+    "customers": ("customer|customers", "cliente|clientes"),
+    "not_known": ("not known", "desconhecido"),
+    # The outcomes of DIDs in the registry that are not confirmed
+    "outcome.unknown": ("outcome not known", "resultado desconhecido"),
+    "outcome.uncertain": ("last edit uncertain", "última alteração incerta"),
+    "outcome.under_way": ("under way", "em andamento"),
     "shown": ("{lines} with {dids}", "{lines} com {dids}"),
     "no_match": ("Nothing matches.", "Nada encontrado."),
     "clear": ("Show all", "Mostrar tudo"),
     "copy": ("Copy {number}", "Copiar {number}"),
+    "copy_text": ("Copy", "Copiar"),
+    "of": ("{shown} of {all}", "{shown} de {all}"),
+    "show_more": ("Show {n} more of {rest}", "Mostrar mais {n} de {rest}"),
+    "left_out": (
+        "{lines} with {dids} not on this page, and not found by its search; review.json has them.",
+        "{lines} com {dids} fora desta página e da busca; estão em review.json.",
+    ),
+    "left_names": ("{dids} more in review.json.", "Mais {dids} em review.json."),
     "copied": ("Copied", "Copiado"),
     "skip": ("Skip to the list", "Ir para a lista"),
     "more": ("How to go on", "Como prosseguir"),
@@ -188,6 +260,13 @@ _REST = ("none", "unlisted")
 # The order of the counts in the closing line, and in the files, where what needs a decision comes first.
 CLOSING_ORDER = (*_DONE, *_TROUBLES, *_UNSEEN, *_REST)
 REVIEW_ORDER = (*_TROUBLES, *_UNSEEN, *_DONE, *_REST)
+
+
+def find_language(name: str) -> str | None:
+    """Return the language that a name means, such as C(pt_BR) or C(pt_BR.UTF-8); None if there are no texts in it."""
+    plain = name.strip().split(".")[0].replace("_", "-").lower()
+    names = {language.lower(): language for language in LANGUAGES}
+    return {**names, **_OTHER_NAMES}.get(plain)
 
 
 class Translations:
@@ -210,6 +289,10 @@ class Translations:
         forms = TEXTS[key][self._column].split("|")
         return forms[0] if number == 1 else forms[-1]
 
+    def about(self, kind: str) -> str:
+        """Return what a kind of outcome means."""
+        return self(f"about.{kind if f'about.{kind}' in TEXTS else kind.removesuffix('_tasks')}")
+
     def count(self, key: str, number: int) -> str:
         """Return a number with what is counted."""
         return f"{self.number(number)} {self.form(key, number)}"
@@ -217,6 +300,10 @@ class Translations:
     def number(self, number: int) -> str:
         """Return a number as the language writes it."""
         return f"{number:,}".replace(",", "." if self.language == "pt-BR" else ",")
+
+    def closing_mode(self, mode: str) -> str:
+        """Return the tense of the closing line. In English, one form of a verb serves all; in Portuguese, it would read as yet to be done."""
+        return MIXED if self.language == "en" else mode
 
     def kind(self, kind: str, mode: str | None, number: int = 1) -> str:
         """Return the word for a kind of outcome, in the tense of a check run, an apply, or both."""

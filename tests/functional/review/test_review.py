@@ -496,10 +496,18 @@ def test_the_folder_is_made_and_the_language_is_portuguese(player: Player) -> No
     (player.folder / "ansible.cfg").write_text(configuration)
     registry = {"name": "The registry is no DID", "nextbilling.did.did_registry": {}}
     run = player.play(registry, did("1130001000"), check=True)
-    assert run.closing == ["DIDs: 1 criar → out/of/ini/review.html"]
+    assert run.closing == ["DIDs: 1 a criar → out/of/ini/review.html"]
     names = sorted(path.name for path in (player.folder / "out/of/ini").iterdir())
     assert names == ["review.html", "review.json", "review.md"]
     assert 'lang="pt-BR"' in (player.folder / "out/of/ini/review.html").read_text("utf-8")
+
+
+def test_an_unusable_language_costs_a_warning_and_not_the_review(player: Player) -> None:
+    run = player.play(did("1130001000"), check=True, NEXTBILLING_REVIEW_LANGUAGE="klingon")
+    assert run.code == 0 and run.closing == ["DIDs: 1 create → review/review.html"]
+    assert "no texts in the language 'klingon'" in " ".join(run.output.split())
+    run = player.play(did("1130001000"), NEXTBILLING_REVIEW_LANGUAGE="pt_BR")
+    assert run.closing == ["DIDs: 1 criado → review/review.html"]
 
 
 def test_the_drift_gate_of_the_guide(tmp_path: Path) -> None:

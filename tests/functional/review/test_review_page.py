@@ -43,7 +43,7 @@ def a_page(language: str = "en") -> str:
         item("1130002000", action="create", changes={"description": {"before": None, "after": "Número de vendas"}}),
         item("1130002005", action="create", changes={"description": {"before": None, "after": "abc"}}, index=1),
         item("1130003000", changes={"description": {"before": "a", "after": "b"}}, before_confirmed_at="2020-01-01T00:00:00Z"),
-        item("1130003007", changes={"description": {"before": "a", "after": "b"}}),
+        item("1130003007", changes={"description": {"before": "a", "after": "c"}}),
         failing("1130004000", "unknown", "DID 1130004000: it may or may not be applied\n- name: Look\n  x: y"),
         failing("1130004005"),
         item("1130005000", "not_attempted"),
@@ -88,7 +88,14 @@ def test_the_page_tells_the_counts_and_finds_what_is_asked_for(show: Callable[..
     assert tab.get_by_text("Nothing matches.").is_visible()
     search.fill("1130001050")
     assert status.inner_text() == "1 line with 100 DIDs"
+    heading = tab.get_by_role("heading", name="Other changes")
+    assert not heading.is_visible()
+    search.fill("description")
+    assert " ".join(heading.inner_text().split()) == "Other changes 2 of 2 DIDs"
+    search.fill("1130003007")
+    assert " ".join(heading.inner_text().split()) == "Other changes 1 of 2 DIDs"
     tab.get_by_role("button", name="Show all").click()
+    assert " ".join(heading.inner_text().split()) == "Other changes 2 DIDs"
     assert numbers(tab) == everything
 
     tab.get_by_role("button", name="2 to create").click()
@@ -102,6 +109,34 @@ def test_the_page_tells_the_counts_and_finds_what_is_asked_for(show: Callable[..
     assert numbers(tab) == ["1130002005"]
     search.press("Escape")
     assert numbers(tab) == everything
+
+
+def test_a_change_of_many_blocks_unfolds_and_each_number_in_it_is_found(
+    show: Callable[..., Tab],
+) -> None:
+    items = [
+        item(f"+1130{block:03}{n:03}", changes={"port": {"before": 5060, "after": 5061}})
+        for block in range(30)
+        for n in range(25)
+    ]
+    items.append(item("1130500000", changes={"port": {"before": 5060, "after": 5062}}))
+    page = render(review_of(told(result(items))), Translations("en"))["review.html"]
+    tab = show(page, permissions=["clipboard-read", "clipboard-write"])
+    assert numbers(tab) == ["750 DIDs in 30 ranges", "1130500000"]
+    last = tab.get_by_text("+1130029000 – +1130029024")
+    assert not last.is_visible()
+    summary = tab.get_by_text("Numbers", exact=True)
+    summary.focus()
+    tab.keyboard.press("Enter")
+    assert last.is_visible()
+    tab.get_by_role("searchbox").fill("+1130017013")
+    assert numbers(tab) == ["750 DIDs in 30 ranges"]
+    tab.get_by_role("searchbox").fill("1130017025")
+    assert numbers(tab) == []
+    tab.get_by_role("searchbox").fill("")
+    tab.get_by_role("button", name="Copy 750 DIDs in 30 ranges").click()
+    copied = tab.evaluate("navigator.clipboard.readText()").split("\n")
+    assert copied == [one["did_number"] for one in items[:-1]]
 
 
 def test_lines_are_put_in_order(show: Callable[..., Tab]) -> None:
@@ -124,6 +159,9 @@ def test_numbers_are_copied_and_the_keyboard_is_enough(show: Callable[..., Tab])
     tab.wait_for_function("document.querySelector('[role=status]').textContent === 'Copied'")
     copied = tab.evaluate("navigator.clipboard.readText()").split("\n")
     assert copied == [f"11300010{n:02}" for n in range(100)]
+    for name, text in (("Copy: Plan checksum", "5f" * 32), ("Copy", "- name: Look\n  x: y")):
+        tab.get_by_role("button", name=name, exact=True).click()
+        assert tab.evaluate("navigator.clipboard.readText()") == text
 
     tab.keyboard.press("/")
     tab.keyboard.type("1130003007")
@@ -144,7 +182,7 @@ def test_numbers_are_copied_and_the_keyboard_is_enough(show: Callable[..., Tab])
 def test_the_page_reads_without_its_script(show: Callable[..., Tab]) -> None:
     tab = show(a_page("pt-BR"), java_script_enabled=False)
     assert len(numbers(tab)) == 9
-    assert tab.get_by_role("heading", name="Pede uma decisão").is_visible()
+    assert tab.get_by_role("heading", name="Pedem uma decisão").is_visible()
     assert tab.get_by_role("searchbox").count() == 0 and tab.locator("button:visible").count() == 0
     assert "- name: Look" in tab.locator("pre:visible").inner_text()
 

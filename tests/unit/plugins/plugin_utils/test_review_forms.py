@@ -14,18 +14,21 @@ import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect import Event
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import (
-    fold,
-)
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.lines import fold
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import (
+    blocks,
     closing_line,
-    line_names,
+    range_names,
+    settling_steps,
+    sources,
 )
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
     LANGUAGES,
+    REVIEW_ORDER,
     TEXTS,
     Translations,
+    find_language,
 )
 from ansible_collections.nextbilling.did.tests.support.reviews import (
     LIMIT,
@@ -33,6 +36,7 @@ from ansible_collections.nextbilling.did.tests.support.reviews import (
     SCHEMA,
     WORDS,
     Item,
+    Page,
     check_hostile_text,
     check_markdown,
     failing,
@@ -46,9 +50,12 @@ from ansible_collections.nextbilling.did.tests.support.reviews import (
 
 
 def lines_of(items: list[Item]) -> list[str]:
-    """Return the numbers of each line."""
+    """Return the numbers of each line, as ranges."""
     review = review_of(told(result(items)))
-    return [" – ".join(line_names(line, WORDS)) for line in fold(review.entries)]
+    return [
+        ", ".join(" – ".join(range_names(members, WORDS)) for members in line.ranges)
+        for line in fold(review.entries)
+    ]
 
 
 def test_creates_of_unknown_outcome_share_a_line_though_each_is_another_attempt() -> None:
@@ -92,20 +99,231 @@ def test_the_fields_that_move_calls_are_those_of_the_page() -> None:
 
 def test_contiguous_numbers_with_the_same_change_share_a_line() -> None:
     assert lines_of([item(f"11300010{n:02}") for n in (3, 1, 2, 5)]) == [
-        "1130001001 – 1130001003",
-        "1130001005",
+        "1130001001 – 1130001003, 1130001005"
     ]
     assert lines_of([item("0099"), item("0100")]) == ["0099 – 0100"]
-    assert lines_of([item("999"), item("1000")]) == ["999", "1000"]
+    assert lines_of([item("999"), item("1000")]) == ["999, 1000"]
     assert lines_of([item("+551"), item("+552")]) == ["+551 – +552"]
-    assert lines_of([item("551"), item("+552")]) == ["551", "+552"]
-    assert lines_of([item("551"), item("551")]) == ["551", "551"]
-    assert lines_of([item(None), item(None, record_id=14)]) == ["record 13", "record 14"]
-    assert lines_of([item("٣"), item("٤")]) == ["٣", "٤"]
+    assert lines_of([item("551"), item("+552")]) == ["551, +552"]
+    assert lines_of([item("551"), item("551")]) == ["551, 551"]
+    assert lines_of([item(None), item(None, record_id=14)]) == ["record 13, record 14"]
+    assert lines_of([item("٣"), item("٤")]) == ["٣, ٤"]
     other = item("2", changes={"customer_id": {"before": 8, "after": 9}})
-    assert lines_of([item("1"), other, item("3")]) == ["1", "2", "3"]
+    assert lines_of([item("1"), other, item("3")]) == ["1, 3", "2"]
     long = "1" * 6000
-    assert lines_of([item(long), item(long[:-1] + "2")]) == [long, long[:-1] + "2"]
+    assert lines_of([item(long), item(long[:-1] + "2")]) == [f"{long}, {long[:-1]}2"]
+
+
+def number_blocks(count: int, size: int) -> list[Item]:
+    """Return the change of a carrier for blocks of contiguous numbers."""
+    changes = {"host": {"before": "192.0.2.10", "after": "198.51.100.7"}}
+    return [
+        item(f"1130{block:03}{n:03}", changes=changes)
+        for block in range(count)
+        for n in range(size)
+    ]
+
+
+def test_one_change_of_many_blocks_is_one_line_that_unfolds_to_them() -> None:
+    items = number_blocks(30, 25)
+    files = render(review_of(told(result(items))), WORDS)
+    (line,) = [one for one in files["review.md"].split("\n- ") if "192.0.2.10" in one]
+    assert line.startswith(
+        "750 DIDs in 30 ranges: **to update** host `192.0.2.10` → `198.51.100.7` · customer 7 · last applied"
+    )
+    for block in range(30):
+        assert f"`1130{block:03}000` – `1130{block:03}024`" in line
+        assert f"1130{block:03}000 – 1130{block:03}024" in files["review.html"]
+    assert files["review.html"].count('<li class="line') == 1
+    assert len(json.loads(files["review.json"])["dids"]) == 750
+    # Of very many ranges the first are shown, and the others counted.
+    files = render(review_of(told(result(number_blocks(300, 2)))), WORDS)
+    assert "`1130039000` – `1130039001` and 260 ranges more with 520 DIDs" in files["review.md"]
+    assert "and 100 ranges more with 200 DIDs" in files["review.html"]
+    assert 'data-numbers="1130000000:2 1130001000:2 ' in files["review.html"]
+
+
+def test_a_range_with_its_numbers_in_the_descriptions_is_one_line() -> None:
+    items = [
+        item(
+            f"1130{n:06}",
+            action="create",
+            source="big.csv, line 2",
+            changes={
+                "did_number": {"before": None, "after": f"1130{n:06}"},
+                "description": {"before": None, "after": f"Ramal 1130{n:06}"},
+            },
+        )
+        for n in range(3_000)
+    ]
+    files = render(review_of(told(result(items))), WORDS)
+    text = files["review.md"]
+    assert len(text.encode()) < 4_000
+    assert (
+        "- `1130000000` – `1130002999`: **to create** description `Ramal {number}`, 3,000 DIDs · customer 7 · `big.csv, line 2`"
+        in text
+    )
+    assert files["review.html"].count('<li class="line') == 1
+
+
+def labelled(number: str, customer_id: int | None, description: str | None, **more: Any) -> Item:
+    """Return an edit of a DID that people know by these."""
+    label = {"customer_id": customer_id, "description": description}
+    return item(
+        number, changes={"port": {"before": 5060, "after": 5061}}, **{"label": label, **more}
+    )
+
+
+def test_each_line_names_customer_and_description_as_last_known() -> None:
+    items = [
+        labelled("1130001000", 7, "Padaria"),
+        labelled("1130001001", 7, "Padaria"),
+        labelled("1130001002", 9, "Oficina"),
+        item("1130003000", label={"customer_id": 7, "description": "Line 1130003000"}),
+        item("1130003001", label={"customer_id": 7, "description": "Line 1130003001"}),
+        item(
+            "1130004000",
+            action="create",
+            changes={"description": {"before": None, "after": "Once"}},
+            label={"customer_id": 13, "description": "Once"},
+        ),
+        {**failing("1130005000"), "label": {"customer_id": 44, "description": "Bank"}},
+        labelled("1130006000", None, None, before_confirmed_at=None),
+    ]
+    review = review_of(told(result(items)))
+    files = render(review, WORDS)
+    data = json.loads(files["review.json"])
+    jsonschema.validate(data, SCHEMA)
+    labels = {one["did_number"]: one["label"] for one in data["dids"]}
+    assert labels == {one["did_number"]: one["label"] for one in items}
+    text = files["review.md"]
+    # What differs between the DIDs of a line stands at their numbers.
+    assert (
+        "`1130001000` – `1130001001` customer 7 `Padaria`, `1130001002` customer 9 `Oficina`\n"
+        in text
+    )
+    # What is a part of the change stands there alone.
+    assert "customer_id `7` → `9`, 2 DIDs · `Line {number}` ·" in text
+    assert "`1130004000`: **to create** description `Once` · customer 13\n" in text
+    assert "`1130005000`: **failed** customer 44 · `Bank` · `refused`" in text
+    assert (
+        "`1130006000`: **to update** port `5060` → `5061` · recorded, never applied by this registry\n"
+        in text
+    )
+    page = Page(files["review.html"]).text
+    for words in ("2 customers", "2 DIDs · customer 7 · Padaria", "customer 44 · Bank"):
+        assert words in " ".join(page.split())
+
+
+@pytest.mark.parametrize("label", [None, 7, {"customer_id": "x", "description": 5}, []])
+def test_a_label_of_any_other_shape_is_not_known(label: Any) -> None:
+    (entry,) = review_of(told(result([item("1", label=label)]))).entries
+    assert entry.label == (None, None)
+
+
+def test_a_value_that_was_not_known_cannot_be_read_as_a_create() -> None:
+    changes = {
+        "port": {"before": None, "after": 5060},
+        "did_number": {"before": "11", "after": "+11"},
+    }
+    items = [
+        item("1", changes=changes),
+        item("2", action="adopt", changes=changes),
+        item("3", action="create", changes=changes),
+        item("4", "not_attempted", changes=changes),
+    ]
+    text = render(review_of(told(result(items))), WORDS)["review.md"]
+    assert text.count("port not known → `5060`") == 3
+    assert "`3`: **to create** port `5060`" in text
+    assert "did_number `11` → `+11`" in text
+    files = render(review_of(told(result(items))), Translations("pt-BR"))
+    assert files["review.html"].count("<del class=unknown>desconhecido</del>") == 3
+
+
+def test_an_unlisted_did_that_is_not_at_rest_says_so() -> None:
+    unlisted = [
+        {"did_number": str(n), "record_id": n, "outcome": outcome}
+        for n, outcome in enumerate(("confirmed", "unknown", "uncertain", "under_way", "x"))
+    ]
+    values = result([item("1")], unlisted=unlisted)
+    values["summary"]["unlisted"] = len(unlisted)
+    files = render(review_of(told(values)), WORDS)
+    assert (
+        "- `0`\n- `1` (outcome not known)\n- `2` (last edit uncertain)\n- `3` (under way)\n- `4`\n"
+        in files["review.md"]
+    )
+    assert files["review.html"].count("under way") == 1
+
+
+def test_places_in_the_list_are_read_as_lines() -> None:
+    def sources_of(*places: tuple[int, str | None]) -> str:
+        items = [
+            item(f"1{n}", index=index, source=source) for n, (index, source) in enumerate(places)
+        ]
+        (line,) = fold(review_of(told(result(items))).entries)
+        return sources(line)
+
+    file = [(n, f"big.csv, line {n + 2}") for n in range(40)]
+    assert sources_of(*file[30:40]) == "big.csv, lines 32–41"
+    assert sources_of(*reversed(file[30:40])) == "big.csv, lines 32–41"
+    assert sources_of(*file[1:3], file[7]) == "big.csv, lines 3–4, 9"
+    assert sources_of(file[1], file[1]) == "big.csv, line 3"
+    assert sources_of((0, "big.csv, line 2"), (1, "big.csv, line 2")) == "big.csv, line 2"
+    assert sources_of((0, None)) == ""
+    assert sources_of((0, "x"), (1, "y")) == "x"
+    many_places = sources_of(*file[::2])
+    assert many_places == "big.csv, lines 2, 4, 6, 8, 10, 12 and 14 more"
+
+
+PLAY = """- name: "Record it"
+  hosts: localhost
+  tasks:
+    - name: "Record it"
+      nextbilling.did.did_registry:
+        state: recorded"""
+COMMAND = 'ansible-playbook nextbilling.did.export -e \'{"export_dest": "open.csv"}\''
+
+
+def test_plays_and_commands_are_told_from_the_words_around_them() -> None:
+    text = f"Look it up.\n{PLAY}\n{PLAY}\nThen:\n{COMMAND}\nOr wait.\nOr not."
+    assert blocks(text) == [
+        ("Look it up.", False),
+        (PLAY, True),
+        (PLAY, True),
+        ("Then:", False),
+        (COMMAND, True),
+        ("Or wait.\nOr not.", False),
+    ]
+    assert blocks("") == []
+
+
+def test_several_open_dids_are_settled_by_one_file() -> None:
+    def unknown(number: str) -> Item:
+        return failing(
+            number, "unknown", f"DID {number}", kind="unknown_outcome", attempt=number * 4
+        )
+
+    one = told(result([unknown("1000")]), check_mode=False)
+    assert settling_steps(review_of(one)) == []
+    another = told(result([unknown("1001")], platform="other"), check_mode=False, task_uuid="2")
+    assert settling_steps(review_of(one, another)) == []
+    two = told(result([unknown("1002")]), check_mode=False, task_uuid="3")
+    (steps,) = settling_steps(review_of(one, two))
+    files = render(review_of(one, two), WORDS)
+    for command in ("export", "settle"):
+        assert f"\nansible-playbook nextbilling.did.{command} -e '" in steps
+    assert '"settle_src": "open.csv"' in steps and "/srv/registry.db" in steps
+    assert steps.split("\n")[-1] in files["review.md"]
+    assert "Settle all open DIDs together" in files["review.html"]
+
+
+def test_each_kind_has_a_meaning_in_the_legend() -> None:
+    for language in LANGUAGES:
+        words = Translations(language)
+        for kind in REVIEW_ORDER:
+            assert words.about(kind)
+    page = render(review_of(told(result([item("1")]))), WORDS)["review.html"]
+    assert WORDS.about("update") in page and WORDS.about("create") not in page
 
 
 def test_similar_numbers_are_shown_and_do_not_keep_lines_of_a_range_apart() -> None:
@@ -115,6 +333,10 @@ def test_similar_numbers_are_shown_and_do_not_keep_lines_of_a_range_apart() -> N
     block = [create(f"+55113000{n}", f"113000{n}", f"0113000{n}") for n in range(1008, 1012)]
     items = [*block, create("+551130001012"), create("+551130001013", "01130001013")]
     assert lines_of(items) == ["+551130001008 – +551130001011", "+551130001012", "+551130001013"]
+    apart = [create("+551130001001", "1130001001"), create("+551130001003", "1130001003")]
+    assert lines_of(apart) == ["+551130001001, +551130001003"]
+    text = render(review_of(told(result(apart))), WORDS)["review.md"]
+    assert "notation: `1130001001`, `1130001003`" in text
     for language in LANGUAGES:
         files = render(review_of(told(result(items))), Translations(language))
         data = json.loads(files["review.json"])
@@ -267,7 +489,8 @@ def test_what_a_failing_run_has_applied_is_in_its_review() -> None:
     assert data["dids"][2]["changes"]["description"]["after"] == "Line +1130001001"
     assert (data["dids"][5]["did_number"], data["dids"][5]["record_id"]) == (None, 12)
     text = files["review.md"]
-    assert "`+1130001000` – `+1130001002`: **created** description `Line {number}`, 3 DIDs" in text
+    assert "4 DIDs in 2 ranges: **created** description `Line {number}`" in text
+    assert "\n  `+1130001000` – `+1130001002`, `+1130001004`\n" in text
     assert "2 DIDs more were applied" in text and "2 DIDs more were applied" in files["review.html"]
     # Nothing is said of when a value before was applied, as the result does not say it.
     assert WORDS("never_applied") not in text
@@ -526,6 +749,31 @@ def test_every_text_has_the_same_places_in_each_language() -> None:
         assert places[0] == places[1], key
 
 
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        *((name, "pt-BR") for name in ("pt-BR", "pt_BR", "pt-br", "pt", "PT", " pt_BR.UTF-8")),
+        *((name, "en") for name in ("en", "EN", "en_US", "en_GB.UTF-8")),
+        *((name, None) for name in ("", "C", "pt-PT", "de", "português")),
+    ],
+)
+def test_a_language_is_known_by_the_names_that_people_give_it(
+    name: str, language: str | None
+) -> None:
+    assert find_language(name) == language
+
+
+def test_what_the_modules_say_is_marked_as_english_in_a_page_of_another_language() -> None:
+    message = f"DID 1: it was refused\nDo this:\n{PLAY}"
+    review = review_of(told(result([failing("1", msg=message), item("2", "not_attempted")])))
+    page = render(review, Translations("pt-BR"))["review.html"]
+    assert '<p class="message" lang="en"><bdi>DID 1: it was refused' in page
+    assert '<pre class="words" lang="en">Do this:' in page
+    assert '<div class="copyable" lang="en"><pre tabindex="0">- name: ' in page
+    assert '<p class="message"><bdi>Não executado: ' in page
+    assert 'lang="en"' not in render(review, WORDS)["review.html"].split("<body", 1)[1]
+
+
 def test_the_closing_line_leaves_zeros_out() -> None:
     items = [item("1", action="create"), item("3", "unknown")]
     review = review_of(
@@ -537,6 +785,10 @@ def test_the_closing_line_leaves_zeros_out() -> None:
     )
     assert (
         closing_line(review, Translations("pt-BR"), None)
-        == "DIDs: 1 criar, 1 desconhecido, 494 sem mudança"
+        == "DIDs: 1 a criar, 1 desconhecido, 494 sem mudança"
     )
+    done = result([item(str(n), "applied", "create") for n in range(101)])
+    applied = review_of(told(done, check_mode=False))
+    assert closing_line(applied, Translations("pt-BR"), None) == "DIDs: 101 criados"
+    assert closing_line(applied, WORDS, None) == "DIDs: 101 create"
     assert closing_line(review_of(told(result([]))), WORDS, None) == "DIDs: none"
