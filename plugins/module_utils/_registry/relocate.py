@@ -31,6 +31,7 @@ from .._errors import InvalidParameter, RegistryBusy, RegistryMismatch, Registry
 from .._model import timestamp
 from .backends.interface import Backend, Database, NoRegistry, Row, Transaction
 from .backends.schema import COLUMNS
+from .backends.sqlite_verification import STAMP
 from .identity import check_id, check_schema, read_meta
 from .migrations import create_tables, write_meta
 from .move_marks import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move
@@ -352,8 +353,11 @@ def _replace_mark(database: Database, before: str, after: str, move: Move) -> No
 
 def _read_all(database: Database) -> tuple[dict[str, str], dict[str, Sequence[Row]]]:
     """Return the table C(meta) without marks, and the rows of the others, all of one moment. Claims come with the seconds left."""
+    of_one_place = {*MARKS, STAMP}
     with database.reading() as transaction:
-        meta = {name: value for name, value in transaction.meta().items() if name not in MARKS}
+        meta = {
+            name: value for name, value in transaction.meta().items() if name not in of_one_place
+        }
         content = {
             table: transaction.query(
                 f"SELECT {', '.join(columns)} FROM {table}".replace(

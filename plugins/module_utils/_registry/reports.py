@@ -18,8 +18,12 @@ from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, ForgottenHistory,
 from .backends.interface import RESTORE, Row, Transaction
 from .identity import schema_version
 from .records import RecordReader, chunks, placeholders
+from .lost_numbers import find_lost
 from .run_reports import FIRST_SCHEMA, RunReport, read_runs
 from .transactions import Transactions
+
+# How many lost DIDs a message names.
+_NAMED = 5
 
 
 class HistoryEntry(t.NamedTuple):
@@ -66,8 +70,9 @@ class Reports:
     def ids_without_number(self, platform: str) -> list[int]:
         """Return the ids of the records which are known by their id alone."""
         query = (
-            "SELECT record_id FROM records r WHERE platform = ? AND record_id IS NOT NULL AND NOT EXISTS"
-            " (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key) ORDER BY record_id"
+            # The conditions of an index.
+            "SELECT record_id FROM records r WHERE platform = ? AND record_id IS NOT NULL AND fields NOT LIKE '%\"did_number\":%'"
+            " AND NOT EXISTS (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key) ORDER BY record_id"
         )
         return [record_id for (record_id,) in self._transactions.query(query, platform)]
 
@@ -75,10 +80,30 @@ class Reports:
         """Read the whole registry and raise C(RegistryUnavailable) if it is damaged: a lost row would look like a new DID."""
         damage = self._database.why_damaged() or self._lost_numbers()
         if damage:
-            raise RegistryUnavailable(
-                f"The registry {self._database.location} is damaged ({damage}). Nothing was sent: a record that cannot be read would look like"
-                f" a DID that does not exist. To go on, {RESTORE}"
+            raise self._damaged(damage)
+
+    def verify_new(self, platform: str, numbers: Collection[str]) -> None:
+        """Raise C(RegistryUnavailable) unless it is certain that the registry does not know these numbers, which a look-up has not found.
+
+        The cost does not depend on the size of the registry, unless others than this code have written to it. It is then read as a whole.
+        """
+        if not self._database.is_verified():
+            self.verify()
+            self._database.note_verified()
+        lost = self._transactions.read(
+            lambda transaction: find_lost(transaction, self._records, platform, numbers)
+        )
+        if lost:
+            rest = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+            raise self._damaged(
+                f"it knows the DIDs {', '.join(lost[:_NAMED])}{rest}, but has lost their numbers or their records"
             )
+
+    def _damaged(self, damage: str) -> RegistryUnavailable:
+        return RegistryUnavailable(
+            f"The registry {self._database.location} is damaged ({damage}). Nothing was sent: a record that cannot be read would look like"
+            f" a DID that does not exist. To go on, {RESTORE}"
+        )
 
     def _lost_numbers(self) -> str | None:
         # Each number is stored twice, in its record and in the table numbers: one without the other is damage.
