@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import sqlite3
 import sys
@@ -19,9 +20,16 @@ _AT = "2026-01-01T00:00:00Z"
 _RUN = "0" * 32
 
 
-def fill(path: Path, size: int) -> None:
-    """Fill a registry in SQLite that knows one platform and no DID. Passwords are not stored."""
+def fill(path: Path, size: int, first_record: int = FIRST_RECORD) -> None:
+    """Fill a registry in SQLite that knows one platform and no DID. Passwords are not stored.
+
+    ``first_record``: the record id of the first DID, far from those that the simulator gives where DIDs are created afterwards.
+    """
+    rows = functools.partial(_rows, size, first_record)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        # Nobody needs it if this process is killed meanwhile.
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -200000"):
+            connection.execute(f"PRAGMA {pragma}")
         ((platform,),) = connection.execute("SELECT name FROM platforms").fetchall()
         connection.execute(
             "INSERT INTO runs (run_key, platform, actor, began_at, ended_at, result) VALUES (?, ?, 'benchmark@host', ?, ?, 'completed')",
@@ -30,23 +38,23 @@ def fill(path: Path, size: int) -> None:
         connection.executemany(
             "INSERT INTO records (record_key, platform, version, record_id, outcome, fields, attempted, confirmed_at, changed_at)"
             f" VALUES (?, ?, 2, ?, 'confirmed', ?, '{{}}', '{_AT}', '{_AT}')",
-            ((key, platform, record_id, fields) for key, record_id, _, fields, _ in _rows(size)),
+            ((key, platform, record_id, fields) for key, record_id, _, fields, _ in rows()),
         )
         connection.executemany(
             "INSERT INTO numbers VALUES (?, ?, ?)",
-            ((platform, number, key) for key, _, number, _, _ in _rows(size)),
+            ((platform, number, key) for key, _, number, _, _ in rows()),
         )
         connection.executemany(
             "INSERT INTO history (entry_key, at, actor, event, platform, number, record_id, details, run_key, action, record_key)"
             f" VALUES (?, '{_AT}', 'benchmark@host', 'applied', ?, ?, ?, ?, '{_RUN}', 'create', ?)",
             (
                 (key, platform, number, record_id, details, key)
-                for key, record_id, number, _, details in _rows(size)
+                for key, record_id, number, _, details in rows()
             ),
         )
 
 
-def _rows(size: int) -> Iterator[tuple[str, int, str, str, str]]:
+def _rows(size: int, first_record: int) -> Iterator[tuple[str, int, str, str, str]]:
     """Yield key, record id, number, fields and details of the history."""
     for index in range(size):
         fields = sent(index)
@@ -54,7 +62,7 @@ def _rows(size: int) -> Iterator[tuple[str, int, str, str, str]]:
         changes = {name: [None, value] for name, value in fields.items()}
         yield (
             f"{index:032x}",
-            FIRST_RECORD + index,
+            first_record + index,
             fields["did_number"].lstrip("+"),
             json.dumps(fields, separators=(",", ":")),
             json.dumps({"changes": changes}, separators=(",", ":")),

@@ -17,8 +17,8 @@ from .._errors import RegistryUnavailable
 from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, ForgottenHistory, Record
 from .backends.interface import RESTORE, Row, Transaction
 from .identity import schema_version
-from .records import RecordReader, chunks, placeholders
 from .lost_numbers import find_lost
+from .records import RecordReader, chunks, placeholders
 from .run_reports import FIRST_SCHEMA, RunReport, read_runs
 from .transactions import Transactions
 
