@@ -176,6 +176,7 @@ history:
       description:
         - C(applied) for a request that the platform applied, or C(answered) for an answer that no longer fitted its record.
         - C(recorded) or C(forgotten) for a correction by hand.
+        - C(migrated) for what was known of a DID when the registry of release 1.0 was migrated. C(at) is then when the DID was confirmed.
       type: str
     action:
       description: The action of the request, C(create), C(update) or C(adopt). Null for a correction, and for an answer that release 1.0 wrote.

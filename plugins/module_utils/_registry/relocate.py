@@ -29,9 +29,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from .._errors import InvalidParameter, RegistryBusy, RegistryMismatch, RegistryUnavailable
 from .._model import timestamp
-from .backends.interface import Backend, Database, NoRegistry, Row, Transaction
+from .backends.interface import STAMP, Backend, Database, NoRegistry, Row, Transaction
 from .backends.schema import COLUMNS
-from .backends.sqlite_verification import STAMP
 from .identity import check_id, check_schema, read_meta
 from .migrations import create_tables, write_meta
 from .move_marks import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move

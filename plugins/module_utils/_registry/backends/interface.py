@@ -192,6 +192,8 @@ class NoSuchTable(RegistryUnavailable):
     """A table, or a column of it, is missing."""
 
 
+# What a backend notes in the table meta of its own place, which is not copied to another one.
+STAMP = "stamp"
 # The next step where a registry is damaged or lost, and nowhere else.
 RESTORE = (
     "restore it from its newest backup, as 'Backup and restore' in the guide 'From one machine to many' says: an older copy does not know"

@@ -22,7 +22,8 @@ import time
 import typing as t
 from collections.abc import Mapping, Sequence
 
-STAMP = "stamp"
+from .interface import STAMP
+
 # Seconds. The stamp is written before the commit that sets the ctime. If that takes longer, the file is verified once more than it needs to be.
 _LONGEST_COMMIT = 2.0
 # Seconds after which a file is verified again, whoever has written: a disk may lose what it holds.
