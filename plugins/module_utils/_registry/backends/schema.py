@@ -138,6 +138,7 @@ _VERSIONS = (
         "ALTER TABLE history ADD COLUMN IF NOT EXISTS record_key TEXT",
         "CREATE INDEX IF NOT EXISTS history_by_record ON history (platform, record_id)",
         "CREATE INDEX IF NOT EXISTS history_by_run ON history (run_key)",
+        "CREATE INDEX IF NOT EXISTS history_by_time ON history (at)",
         # These hold few rows, so a create does not pay for them.
         "CREATE INDEX IF NOT EXISTS history_of_forgotten ON history (record_key) WHERE event = 'forgotten'",
         "CREATE INDEX IF NOT EXISTS records_open ON records (platform) WHERE outcome <> 'confirmed'",
@@ -146,9 +147,8 @@ _VERSIONS = (
         # A second place for each number, which proves that a DID is not new.
         """
         INSERT INTO history (entry_key, at, actor, event, platform, number, record_id, details, record_key)
-        SELECT r.record_key || '-' || n.number, COALESCE(r.confirmed_at, r.changed_at), '', 'migrated', r.platform, n.number, r.record_id,
-            '{}', r.record_key
-        FROM records r JOIN numbers n ON n.record_key = r.record_key WHERE r.outcome <> 'unknown'
+        SELECT r.record_key || '-' || COALESCE(n.number, ''), r.changed_at, '', 'migrated', r.platform, n.number, r.record_id, '{}', r.record_key
+        FROM records r LEFT JOIN numbers n ON n.record_key = r.record_key WHERE r.outcome <> 'unknown'
         ON CONFLICT DO NOTHING
         """,
     ),
