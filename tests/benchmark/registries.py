@@ -26,7 +26,7 @@ def fill(path: Path, size: int, first_record: int = FIRST_RECORD) -> None:
     ``first_record``: the record id of the first DID, far from those that the simulator gives where DIDs are created afterwards.
     """
     rows = functools.partial(_rows, size, first_record)
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         # Nobody needs it if this process is killed meanwhile.
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -200000"):
             connection.execute(f"PRAGMA {pragma}")
@@ -38,20 +38,24 @@ def fill(path: Path, size: int, first_record: int = FIRST_RECORD) -> None:
         connection.executemany(
             "INSERT INTO records (record_key, platform, version, record_id, outcome, fields, attempted, confirmed_at, changed_at)"
             f" VALUES (?, ?, 2, ?, 'confirmed', ?, '{{}}', '{_AT}', '{_AT}')",
-            ((key, platform, record_id, fields) for key, record_id, _, fields, _ in rows()),
+            (
+                (key, platform, record_id, fields)
+                for key, record_id, _number, fields, _line in rows()
+            ),
         )
         connection.executemany(
             "INSERT INTO numbers VALUES (?, ?, ?)",
-            ((platform, number, key) for key, _, number, _, _ in rows()),
+            ((platform, number, key) for key, _record_id, number, *_rest in rows()),
         )
         connection.executemany(
             "INSERT INTO history (entry_key, at, actor, event, platform, number, record_id, details, run_key, action, record_key)"
             f" VALUES (?, '{_AT}', 'benchmark@host', 'applied', ?, ?, ?, ?, '{_RUN}', 'create', ?)",
             (
                 (key, platform, number, record_id, details, key)
-                for key, record_id, number, _, details in rows()
+                for key, record_id, number, _fields, details in rows()
             ),
         )
+        connection.commit()
 
 
 def _rows(size: int, first_record: int) -> Iterator[tuple[str, int, str, str, str]]:

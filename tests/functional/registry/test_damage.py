@@ -42,6 +42,14 @@ DAY = 86_400
 
 
 @contextlib.contextmanager
+def connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction of another program."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        with connection:
+            yield connection
+
+
+@contextlib.contextmanager
 def opened(path: Path | str) -> Iterator[Registry]:
     """A registry, to be written."""
     with contextlib.closing(
@@ -135,7 +143,7 @@ def test_what_is_gone_on_purpose_or_was_never_there_is_new(sound: Sound) -> None
 
 def restamp(path: Path) -> None:
     """Have a copy pass for a registry that only this code has written, so that it is not read as a whole."""
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+    with connected(path) as connection:
         counter = int.from_bytes(path.read_bytes()[24:28], "big") + 1
         now, inode = time.time(), path.stat().st_ino
         connection.execute("DELETE FROM meta WHERE name = 'stamp'")
@@ -249,7 +257,7 @@ def test_a_did_of_which_rows_were_deleted_is_not_created_again(
     shutil.copyfile(sound.path, path)
     lost = [sound.numbers[place] for place in places]
     listed = ", ".join(f"'{number}'" for number in lost)
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+    with connected(path) as connection:
         if "records" in tables:
             connection.execute(
                 f"DELETE FROM records WHERE record_key IN (SELECT record_key FROM numbers WHERE number IN ({listed}))"
