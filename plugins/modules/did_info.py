@@ -59,6 +59,7 @@ options:
     description:
       - Whether to return the history too. It contains what runs changed, corrections by hand with the previous state, and late answers, with who
         made each of them, and when.
+      - With O(did_number), O(record_id) or O(outcome), only the lines about these DIDs are returned.
     type: bool
     default: false
   runs:
@@ -176,6 +177,7 @@ history:
       description:
         - C(applied) for a request that the platform applied, or C(answered) for an answer that no longer fitted its record.
         - C(recorded) or C(forgotten) for a correction by hand.
+        - C(migrated) for what was known of a DID when the registry of release 1.0 was migrated. C(at) is then when its record was last changed.
       type: str
     action:
       description: The action of the request, C(create), C(update) or C(adopt). Null for a correction, and for an answer that release 1.0 wrote.

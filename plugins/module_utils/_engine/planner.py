@@ -89,7 +89,7 @@ class Planner:
         if any(job.sends for job in jobs):
             from .preflight import check_requirements, find_similar
 
-            check_requirements(self.registry, jobs)
+            check_requirements(self.registry, self.settings.platform, jobs)
             if self.settings.country_code is not None:
                 find_similar(
                     self.registry, self.settings.platform, self.settings.country_code, jobs

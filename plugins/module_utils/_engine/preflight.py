@@ -56,15 +56,16 @@ def encode_payload(plan: Plan) -> bytes:
     return body
 
 
-def check_requirements(registry: Registry, jobs: Sequence[Job]) -> None:
+def check_requirements(registry: Registry, platform: str, jobs: Sequence[Job]) -> None:
     """Check once for all DIDs of a run what can be checked before the first request."""
     if importlib.util.find_spec("requests") is None:
         raise Unreachable(
             "The Python library 'requests' is missing for the interpreter that runs this task. Nothing was sent."
             " Install it (python -m pip install requests), or set ansible_python_interpreter to a Python that has it"
         )
-    if any(plan.action == CREATE for plan in _sending(jobs)):
-        registry.reports.verify()
+    new = [str(plan.desired.number) for plan in _sending(jobs) if plan.action == CREATE]
+    if new:
+        registry.reports.verify_new(platform, new)
 
 
 def find_similar(registry: Registry, platform: str, country_code: str, jobs: Sequence[Job]) -> None:

@@ -74,8 +74,10 @@ def read_registry(task: Task) -> Result:
                 _run_result(run) for run in registry.reports.runs(platform, task.params["runs"])
             ]
         if task.params["history"]:
-            wanted = None if number is None and record_id is None else (number, record_id)
-            _add_history(result, registry, platform, wanted, records)
+            is_whole = number is None and record_id is None and task.params["outcome"] is None
+            _add_history(
+                result, registry, platform, None if is_whole else (number, record_id), records
+            )
     return result
 
 
@@ -86,7 +88,7 @@ def _add_history(
     wanted: tuple[str | None, int | None] | None,
     records: Sequence[tuple[str, Record]],
 ) -> None:
-    """Add the history to a result. C(wanted): the number and the record id that the task names, None if it names no DID."""
+    """Add the history to a result. C(wanted): the number and the record id that the task names, None if it wants all records."""
     if wanted is None:
         entries = registry.reports.history(platform)
     else:

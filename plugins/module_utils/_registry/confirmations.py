@@ -28,11 +28,19 @@ class ConfirmedRequest(t.NamedTuple):
     record_id: int
     at: str
 
-    def row(self) -> dict[str, t.Any]:
-        """Return the line of history that it leaves: what each field was before, and is now. Its key is the token: a claim has one at most."""
+    def row(self, record_key: str) -> dict[str, t.Any]:
+        """Return the line of history that it leaves: what each field was before, and is now. Its key is the token: a claim has one at most.
+
+        :param record_key: of the record that it confirms.
+        """
         changes = {name: [*change] for name, change in self.intent.changes.items()}
         row = request_row(
-            APPLIED_EVENT, self.platform, self.intent, self.record_id, {"changes": changes}
+            APPLIED_EVENT,
+            self.platform,
+            self.intent,
+            self.record_id,
+            {"changes": changes},
+            record_key,
         )
         return {**row, "entry_key": self.token, "at": self.at}
 
@@ -70,17 +78,17 @@ def apply_answer(
     if agrees and by_id is not None and _is_confirmed_by(by_id, answer):
         return by_id, True  # an earlier commit of this answer was written, though nothing said so
     is_unknown = by_id is None and by_number is None
-    if is_lost and is_unknown:
-        insert(transaction, "history", answer.row(), ignore_conflict=True)
-    else:
-        write_answer(transaction, answer)
-    end_claim(transaction, token)
-    if is_unknown:
+    record = by_id or by_number
+    if record is None:
         # The DID was forgotten, or an older registry was restored. The answer proves that the DID exists.
         record = confirmed_record(new_key(), 1, record_id, intent.number, intent.stored_payload, at)
         insert_confirmed(transaction, platform, record, at)
-        return record, True
-    return t.cast("Record", by_id or by_number), agrees
+    if is_lost and is_unknown:
+        insert(transaction, "history", answer.row(record.key), ignore_conflict=True)
+    else:
+        write_answer(transaction, answer, record.key)
+    end_claim(transaction, token)
+    return record, agrees or is_unknown
 
 
 def _confirm_new(transaction: Transaction, answer: ConfirmedRequest) -> bool:
@@ -92,7 +100,7 @@ def _confirm_new(transaction: Transaction, answer: ConfirmedRequest) -> bool:
         " (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)"
     )
     values = (record_id, CONFIRMED, at, at, token, token, platform, record_id, token)
-    return transaction.execute_and_insert(sql, values, "history", answer.row()) == 1
+    return transaction.execute_and_insert(sql, values, "history", answer.row(token)) == 1
 
 
 def confirm_record(transaction: Transaction, record: Record, answer: ConfirmedRequest) -> Record:
@@ -107,7 +115,7 @@ def confirm_record(transaction: Transaction, record: Record, answer: ConfirmedRe
         f" changed_at = ?, {CLEAR_CLAIM} WHERE record_key = ?"
     )
     values = (record_id, CONFIRMED, dump(fields), at, at, record.key)
-    transaction.execute_and_insert(sql, values, "history", answer.row())
+    transaction.execute_and_insert(sql, values, "history", answer.row(record.key))
     numbers = record.numbers
     if "did_number" in intent.stored_payload and numbers != (intent.number,):
         numbers = (str(intent.number),)
@@ -125,14 +133,16 @@ def _is_confirmed_by(record: Record, answer: ConfirmedRequest) -> bool:
     return same and (record.outcome, record.confirmed_at) == (CONFIRMED, answer.at)
 
 
-def write_answer(transaction: Transaction, answer: ConfirmedRequest) -> None:
-    """Keep an answer that no longer fits its record in the history."""
+def write_answer(
+    transaction: Transaction, answer: ConfirmedRequest, record_key: str | None = None
+) -> None:
+    """Keep an answer that no longer fits its record in the history. C(record_key): of the record that it is about, None if that is not known."""
     intent = answer.intent
     details = {"action": intent.action, "sent": intent.stored_payload}
     insert(
         transaction,
         "history",
-        request_row(ANSWERED, answer.platform, intent, answer.record_id, details),
+        request_row(ANSWERED, answer.platform, intent, answer.record_id, details, record_key),
     )
 
 

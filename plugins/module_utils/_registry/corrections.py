@@ -74,5 +74,8 @@ def _insert(transaction: Transaction, platform: str, correction: Correction) -> 
     if known is not None and record is None:
         # Shows that the record is gone on purpose.
         details["record_key"] = known.key
-    write_history(transaction, correction.event, platform, correction.number, record_id, details)
+    key = getattr(record or known, "key", None)
+    write_history(
+        transaction, correction.event, platform, correction.number, record_id, details, key
+    )
     return record

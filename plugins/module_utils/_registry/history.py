@@ -38,8 +38,9 @@ def history_row(
     number: str | None,
     record_id: int | None,
     details: Mapping[str, t.Any],
+    record_key: str | None,
 ) -> dict[str, t.Any]:
-    """Return a line of history, by column."""
+    """Return a line of history, by column. C(record_key): of the record that it is about, None if that is not known."""
     return {
         "entry_key": new_key(),  # rises with time, so that lines of one second keep their order
         "at": timestamp(),
@@ -49,6 +50,7 @@ def history_row(
         "number": number,
         "record_id": record_id,
         "details": dump(details),
+        "record_key": record_key,
     }
 
 
@@ -59,9 +61,10 @@ def write_history(
     number: str | None,
     record_id: int | None,
     details: Mapping[str, t.Any],
+    record_key: str | None,
 ) -> None:
     """Write the line of a person's statement."""
-    row = history_row(event, platform, number, record_id, details)
+    row = history_row(event, platform, number, record_id, details, record_key)
     insert(transaction, "history", row)
 
 
@@ -71,7 +74,8 @@ def request_row(
     intent: Intent,
     record_id: int,
     details: Mapping[str, t.Any],
+    record_key: str | None,
 ) -> dict[str, t.Any]:
     """Return the line that a request leaves."""
-    row = history_row(event, platform, intent.number, record_id, details)
+    row = history_row(event, platform, intent.number, record_id, details, record_key)
     return {**row, "run_key": intent.run, "action": intent.action}

@@ -29,17 +29,27 @@ from collections.abc import Callable, Mapping, Sequence
 
 from .._errors import InvalidParameter, RegistryBusy, RegistryMismatch, RegistryUnavailable
 from .._model import timestamp
-from .backends.interface import Backend, Database, NoRegistry, Row, Transaction
+from .backends.interface import STAMP, Backend, Database, NoRegistry, Row, Transaction
 from .backends.schema import COLUMNS
 from .identity import check_id, check_schema, read_meta
 from .migrations import create_tables, write_meta
 from .move_marks import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move
+from .records import placeholders
 from .registry import Registry
 from .witness import Witness
 
 _META = "meta"
 # The table meta is written by itself, as marks are set in it.
 _TABLES = {table: columns for table, columns in COLUMNS.items() if table != _META}
+_PRIMARY_KEYS = {
+    "platforms": ["name"],
+    "records": ["record_key"],
+    "numbers": ["platform", "number"],
+    "history": ["entry_key"],
+    "runs": ["run_key"],
+}
+# How many rows are in memory at a time.
+_PAGE = 1_000
 # Old releases of SQLite take no more than 999 values in one statement.
 _VALUES = 900
 _PAUSE = 0.5
@@ -290,13 +300,13 @@ class _Mover:
     def _fill_target(
         self, database: Database, move: Move, reached: Callable[[str], object]
     ) -> None:
-        meta, content = _read_all(database)
+        meta = _meta_to_copy(database)
         schema = self._target.schema
 
         def fill(transaction: Transaction) -> None:
             write_meta(transaction, schema, meta)
             _set_mark(transaction, ARRIVING, move)
-            _write_all(transaction, content, self._target.now)
+            _copy_rows(database, transaction, self._target.now)
             reached(FILLED)
 
         def create(transaction: Transaction) -> None:
@@ -322,7 +332,10 @@ def _one_registry() -> InvalidParameter:
 
 
 def _live_claims(database: Database) -> Sequence[Row]:
-    return database.query(f"SELECT claim_holder FROM records WHERE claim_until > {database.now}")
+    # The first condition is that of an index.
+    return database.query(
+        f"SELECT claim_holder FROM records WHERE outcome <> 'confirmed' AND claim_until > {database.now}"
+    )
 
 
 def _is_same(one: Move | None, other: Move | None) -> bool:
@@ -350,28 +363,40 @@ def _replace_mark(database: Database, before: str, after: str, move: Move) -> No
             _set_mark(transaction, after, move)
 
 
-def _read_all(database: Database) -> tuple[dict[str, str], dict[str, Sequence[Row]]]:
-    """Return the table C(meta) without marks, and the rows of the others, all of one moment. Claims come with the seconds left."""
-    with database.reading() as transaction:
-        meta = {name: value for name, value in transaction.meta().items() if name not in MARKS}
-        content = {
-            table: transaction.query(
-                f"SELECT {', '.join(columns)} FROM {table}".replace(
-                    "claim_until", f"claim_until - {database.now}"
-                )
-            )
-            for table, columns in _TABLES.items()
-        }
-    return meta, content
+def _meta_to_copy(database: Database) -> dict[str, str]:
+    """Return the table C(meta) without what is about this place."""
+    of_one_place = {*MARKS, STAMP}
+    return {name: value for name, value in read_meta(database).items() if name not in of_one_place}
 
 
-def _write_all(transaction: Transaction, content: Mapping[str, Sequence[Row]], now: str) -> None:
+def _copy_rows(source: Database, target: Transaction, now: str) -> None:
+    """Copy the rows of all tables but C(meta), some at a time. Claims keep the seconds left.
+
+    The source is marked as moving, so that nothing is written there meanwhile but late answers to its history.
+
+    :param now: the SQL of the time in the target.
+    """
     for table, columns in _TABLES.items():
-        row = ", ".join(f"{now} + ?" if name == "claim_until" else "?" for name in columns)
-        at_once = _VALUES // len(columns)
-        for start in range(0, len(content[table]), at_once):
-            rows = content[table][start : start + at_once]
-            transaction.execute(
-                f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([f'({row})'] * len(rows))}",
-                *(value for values in rows for value in values),
-            )
+        key = _PRIMARY_KEYS[table]
+        names = ", ".join(columns).replace("claim_until", f"claim_until - {source.now}")
+        query = f"SELECT {names} FROM {table}"
+        order = f"ORDER BY {', '.join(key)} LIMIT {_PAGE}"
+        rows = source.query(f"{query} {order}")
+        while rows:
+            _write_rows(target, table, columns, rows, now)
+            last = dict(zip(columns, rows[-1]))
+            after = f"WHERE ({', '.join(key)}) > ({placeholders(key)})"
+            rows = source.query(f"{query} {after} {order}", *(last[name] for name in key))
+
+
+def _write_rows(
+    transaction: Transaction, table: str, columns: Sequence[str], rows: Sequence[Row], now: str
+) -> None:
+    row = ", ".join(f"{now} + ?" if name == "claim_until" else "?" for name in columns)
+    at_once = _VALUES // len(columns)
+    for start in range(0, len(rows), at_once):
+        some = rows[start : start + at_once]
+        transaction.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([f'({row})'] * len(some))}",
+            *(value for values in some for value in values),
+        )

@@ -17,9 +17,13 @@ from .._errors import RegistryUnavailable
 from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, ForgottenHistory, Record
 from .backends.interface import RESTORE, Row, Transaction
 from .identity import schema_version
+from .lost_numbers import find_lost
 from .records import RecordReader, chunks, placeholders
 from .run_reports import FIRST_SCHEMA, RunReport, read_runs
 from .transactions import Transactions
+
+# How many lost DIDs a message names.
+_NAMED = 5
 
 
 class HistoryEntry(t.NamedTuple):
@@ -66,8 +70,9 @@ class Reports:
     def ids_without_number(self, platform: str) -> list[int]:
         """Return the ids of the records which are known by their id alone."""
         query = (
-            "SELECT record_id FROM records r WHERE platform = ? AND record_id IS NOT NULL AND NOT EXISTS"
-            " (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key) ORDER BY record_id"
+            # The conditions of an index.
+            "SELECT record_id FROM records r WHERE platform = ? AND record_id IS NOT NULL AND fields NOT LIKE '%\"did_number\":%'"
+            " AND NOT EXISTS (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key) ORDER BY record_id"
         )
         return [record_id for (record_id,) in self._transactions.query(query, platform)]
 
@@ -75,10 +80,30 @@ class Reports:
         """Read the whole registry and raise C(RegistryUnavailable) if it is damaged: a lost row would look like a new DID."""
         damage = self._database.why_damaged() or self._lost_numbers()
         if damage:
-            raise RegistryUnavailable(
-                f"The registry {self._database.location} is damaged ({damage}). Nothing was sent: a record that cannot be read would look like"
-                f" a DID that does not exist. To go on, {RESTORE}"
+            raise self._damaged(damage)
+
+    def verify_new(self, platform: str, numbers: Collection[str]) -> None:
+        """Raise C(RegistryUnavailable) unless it is certain that the registry does not know these numbers, which a look-up has not found.
+
+        The cost does not depend on the size of the registry, unless others than this code have written to it. It is then read as a whole.
+        """
+        if not self._database.is_verified():
+            self.verify()
+            self._database.note_verified()
+        lost = self._transactions.read(
+            lambda transaction: find_lost(transaction, self._records, platform, numbers)
+        )
+        if lost:
+            rest = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+            raise self._damaged(
+                f"it knows the DIDs {', '.join(lost[:_NAMED])}{rest}, but has lost their numbers or their records"
             )
+
+    def _damaged(self, damage: str) -> RegistryUnavailable:
+        return RegistryUnavailable(
+            f"The registry {self._database.location} is damaged ({damage}). Nothing was sent: a record that cannot be read would look like"
+            f" a DID that does not exist. To go on, {RESTORE}"
+        )
 
     def _lost_numbers(self) -> str | None:
         # Each number is stored twice, in its record and in the table numbers: one without the other is damage.
@@ -101,31 +126,45 @@ class Reports:
 
         :param outcome: as C(Record.shown_outcome) has it.
         """
-        # The clock goes on while rows are read, so the record decides whether its claim is live.
-        stored = None if outcome == UNDER_WAY else outcome
-        conditions = {
-            "r.platform = ?": platform,
-            "r.outcome = ?": stored,
-            "r.claim_until > ?": 0 if outcome == UNDER_WAY else None,
-            "r.record_id = ?": record_id,
-            "EXISTS (SELECT 1 FROM numbers n WHERE n.record_key = r.record_key AND n.number = ?)": number,
-        }
-        chosen = {condition: value for condition, value in conditions.items() if value is not None}
-        where = " AND ".join(["1 = 1", *chosen])
-        rows, records = self._transactions.read(
-            lambda transaction: (
-                transaction.query("SELECT record_key, platform FROM records"),
-                self._records.select(transaction, where, *chosen.values()),
-            )
-        )
-        platforms: dict[str, str] = dict(rows)
+
+        def read(transaction: Transaction) -> list[tuple[str, Record]]:
+            names = _platforms(transaction) if platform is None else [platform]
+            return [
+                (name, record)
+                for name in names
+                for record in self._records_of(transaction, name, outcome, number, record_id)
+            ]
+
+        return self._transactions.read(read)
+
+    def _records_of(
+        self,
+        transaction: Transaction,
+        platform: str,
+        outcome: str | None,
+        number: str | None,
+        record_id: int | None,
+    ) -> list[Record]:
+        """Return the records of one platform. Whatever is given, an index finds them, unless they are all that are confirmed."""
+        source = "records r"
+        conditions: dict[str, t.Any] = {"r.platform = ?": platform}
+        values: dict[str, t.Any] = {"r.record_id = ?": record_id}
+        if number is not None:
+            source = "numbers n JOIN records r ON r.record_key = n.record_key"
+            values.update({"n.platform = ?": platform, "n.number = ?": number})
+        if outcome == UNDER_WAY:
+            # The clock goes on while rows are read, so the record decides whether its claim is live.
+            values["r.outcome <> 'confirmed' AND r.claim_until > ?"] = 0
+        else:
+            # The first condition is that of an index.
+            is_open = "" if outcome == CONFIRMED else "r.outcome <> 'confirmed' AND "
+            values[f"{is_open}r.outcome = ?"] = outcome
+        conditions.update((name, value) for name, value in values.items() if value is not None)
+        where = " AND ".join(conditions)
+        found = self._records.select(transaction, where, *conditions.values(), source=source)
         return sorted(
-            (
-                (platforms[key], record)
-                for key, record in records.items()
-                if outcome in (None, record.shown_outcome)
-            ),
-            key=lambda entry: (entry[0], entry[1].numbers, entry[1].record_id or 0),
+            (record for record in found.values() if outcome in (None, record.shown_outcome)),
+            key=lambda record: (record.numbers, record.record_id or 0),
         )
 
     def made_by(self, attempts: Collection[str]) -> dict[str, tuple[str, str | None]]:
@@ -170,17 +209,18 @@ class Reports:
 
         :param numbers: with C(record_ids): only the lines that are about one of these. None for all lines.
         """
+        # Otherwise than a comparison with an expression, this uses an index.
+        where = "platform IN (SELECT name FROM platforms)" if platform is None else "platform = ?"
+        of_platform = [] if platform is None else [platform]
         if numbers is None:
-            rows = self._history_rows("platform = COALESCE(?, platform)", platform)
+            rows = self._history_rows(where, *of_platform)
         else:
             rows = [
                 row
                 for column, values in (("number", numbers), ("record_id", record_ids))
                 for some in chunks(values)
                 for row in self._history_rows(
-                    f"platform = COALESCE(?, platform) AND {column} IN ({placeholders(some)})",
-                    platform,
-                    *some,
+                    f"{where} AND {column} IN ({placeholders(some)})", *of_platform, *some
                 )
             ]
         # A line may be about both.
@@ -220,24 +260,33 @@ class Reports:
         return self._transactions.read(self._summary)
 
     def _summary(self, transaction: Transaction) -> Summary:
+        schema = schema_version(self._database, transaction.meta())
+        # There is an index of these: of the others, only their number is read.
+        is_open = "outcome <> 'confirmed'"
+        ((total,),) = transaction.query("SELECT COUNT(*) FROM records")
         counts: dict[str, int] = dict(
             transaction.query(
                 f"SELECT CASE WHEN claim_until > {self._database.now} THEN '{UNDER_WAY}' ELSE outcome END AS shown, COUNT(*)"
-                " FROM records GROUP BY shown"
+                f" FROM records WHERE {is_open} GROUP BY shown"
             )
         )
-        platforms = transaction.query("SELECT name FROM platforms ORDER BY name")
+        counts[CONFIRMED] = total - sum(counts.values())
+        # What was confirmed has a line of history since there are runs.
+        condition = f" WHERE {is_open}" if schema >= FIRST_SCHEMA else ""
         ((changed_at,),) = transaction.query(
-            # Keys rise with time. What a run did later than the newest key says is in its record.
-            "SELECT MAX(at) FROM (SELECT changed_at AS at FROM records UNION ALL"
-            " SELECT at FROM history WHERE entry_key = (SELECT MAX(entry_key) FROM history)) changes"
+            f"SELECT MAX(at) FROM (SELECT MAX(changed_at) AS at FROM records{condition} UNION ALL SELECT MAX(at) FROM history) changes"
         )
         return Summary(
-            schema=schema_version(self._database, transaction.meta()),
-            platforms=[name for (name,) in platforms],
+            schema=schema,
+            platforms=_platforms(transaction),
             counts={
                 outcome: counts.get(outcome, 0)
                 for outcome in (CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY)
             },
             changed_at=changed_at,
         )
+
+
+def _platforms(transaction: Transaction) -> list[str]:
+    """Return the names of the platforms, in their order."""
+    return [name for (name,) in transaction.query("SELECT name FROM platforms ORDER BY name")]

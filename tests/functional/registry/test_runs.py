@@ -484,7 +484,7 @@ def test_an_older_registry_is_migrated(older: Runner) -> None:
     assert older.both(did_number="1166", port=5060)["action"] == "none"
     assert older.both(did_number="1166", port=5061)["action"] == "update"
     told = older.did_info(history=True, runs=1)
-    assert [line["event"] for line in told["history"]] == ["answered", "applied"]
+    assert [line["event"] for line in told["history"]] == ["answered", "migrated", "applied"]
     assert told["runs"][0]["applied"]["update"] == 1
 
 

@@ -104,6 +104,12 @@ class Database(t.Protocol):
     def has_unexpected_schema(self, version: int) -> bool:
         """Tell whether tables, indexes or their definitions differ from those of a version of the schema."""
 
+    def is_verified(self) -> bool:
+        """Tell whether nobody but this code has written since the stored bytes were last verified as a whole, and that is not long ago."""
+
+    def note_verified(self) -> None:
+        """Note that they were verified since C(is_verified) was last asked, and are not damaged."""
+
     def why_damaged(self) -> str | None:
         """Return what is wrong with the stored bytes, or None. Reads everything."""
 
@@ -186,6 +192,8 @@ class NoSuchTable(RegistryUnavailable):
     """A table, or a column of it, is missing."""
 
 
+# What a backend notes in the table meta of its own place, which is not copied to another one.
+STAMP = "stamp"
 # The next step where a registry is damaged or lost, and nowhere else.
 RESTORE = (
     "restore it from its newest backup, as 'Backup and restore' in the guide 'From one machine to many' says: an older copy does not know"

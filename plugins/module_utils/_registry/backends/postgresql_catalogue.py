@@ -243,8 +243,11 @@ def _expected(schema: Schema) -> frozenset[str]:
                 f"PRAGMA table_info({table})"
             ):
                 facts.add(f"column {table} {name} {kind.lower()}{' not null' if not_null else ''}")
-            for _place, index, unique, *_rest in connection.execute(f"PRAGMA index_list({table})"):
+            for _place, index, unique, _origin, partial in connection.execute(
+                f"PRAGMA index_list({table})"
+            ):
                 columns = connection.execute(f"PRAGMA index_info({index})")
                 names = "".join(f" {name}" for _place, _number, name in columns)
-                facts.add(f"index {table} {'unique' if unique else 'plain'}{names}")
+                kind = "unique" if unique else "plain"
+                facts.add(f"index {table} {kind}{names}{' (partial)' if partial else ''}")
     return frozenset(facts)

@@ -45,7 +45,9 @@ COLUMNS = {
         " claim_token claim_until claim_holder claim_action claim_before claim_run"
     ).split(),
     "numbers": "platform number record_key".split(),
-    "history": "entry_key at actor event platform number record_id details run_key action".split(),
+    "history": (
+        "entry_key at actor event platform number record_id details run_key action record_key"
+    ).split(),
     "runs": "run_key platform actor session list_name list_digest began_at ended_at result".split(),
 }
 TABLES = tuple(COLUMNS)
@@ -132,8 +134,23 @@ _VERSIONS = (
         # Of a line that tells what a run did.
         "ALTER TABLE history ADD COLUMN IF NOT EXISTS run_key TEXT",
         "ALTER TABLE history ADD COLUMN IF NOT EXISTS action TEXT",
+        # The record that a line is about. Its number and its record id may have changed since.
+        "ALTER TABLE history ADD COLUMN IF NOT EXISTS record_key TEXT",
         "CREATE INDEX IF NOT EXISTS history_by_record ON history (platform, record_id)",
         "CREATE INDEX IF NOT EXISTS history_by_run ON history (run_key)",
+        "CREATE INDEX IF NOT EXISTS history_by_time ON history (at)",
+        # These hold few rows, so a create does not pay for them.
+        "CREATE INDEX IF NOT EXISTS history_of_forgotten ON history (record_key) WHERE event = 'forgotten'",
+        "CREATE INDEX IF NOT EXISTS records_open ON records (platform) WHERE outcome <> 'confirmed'",
+        "CREATE INDEX IF NOT EXISTS records_without_number ON records (platform, record_id)"
+        " WHERE record_id IS NOT NULL AND fields NOT LIKE '%\"did_number\":%'",
+        # A second place for each number, which proves that a DID is not new.
+        """
+        INSERT INTO history (entry_key, at, actor, event, platform, number, record_id, details, record_key)
+        SELECT r.record_key || '-' || COALESCE(n.number, ''), r.changed_at, '', 'migrated', r.platform, n.number, r.record_id, '{}', r.record_key
+        FROM records r LEFT JOIN numbers n ON n.record_key = r.record_key WHERE r.outcome <> 'unknown'
+        ON CONFLICT DO NOTHING
+        """,
     ),
 )
 SCHEMA = Schema(_VERSIONS)

@@ -31,6 +31,7 @@ from .sqlite_file import (
     not_a_registry,
     sync_folder,
 )
+from .sqlite_verification import Verification
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .sqlite_snapshot import State
@@ -70,11 +71,17 @@ class SqliteDatabase:
             # A killed run may have left WAL on; this one turns it off at its end.
             self._bulk = write and is_wal(path)
             self._file_id = file_id(path)
-            self._connection = self._connect()
+            self._verification = Verification(path)
+            try:
+                self._connection = self._connect()
+            except BaseException:
+                self._verification.close()
+                raise
 
     def _connect(self) -> sqlite3.Connection:
         """Open the file; or, to read a file that needs recovery, a recovered copy in memory."""
         self._snapshot = None
+        self._verification.forget()
         if self._write or not needs_recovery(self._path):
             return _open_file(self._path, write=self._write, timeout=self._timeout)
         from .sqlite_snapshot import take_snapshot
@@ -125,7 +132,11 @@ class SqliteDatabase:
         longer = max(self._timeout, self.must_commit_timeout)
         self._set_busy_timeout(longer if must_commit else self._timeout)
         with self._transaction("BEGIN IMMEDIATE") as transaction:
+            is_verified = self._verification.is_valid(transaction)
+            before = self._connection.total_changes
             yield transaction
+            if is_verified and self._connection.total_changes != before:
+                self._verification.write_stamp(transaction)
 
     def _set_busy_timeout(self, seconds: float) -> None:
         if seconds != self._busy_timeout:
@@ -167,15 +178,29 @@ class SqliteDatabase:
     def begin_bulk(self) -> None:
         self._bulk = True
         with contextlib.suppress(sqlite3.Error):
-            ((mode,),) = self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
-            if mode == "wal":
+            if self._set_journal_mode("wal"):
                 # With a write-ahead log, a reader need not wait until a write is on the disk.
                 self._reader = _open_file(self._path, write=True, timeout=self._timeout)
+
+    def _set_journal_mode(self, mode: str) -> bool:
+        transaction = _SqliteTransaction(self._connection)
+        is_verified = self._verification.is_valid(transaction)
+        ((found,),) = self._connection.execute(f"PRAGMA journal_mode = {mode}").fetchall()
+        if is_verified:
+            self._verification.keep(transaction)
+        return bool(found == mode)
 
     def has_unexpected_schema(self, version: int) -> bool:
         with self.reading() as transaction:
             found = _definitions(transaction.query(_DEFINITIONS))
         return found != _expected(self.schema.as_of(version))
+
+    def is_verified(self) -> bool:
+        with self.reading() as transaction:
+            return self._snapshot is None and self._verification.is_valid(transaction)
+
+    def note_verified(self) -> None:
+        self._verification.note()
 
     def why_damaged(self) -> str | None:
         with self.reading() as transaction:
@@ -205,8 +230,18 @@ class SqliteDatabase:
                 # This fails while another run is at work, which then does the same at its end.
                 with contextlib.suppress(sqlite3.Error):
                     self._set_busy_timeout(0)
-                    self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+                    if self._set_journal_mode("delete"):
+                        self._leave_stamp()
             self._connection.close()
+            self._verification.close()
+
+    def _leave_stamp(self) -> None:
+        """Leave a stamp, as no transaction could as long as the file had a write-ahead log."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        transaction = _SqliteTransaction(self._connection)
+        if self._verification.is_valid(transaction):
+            self._verification.write_stamp(transaction)
+        self._connection.execute("COMMIT")
 
 
 class _SqliteTransaction:
