@@ -21,6 +21,8 @@ from .backends.interface import RESTORE, Database, Transaction
 
 # How many values a query has at a time: SQLite before 3.32 takes 999.
 _CHUNK = 500
+# Of a platform, a record id and the key of the record that is to have it.
+ID_IS_FREE = "NOT EXISTS (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)"
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -139,7 +141,7 @@ def insert(
     places = ", ".join(expressions.get(column, "?") for column in values)
     conflict = " ON CONFLICT DO NOTHING" if ignore_conflict else ""
     sql = f"INSERT INTO {table} ({columns}) VALUES ({places}){conflict}"
-    return transaction.execute(sql, *values.values()) == 1
+    return transaction.change_one(sql, *values.values())
 
 
 def insert_number(
