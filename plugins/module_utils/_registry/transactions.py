@@ -40,7 +40,7 @@ class Transactions:
         return self.retry(lambda: self._read(work), must_commit=False)
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
-        with self._lock, self.database.reading() as transaction:
+        with self._lock, self.database.reading(pipelined=True) as transaction:
             return work(transaction)
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:

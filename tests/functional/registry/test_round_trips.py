@@ -54,5 +54,14 @@ def test_an_update(far: Runner, line: Proxy) -> None:
         _round_trips(far, line, count * 100, count)
     few = _round_trips(far, line, 1000, 10, defaults={"description": "x"})
     many = _round_trips(far, line, 6000, 60, defaults={"description": "x"})
-    print(few, many)
     assert many - few <= 2.1 * 50
+
+
+def test_nothing_to_do(far: Runner, line: Proxy) -> None:
+    wanted = [
+        {"did_number": str(number), "record_id": number, "port": 5060}
+        for number in range(10_000, 14_000)
+    ]
+    assert far.did_registry(state="recorded", dids=wanted)["changed"]
+    for count in (1, 4_000):
+        assert _round_trips(far, line, 10_000, count) <= count / 2_000 + 12

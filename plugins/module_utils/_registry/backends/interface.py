@@ -82,13 +82,15 @@ class Database(t.Protocol):
     """An SQL expression: seconds since 1970 by the clock that all runners of this registry share."""
     is_remote: bool
     """Whether each statement takes a round trip to a server."""
+    longest_list: int
+    """How many values a query may list."""
 
     @property
     def connections(self) -> int:
         """How often it has connected. A new connection may lead to another server, which may lack the newest writes."""
 
-    def reading(self) -> contextlib.AbstractContextManager[Transaction]:
-        """Begin a transaction that sees one state and changes nothing."""
+    def reading(self, *, pipelined: bool = False) -> contextlib.AbstractContextManager[Transaction]:
+        """Begin a transaction that sees one state and changes nothing. C(pipelined): as in C(writing)."""
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
         """Run a single query, which is a transaction of its own."""
@@ -166,6 +168,10 @@ class Backend(t.Protocol):
 
     def identity(self, *, timeout: float) -> object:
         """Return a value that is equal for two locations of one registry, and differs otherwise."""
+
+
+# As C(Database.longest_list): SQLite before 3.32 takes 999 values.
+LONGEST_LIST = 500
 
 
 class Collision(Exception):

@@ -81,6 +81,7 @@ class PostgresqlDatabase:
     """
 
     is_remote = True
+    longest_list = 2000
     now = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
     # Seconds to wait for other writers, and for the database itself, with what must be committed. A failover may take a minute.
     must_commit_timeout = 90.0
@@ -141,8 +142,8 @@ class PostgresqlDatabase:
         return self._registry_id
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[PostgresqlTransaction]:
-        with self._transaction(BEGIN_READING) as transaction:
+    def reading(self, *, pipelined: bool = False) -> Iterator[PostgresqlTransaction]:
+        with self._transaction(BEGIN_READING, pipelined=pipelined) as transaction:
             yield transaction
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
@@ -233,8 +234,8 @@ class PostgresqlDatabase:
         transaction = (self._pipeline(begin) if pipelined else None) or self._begin(begin)
         try:
             yield transaction
-            transaction.send()
             if commit_timeout is not None:
+                transaction.send()
                 self._commit(transaction.connection, commit_timeout)
         except PipelineFailed:
             self._known = None

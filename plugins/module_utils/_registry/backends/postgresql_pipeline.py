@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from .interface import PipelineFailed, Transaction
 from .postgresql_connection import for_psycopg
-from .postgresql_statements import Meta, split_meta
+from .postgresql_statements import META, Meta, split_meta
 from .postgresql_transaction import PostgresqlTransaction
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -44,8 +44,8 @@ class PipelinedTransaction(PostgresqlTransaction):
 
     Until then it takes for granted that the table C(meta) is as it was, and that what is to change one row does so.
 
-    :param begin: the statements that begin it. The last one returns the rows of C(META).
-    :param known: what these rows are expected to say.
+    :param begin: the statements that begin it.
+    :param known: what the last one of these is expected to show, if it is C(META).
     :param translate: returns the registry's error for one of the library.
     """
 
@@ -57,8 +57,8 @@ class PipelinedTransaction(PostgresqlTransaction):
         known: Meta,
         translate: Callable[[psycopg.Error], Exception],
     ) -> None:
-        super().__init__(location, connection, known[0])
-        self._known: Meta | None = known
+        self._known = known if begin[-1] == META else None
+        super().__init__(location, connection, self._known and self._known[0])
         self._begin = begin
         self._translate = translate
         self._pending = [_Statement(sql, ()) for sql in begin]

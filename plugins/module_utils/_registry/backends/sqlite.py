@@ -20,7 +20,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..._errors import RegistryUnavailable
-from .interface import Backend, Collision, Database, Position, Row, ServerState, T, Transaction
+from .interface import (
+    LONGEST_LIST,
+    Backend,
+    Collision,
+    Database,
+    Position,
+    Row,
+    ServerState,
+    T,
+    Transaction,
+)
 from .schema import SCHEMA, Schema, for_sqlite
 from .sqlite_file import (
     check_file,
@@ -50,6 +60,7 @@ class SqliteDatabase:
     """
 
     is_remote = False
+    longest_list = LONGEST_LIST
     now = "((julianday('now') - 2440587.5) * 86400.0)"
     # Seconds to wait for other writers with what must be committed.
     must_commit_timeout = 60.0
@@ -84,7 +95,7 @@ class SqliteDatabase:
         return connection
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[_SqliteTransaction]:
+    def reading(self, *, pipelined: bool = False) -> Iterator[_SqliteTransaction]:
         with _translated(self.location):
             self._reconnect_if_stale()
         with self._transaction("BEGIN") as transaction:
