@@ -45,6 +45,10 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends
     SCHEMA,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.move_marks import (
+    MOVED,
+    Move,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.runs import Run
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
@@ -1178,7 +1182,8 @@ def test_statements_that_were_sent_together_in_vain(registry: Registry, store: S
 
 def test_a_registry_that_is_moved_between_two_claims(registry: Registry, store: Store) -> None:
     assert registry.journal.claim(PLATFORM, INTENT) is not None
-    store.write("INSERT INTO meta (name, value) VALUES ('moved', '{\"to\": \"/elsewhere.db\"}')")
+    move = Move("token", registry.location, "/elsewhere.db", None, AT).dump()
+    store.write(f"INSERT INTO meta (name, value) VALUES ('{MOVED}', '{move}')")
     with pytest.raises(RegistryMismatch, match="elsewhere"):
         registry.journal.claim(PLATFORM, OTHER)
     assert len(store.rows("SELECT 1 FROM records")) == 1
