@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import RegistryMismatch
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Intent
-from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql_backend import (
     PostgresqlBackend,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.open import open_registry

@@ -15,6 +15,7 @@ import sqlite3
 import subprocess
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -306,9 +307,14 @@ class Pooler:
 
 
 class Proxy:
-    """Stands between a runner and a server, and cuts the line at a chosen moment."""
+    """Stands between a runner and a server, counts their round trips, and cuts the line at a chosen moment.
 
-    def __init__(self, port: int) -> None:
+    C(delay): seconds that data takes each way.
+    """
+
+    def __init__(self, port: int, *, delay: float = 0.0) -> None:
+        self.delay = delay
+        self.round_trips = 0
         self._behind = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -367,7 +373,7 @@ class Proxy:
                 if self._down:
                     return
                 far = socket.create_connection(("127.0.0.1", self._behind))
-                connection = _Connection(near, far)
+                connection = _Connection(near, far, self.delay)
                 self._connections.add(connection)
             with far:
                 connection.serve(self._pass_on)
@@ -376,6 +382,10 @@ class Proxy:
 
     def _pass_on(self, connection: _Connection, data: bytes) -> None:
         """Take what a runner sends."""
+        if connection.answered:
+            connection.answered = False
+            self.round_trips += 1
+            time.sleep(self.delay)
         with self._lock:
             cut = self._sign and re.search(self._sign, data, re.DOTALL)
             if cut:
@@ -394,9 +404,12 @@ class Proxy:
 class _Connection:
     """A runner that the proxy has let in. Its sockets are closed when none of its threads uses them any more."""
 
-    def __init__(self, near: socket.socket, far: socket.socket) -> None:
+    def __init__(self, near: socket.socket, far: socket.socket, delay: float) -> None:
         self.near = near
         self.far = far
+        self._delay = delay
+        # Whether the server has spoken last: what the runner sends next begins a round trip.
+        self.answered = True
         # Whether what the server says is lost from here on.
         self.deaf = False
         self.unheard = threading.Event()
@@ -422,6 +435,9 @@ class _Connection:
                 if self.deaf:
                     self.unheard.set()
                 else:
+                    if not self.answered:
+                        time.sleep(self._delay)
+                    self.answered = True
                     self.near.sendall(data)
         _shut(self.near, socket.SHUT_WR)
 

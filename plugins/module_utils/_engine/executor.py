@@ -13,7 +13,6 @@ and the next intents are committed in one transaction, so that an intent costs n
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 import typing as t
@@ -232,10 +231,13 @@ class Executor:
         """
         journal = self._registry.journal
         several = len(answers) + len(chosen) > 1
+
+        def write() -> tuple[list[Record | LateAnswer | None], list[str | None]]:
+            written = [self._record(execution, answer) for execution, answer in answers]
+            return written, [self._claim(execution) for execution in chosen]
+
         try:
-            with journal.atomic() if several else contextlib.nullcontext():
-                written = [self._record(execution, answer) for execution, answer in answers]
-                tokens = [self._claim(execution) for execution in chosen]
+            written, tokens = journal.atomic(write) if several else write()
         # Whatever it is, the ids that the platform has just answered must be shown.
         except Exception as failure:  # pylint: disable=broad-exception-caught
             if several:

@@ -14,7 +14,15 @@ import typing as t
 from .._model import ANSWERED, APPLIED_EVENT, CONFIRMED, Intent, Record
 from .backends.interface import Transaction
 from .history import request_row
-from .records import RecordReader, confirmed_record, dump, insert, insert_confirmed, new_key
+from .records import (
+    ID_IS_FREE,
+    RecordReader,
+    confirmed_record,
+    dump,
+    insert,
+    insert_confirmed,
+    new_key,
+)
 
 CLEAR_CLAIM = "claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL, claim_run = NULL"
 
@@ -50,17 +58,19 @@ def apply_answer(
     records: RecordReader,
     answer: ConfirmedRequest,
     *,
-    is_new: bool,
+    as_claimed: bool,
     is_lost: bool = False,
 ) -> tuple[Record, bool]:
     """Record an answer, with the line of history that it leaves. Returns what the record is now, and whether it agrees with the answer.
 
-    :param is_new: whether the claim inserted the record, and this run knows it.
+    :param as_claimed: whether to try first to confirm the record as its claim left it, which takes no look at it.
     :param is_lost: whether the answer was recorded before, and the registry has lost that.
     """
     token, platform, intent, record_id, at = answer
-    if is_new and _confirm_new(transaction, answer):
-        return confirmed_record(token, 2, record_id, intent.number, intent.stored_payload, at), True
+    if as_claimed:
+        confirmed = _confirm_claimed(transaction, answer)
+        if confirmed is not None:
+            return confirmed, True
     condition = "r.claim_token = ? OR (r.platform = ? AND r.record_id = ?)"
     found = records.select(transaction, condition, token, platform, record_id).values()
     claimed = next((each for each in found if each.claim and each.claim.token == token), None)
@@ -91,31 +101,50 @@ def apply_answer(
     return record, agrees or is_unknown
 
 
-def _confirm_new(transaction: Transaction, answer: ConfirmedRequest) -> bool:
-    """Confirm the record that the claim inserted, in one statement. Returns False where anything has changed since."""
-    token, platform, _intent, record_id, at = answer
+def _confirm_claimed(transaction: Transaction, answer: ConfirmedRequest) -> Record | None:
+    """Confirm the record that the claim left, in one statement. Returns None where anything has changed since, or a number is to be deleted."""
+    token, platform, intent, record_id, at = answer
+    known = intent.known
+    if known is None:
+        numbers: tuple[str, ...] = () if intent.number is None else (intent.number,)
+        key, version, fields = token, 1, intent.stored_payload
+    else:
+        numbers, key, version = known.numbers, known.key, known.version + 1
+        fields = _known_fields(known, intent)
+        if "did_number" in intent.stored_payload and numbers != (intent.number,):
+            return None
+    new_fields = () if known is None else (dump(fields),)
     sql = (
-        "UPDATE records SET version = 2, record_id = ?, outcome = ?, fields = attempted, attempted = '{}', confirmed_at = ?,"
-        f" changed_at = ?, {CLEAR_CLAIM} WHERE record_key = ? AND version = 1 AND claim_token = ? AND NOT EXISTS"
-        " (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)"
+        f"UPDATE records SET version = version + 1, fields = {'?' if new_fields else 'attempted'}, record_id = ?, outcome = ?,"
+        f" attempted = '{{}}', confirmed_at = ?, changed_at = ?, {CLEAR_CLAIM}"
+        f" WHERE record_key = ? AND version = ? AND claim_token = ? AND {ID_IS_FREE}"
     )
-    values = (record_id, CONFIRMED, at, at, token, token, platform, record_id, token)
-    return transaction.execute_and_insert(sql, values, "history", answer.row(token)) == 1
+    values = (record_id, CONFIRMED, at, at, key, version, token, platform, record_id, key)
+    if not transaction.change_one_and_insert(
+        sql, (*new_fields, *values), "history", answer.row(key)
+    ):
+        return None
+    return Record(key, version + 1, record_id, CONFIRMED, numbers, fields, {}, at, None)
+
+
+def _known_fields(record: Record, intent: Intent) -> dict[str, t.Any]:
+    """Return what is known of a record's fields once its request was applied."""
+    # A field is not known if an earlier request of unknown outcome may have changed it and this request did not send it.
+    doubtful = intent.known.attempted if intent.known is not None else {}
+    certain = {name: value for name, value in record.fields.items() if name not in doubtful}
+    return {**certain, **intent.stored_payload}
 
 
 def confirm_record(transaction: Transaction, record: Record, answer: ConfirmedRequest) -> Record:
     """Confirm the record that an answer is about. Returns what it is now."""
     intent, record_id, at = answer.intent, answer.record_id, answer.at
-    # A field is not known if an earlier request of unknown outcome may have changed it and this request did not send it.
-    doubtful = intent.known.attempted if intent.known is not None else {}
-    certain = {name: value for name, value in record.fields.items() if name not in doubtful}
-    fields = {**certain, **intent.stored_payload}
+    fields = _known_fields(record, intent)
     sql = (
         "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, fields = ?, attempted = '{}', confirmed_at = ?,"
         f" changed_at = ?, {CLEAR_CLAIM} WHERE record_key = ?"
     )
     values = (record_id, CONFIRMED, dump(fields), at, at, record.key)
-    transaction.execute_and_insert(sql, values, "history", answer.row(record.key))
+    transaction.change_one_and_insert(sql, values, "history", answer.row(record.key))
     numbers = record.numbers
     if "did_number" in intent.stored_payload and numbers != (intent.number,):
         numbers = (str(intent.number),)

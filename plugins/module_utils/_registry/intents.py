@@ -12,7 +12,7 @@ from __future__ import annotations
 from .._model import UNCERTAIN, UNKNOWN, Intent, Record, timestamp
 from .backends.interface import Transaction
 from .history import actor
-from .records import dump, insert, insert_number, record_state
+from .records import ID_IS_FREE, dump, insert, insert_number, record_state
 
 
 def write_intent(
@@ -56,11 +56,14 @@ def _insert_claimed(
 def _claim_known(
     transaction: Transaction, now: str, platform: str, intent: Intent, known: Record, token: str
 ) -> bool:
-    changed = transaction.execute(
+    is_renumbered = intent.number is not None and intent.number not in known.numbers
+    if is_renumbered and not _add_number(transaction, platform, intent.number, known.key):
+        return False
+    changed = transaction.change_one(
         "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
         f" claim_token = ?, claim_until = {now} + ?, claim_holder = ?, claim_action = ?, claim_before = ?,"
         " claim_run = ?"
-        f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {now})",
+        f" WHERE record_key = ? AND version = ? AND (claim_token IS NULL OR claim_until <= {now}) AND {ID_IS_FREE}",
         intent.record_id,
         UNCERTAIN,
         dump({**known.attempted, **intent.stored_payload}),
@@ -73,7 +76,23 @@ def _claim_known(
         intent.run,
         known.key,
         known.version,
+        platform,
+        intent.record_id,
+        known.key,
     )
-    if changed and intent.number not in known.numbers:
-        insert_number(transaction, platform, intent.number, known.key)
-    return changed == 1
+    if is_renumbered and not changed:
+        transaction.execute(
+            "DELETE FROM numbers WHERE record_key = ? AND number = ?", known.key, intent.number
+        )
+    return changed
+
+
+def _add_number(transaction: Transaction, platform: str, number: str | None, key: str) -> bool:
+    """Insert a further number of a record. Returns False where the number is another record's, or the record is gone."""
+    return transaction.change_one(
+        "INSERT INTO numbers (platform, number, record_key) SELECT platform, ?, record_key FROM records"
+        " WHERE platform = ? AND record_key = ? ON CONFLICT DO NOTHING",
+        number,
+        platform,
+        key,
+    )

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from .._errors import DidError, RegistryBusy, RegistryUnavailable
 from .._model import Correction, Intent, Record, timestamp
-from .backends.interface import Collision, CommitUnknown, Transaction
+from .backends.interface import Collision, CommitUnknown, PipelineFailed, T, Transaction
 from .confirmations import CLEAR_CLAIM, ConfirmedRequest, apply_answer, end_claim, write_answer
 from .corrections import write_corrections
 from .intents import write_intent
+from .leases import Lease, read_clocks
 from .move_marks import not_in_use_error
 from .records import RecordReader, dump, new_key
 from .recovery import RecordedOutcome, RecordedOutcomes, record_left, witness_entry
@@ -39,7 +40,7 @@ class LateAnswer(Exception):
 class Journal:
     """Writes intents and their claims, answers and corrections.
 
-    Outside C(atomic), what a method writes is durable when it returns; inside, when the block ends. The table C(history) is another
+    Outside C(atomic), what a method writes is durable when it returns; inside, when that returns. The table C(history) is another
     thing: a line for each correction and for each answer.
     """
 
@@ -50,14 +51,12 @@ class Journal:
         self._witness = witness
         self._records = records
         self._location = transactions.database.location
-        # The claims that the open block of C(atomic) has taken.
+        # The claims that the open transaction of C(atomic) has taken.
         self._taken: list[str] | None = None
         # What it has recorded of requests.
         self._recorded: list[RecordedOutcome] | None = None
-        # The claims of this run that inserted their record.
-        self._new: set[str] = set()
-        # Platform, intent and time of this run's claims, by token.
-        self._claims: dict[str, tuple[str, Intent, str]] = {}
+        # Platform, intent, time and lease of this run's claims, by token.
+        self._claims: dict[str, tuple[str, Intent, str, Lease]] = {}
         self._outcomes = RecordedOutcomes(records, transactions.database.now)
         # Claims under which nothing was sent or will be, and which may be in the registry all the same.
         self._unsent: set[str] = set()
@@ -67,20 +66,27 @@ class Journal:
         self.runs = RunWriter()
         transactions.restore = self._restore
 
-    @contextlib.contextmanager
-    def atomic(self) -> Iterator[None]:
-        """Make the writes inside the block one transaction: when it ends, all of them are durable, or none is written.
+    def atomic(self, work: Callable[[], T]) -> T:
+        """Make the writes of an idempotent unit of work one transaction: when this returns, all of them are durable, or none is written.
 
-        C(LateAnswer), and a claim that is not granted, may be handled inside the block. Every other failure must leave it.
+        C(LateAnswer), and a claim that is not granted, may be handled by the work. Every other failure must leave it. It is run once
+        more where its statements were sent together and one of them was not granted.
         """
+        try:
+            return self._run_atomically(work)
+        except PipelineFailed:
+            return self._run_atomically(work)
+
+    def _run_atomically(self, work: Callable[[], T]) -> T:
         taken = self._taken = []
         recorded = self._recorded = []
         self.runs.discard()
         try:
             with self._transactions.atomic():
-                yield
+                result = work()
             self.runs.note_commit()
             self._keep(recorded)
+            return result
         except Collision:
             raise RegistryBusy(
                 f"The registry {self._location} is written by others at the same time. Try again later"
@@ -100,12 +106,11 @@ class Journal:
 
     def _claim(self, platform: str, intent: Intent) -> str | None:
         token = new_key()
-        now = self._transactions.database.now
+        database = self._transactions.database
+        clocks = read_clocks()
         try:
-            # The insertion of a new record collides with nothing.
-            savepoint = intent.known is not None
-            with self._transactions.writing(savepoint=savepoint) as transaction:
-                granted = write_intent(transaction, now, platform, intent, token)
+            with self._transactions.writing(pipelined=True) as transaction:
+                granted = write_intent(transaction, database.now, platform, intent, token)
                 if granted:
                     self.runs.write_begin(transaction)
         except Collision:
@@ -116,9 +121,8 @@ class Journal:
             raise
         if not granted:
             return None
-        self._claims[token] = platform, intent, timestamp()
-        if intent.known is None:
-            self._new.add(token)
+        lease = Lease(intent.lease, clocks, database.connections)
+        self._claims[token] = platform, intent, timestamp(), lease
         if self._taken is None:
             self.runs.note_commit()
         else:
@@ -131,15 +135,20 @@ class Journal:
             self._transactions.retry(lambda: self._end_run(result), must_commit=True)
 
     def _end_run(self, result: str) -> None:
-        with self._transactions.writing(must_commit=True) as transaction:
+        with self._transactions.writing(must_commit=True, pipelined=True) as transaction:
             self.runs.write_end(transaction, result)
         if self._taken is None:
             self.runs.note_commit()
 
     def is_claim_valid(self, token: str, seconds: float) -> bool:
         """Tell whether this run still has the claim, with at least so many seconds left. May be called in any thread."""
-        now = self._transactions.database.now
-        query = f"SELECT 1 FROM records WHERE claim_token = ? AND claim_until - {now} >= ?"
+        database = self._transactions.database
+        if database.is_remote:
+            *_intent, lease = self._claims[token]
+            # A new connection may lead to a server that has lost the claim.
+            if lease.connections == database.connections and lease.is_young(seconds):
+                return True
+        query = f"SELECT 1 FROM records WHERE claim_token = ? AND claim_until - {database.now} >= ?"
         return bool(self._transactions.query_concurrently(query, token, seconds))
 
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
@@ -181,15 +190,15 @@ class Journal:
             self._witness.append(platform, entries)
 
     def _confirm(self, answer: ConfirmedRequest) -> Record:
-        with self._transactions.writing(must_commit=True, allow_moved=True) as transaction:
+        with self._transactions.writing(
+            must_commit=True, pipelined=True, allow_moved=True
+        ) as transaction:
             error: Exception | None = not_in_use_error(transaction.meta(), self._location)
             if error is not None:
                 # The registry was moved while the request was under way: the answer is kept here, and reported.
                 write_answer(transaction, answer)
             else:
-                is_new = answer.token in self._new
-                self._new.discard(answer.token)
-                record, agrees = apply_answer(transaction, self._records, answer, is_new=is_new)
+                record, agrees = apply_answer(transaction, self._records, answer, as_claimed=True)
                 self.runs.write_planned_end(transaction)
                 error = None if agrees else LateAnswer(record)
         if error is not None:
@@ -264,7 +273,7 @@ class Journal:
 
     def mark_unknown(self, token: str) -> None:
         """End the claim of a request whose outcome is not known. The record stays unknown or uncertain."""
-        platform, intent, at = self._claims[token]
+        platform, intent, at, _lease = self._claims[token]
         key, version = record_left(intent, token)
         outcome = RecordedOutcome(token, platform, intent, None, at, key, version)
         self._transactions.retry(lambda: self._mark_unknown(outcome), must_commit=True)
@@ -317,7 +326,7 @@ class Journal:
     ) -> list[Record]:
         now = self._transactions.database.now
         try:
-            with self._transactions.writing() as transaction:
+            with self._transactions.writing(pipelined=True) as transaction:
                 return write_corrections(transaction, now, platform, corrections, report)
         except CommitUnknown as error:
             # Corrections that were written could not be written again.

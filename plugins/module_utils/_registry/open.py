@@ -35,7 +35,7 @@ def backend_at(
     :param stop_reason: returns why the run has been told to stop, or None. A wait for a database then ends sooner.
     """
     if is_database(location):
-        from .backends.postgresql import PostgresqlBackend
+        from .backends.postgresql_backend import PostgresqlBackend
 
         return PostgresqlBackend(location, password, schema, stop_reason)
     from .backends.sqlite import SqliteBackend

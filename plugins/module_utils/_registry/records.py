@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .._errors import RegistryUnavailable
 from .._model import CONFIRMED, Claim, Record
-from .backends.interface import RESTORE, Database, Transaction
+from .backends.interface import LONGEST_LIST, RESTORE, Database, Transaction
 
-# How many values a query has at a time: SQLite before 3.32 takes 999.
-_CHUNK = 500
+# Of a platform, a record id and the key of the record that is to have it.
+ID_IS_FREE = "NOT EXISTS (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)"
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -100,10 +100,10 @@ def placeholders(values: Sequence[t.Any]) -> str:
     return ", ".join("?" * len(values))
 
 
-def chunks(values: Iterable[t.Any]) -> Iterator[list[t.Any]]:
-    """Yield all values but None, as many at a time as a query may have."""
+def chunks(values: Iterable[t.Any], size: int = LONGEST_LIST) -> Iterator[list[t.Any]]:
+    """Yield all values but None, so many at a time. C(size): as C(Database.longest_list), the default is for every backend."""
     given = [value for value in values if value is not None]
-    return (given[start : start + _CHUNK] for start in range(0, len(given), _CHUNK))
+    return (given[start : start + size] for start in range(0, len(given), size))
 
 
 def dump(values: Mapping[str, t.Any]) -> str:
@@ -139,7 +139,7 @@ def insert(
     places = ", ".join(expressions.get(column, "?") for column in values)
     conflict = " ON CONFLICT DO NOTHING" if ignore_conflict else ""
     sql = f"INSERT INTO {table} ({columns}) VALUES ({places}){conflict}"
-    return transaction.execute(sql, *values.values()) == 1
+    return transaction.change_one(sql, *values.values())
 
 
 def insert_number(

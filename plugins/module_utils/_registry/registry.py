@@ -94,9 +94,10 @@ class Registry:
     ) -> list[LookupResult]:
         by_number: dict[t.Any, Record] = {}
         by_id: dict[t.Any, Record] = {}
-        for numbers in chunks({number for number, _record_id in wanted}):
+        longest = self._database.longest_list
+        for numbers in chunks({number for number, _record_id in wanted}, longest):
             by_number.update(self._records.by_numbers(transaction, platform, numbers))
-        for record_ids in chunks({record_id for _number, record_id in wanted}):
+        for record_ids in chunks({record_id for _number, record_id in wanted}, longest):
             by_id.update(self._records.by_ids(transaction, platform, record_ids))
         return [(by_number.get(number), by_id.get(record_id)) for number, record_id in wanted]
 

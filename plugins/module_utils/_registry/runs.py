@@ -95,7 +95,7 @@ class RunWriter:
             "ended_at": ended_at,
             "result": result,
         }
-        transaction.execute(
+        transaction.change_one(
             f"INSERT INTO runs ({', '.join(row)}) VALUES ({placeholders(tuple(row))})"
             " ON CONFLICT (run_key) DO UPDATE SET ended_at = excluded.ended_at, result = excluded.result",
             *row.values(),

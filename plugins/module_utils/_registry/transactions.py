@@ -14,7 +14,7 @@ import threading
 import typing as t
 from collections.abc import Callable, Iterator, Sequence
 
-from .backends.interface import Collision, Database, Row, T, Transaction
+from .backends.interface import Database, Row, T, Transaction
 from .move_marks import check_in_use, not_in_use_error
 
 
@@ -40,7 +40,7 @@ class Transactions:
         return self.retry(lambda: self._read(work), must_commit=False)
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
-        with self._lock, self.database.reading() as transaction:
+        with self._lock, self.database.reading(pipelined=True) as transaction:
             return work(transaction)
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
@@ -55,39 +55,29 @@ class Transactions:
 
     @contextlib.contextmanager
     def writing(
-        self, *, must_commit: bool = False, savepoint: bool = True, allow_moved: bool = False
+        self, *, must_commit: bool = False, pipelined: bool = False, allow_moved: bool = False
     ) -> Iterator[Transaction]:
         """Begin a transaction; or, inside C(atomic), a part of its transaction.
 
-        :param must_commit: as in C(Database.writing). Such a part needs no savepoint: it cannot collide.
-        :param savepoint: whether to roll such a part back on its own where it raises C(Collision) or C(StaleRecord).
+        :param must_commit: as in C(Database.writing).
+        :param pipelined: as there.
         :param allow_moved: whether the registry may be one that was moved.
         """
         with self._lock:
             if self._outer is None:
                 # What it does after its block is for a block that has ended well.
                 # pylint: disable-next=contextmanager-generator-missing-cleanup
-                with self._begin_writing(must_commit) as transaction:
+                with self._begin_writing(must_commit, pipelined) as transaction:
                     self._check(transaction, allow_moved)
                     yield transaction
                 return
-            outer = self._outer
-            self._check(outer, allow_moved)
-            if must_commit or not savepoint:
-                yield outer
-                return
-            outer.execute("SAVEPOINT part")
-            try:
-                yield outer
-            except (Collision, StaleRecord):
-                outer.execute("ROLLBACK TO SAVEPOINT part")
-                outer.execute("RELEASE SAVEPOINT part")
-                raise
-            outer.execute("RELEASE SAVEPOINT part")
+            self._check(self._outer, allow_moved)
+            yield self._outer
 
     @contextlib.contextmanager
-    def _begin_writing(self, must_commit: bool) -> Iterator[Transaction]:
-        with self.database.writing(must_commit=must_commit) as transaction:
+    def _begin_writing(self, must_commit: bool, pipelined: bool) -> Iterator[Transaction]:
+        writing = self.database.writing(must_commit=must_commit, pipelined=pipelined)
+        with writing as transaction:
             connection, finish = self.database.connections, None
             is_new = connection != self._restored_connection
             if is_new and self.restore is not None and self._is_in_use(transaction):
@@ -106,8 +96,8 @@ class Transactions:
 
     @contextlib.contextmanager
     def atomic(self) -> Iterator[None]:
-        """Make all writes inside the block one transaction, which is durable when the block ends."""
-        with self._lock, self._begin_writing(must_commit=True) as transaction:
+        """Make all writes inside the block one transaction, which is durable when the block ends. It is pipelined."""
+        with self._lock, self._begin_writing(must_commit=True, pipelined=True) as transaction:
             self._outer = transaction
             try:
                 yield

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +32,23 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.interface import (
+    PipelineFailed,
     TooManyConnections,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
-    PostgresqlBackend,
     PostgresqlDatabase,
+)
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql_backend import (
+    PostgresqlBackend,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.schema import (
     SCHEMA,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.move_marks import (
+    MOVED,
+    Move,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.runs import Run
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
@@ -871,10 +878,13 @@ def test_writes_that_are_interrupted_together(registry: Registry, line: Proxy, a
     assert token is not None
     other = Intent("create", None, "77", None, {"did_number": "77"}, 60)
     line.cut_at(b"COMMIT\0", after=after)
+
+    def write() -> None:
+        registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
+        assert registry.journal.claim(PLATFORM, other) is not None
+
     with pytest.raises(RegistryUnavailable):
-        with registry.journal.atomic():
-            registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
-            assert registry.journal.claim(PLATFORM, other) is not None
+        registry.journal.atomic(write)
     # Nothing was sent for the second, and the first is written alone.
     assert registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
     assert registry.find(PLATFORM, "77", None) == (None, None)
@@ -1027,7 +1037,7 @@ def test_every_first_read_is_undone_in_favour_of_others(
     result = runner.dids(dids=wanted)
     assert "failed" not in result and result["summary"]["create"] == 100, result
     assert len(runner.simulator.created()) == len(runner.requests("PUT")) == 100
-    assert len(undone) > 100
+    assert len(undone) > 5
     assert runner.did_info()["registry"]["counts"]["confirmed"] == 100
 
 
@@ -1104,19 +1114,28 @@ def test_writes_together_that_are_undone_for_others(
     token = registry.journal.claim(PLATFORM, INTENT)
     assert token is not None
     other = store.connect()
+    waiting: list[Future[object]] = []
+
+    def wait_and_end() -> None:
+        other.execute("SELECT 1 FROM platforms FOR UPDATE")
+        other.execute("ROLLBACK")
+
+    def write() -> int | None:
+        if not waiting:
+            # This sends what begins the transaction.
+            registry.journal.rollback("no such claim")
+            waiting.append(threads.submit(wait_and_end))
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            until(lambda: bool(store.rows(waits)))
+        return registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id
+
     with other, ThreadPoolExecutor(1) as threads:
         # Only the run looks whether it waits in vain.
         other.execute("SET deadlock_timeout = '60s'")
-        with other.transaction():
-            other.execute("UPDATE records SET changed_at = changed_at")
-            with pytest.raises(RegistryBusy, match="at the same time"):
-                with registry.journal.atomic():
-                    waiting = threads.submit(other.execute, "SELECT 1 FROM platforms FOR UPDATE")
-                    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                    until(lambda: bool(store.rows(waits)))
-                    registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
-            waiting.result(timeout=30)
-    assert registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
+        other.execute("BEGIN")
+        other.execute("UPDATE records SET changed_at = changed_at")
+        assert registry.journal.atomic(write) == 13
+        waiting[0].result(timeout=30)
     assert all(entry.event == "applied" for entry in registry.reports.history(None))
 
 
@@ -1141,6 +1160,33 @@ def test_what_was_not_committed_is_told(registry: Registry) -> None:
         with database.writing() as transaction:
             with contextlib.suppress(RegistryUnavailable):
                 transaction.execute("NOT SQL AT ALL")
+
+
+def test_statements_that_were_sent_together_in_vain(registry: Registry, store: Store) -> None:
+    """Nothing of them is committed, whoever takes the error; and the next attempt waits for each result."""
+    database = registry._database
+    insertion = "INSERT INTO platforms (name, added_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+    granted = []
+    with pytest.raises(PipelineFailed):
+        with database.writing(pipelined=True) as transaction:
+            granted += [transaction.change_one(insertion, name, AT) for name in ("new", PLATFORM)]
+            with contextlib.suppress(PipelineFailed):
+                transaction.query("SELECT 1")
+    assert granted == [True, True]
+    assert store.rows("SELECT name FROM platforms") == [(PLATFORM,)]
+    with database.writing(pipelined=True) as transaction:
+        granted = [transaction.change_one(insertion, name, AT) for name in ("new", PLATFORM)]
+    assert granted == [True, False]
+    assert len(store.rows("SELECT name FROM platforms")) == 2
+
+
+def test_a_registry_that_is_moved_between_two_claims(registry: Registry, store: Store) -> None:
+    assert registry.journal.claim(PLATFORM, INTENT) is not None
+    move = Move("token", registry.location, "/elsewhere.db", None, AT).dump()
+    store.write(f"INSERT INTO meta (name, value) VALUES ('{MOVED}', '{move}')")
+    with pytest.raises(RegistryMismatch, match="elsewhere"):
+        registry.journal.claim(PLATFORM, OTHER)
+    assert len(store.rows("SELECT 1 FROM records")) == 1
 
 
 # Writes that are lost: another server takes the place of one that failed, and has the registry as it was a moment ago

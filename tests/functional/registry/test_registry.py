@@ -690,23 +690,42 @@ def test_a_create_is_confirmed(registry: Registry) -> None:
     ],
     ids=["create", "adoption", "adoption without a number"],
 )
-def test_an_answer_leaves_the_same_whoever_takes_it(registry: Registry, intent: Intent) -> None:
-    """The one that claimed, which knows what it has written, or one that is told the token and has to look."""
+def test_an_answer_leaves_the_same_as_claimed_or_not(
+    registry: Registry, store: Store, intent: Intent
+) -> None:
+    """The record as the claim left it is confirmed without a look at it."""
     records = []
-    for claimed_by_itself in (True, False):
+    for as_claimed in (True, False):
         token = registry.journal.claim(PLATFORM, intent)
         assert token is not None
-        other = _open.open_registry(
-            registry.location, PLATFORM, registry_id=None, write=True, timeout=5
-        )
-        with contextlib.closing(other):
-            taker = registry if claimed_by_itself else other
-            record = taker.journal.confirm(token, PLATFORM, intent, 13, AT)
-            assert record == registry.find(PLATFORM, None, 13)[1]
-            records.append(record._replace(key=""))
-            assert registry.journal.apply_corrections(
-                PLATFORM, [Correction("forgotten", record, None)]
-            )
+        if not as_claimed:
+            store.write("UPDATE records SET version = version + 1")
+        record = registry.journal.confirm(token, PLATFORM, intent, 13, AT)
+        assert record == registry.find(PLATFORM, None, 13)[1]
+        assert record.version == (2 if as_claimed else 3)
+        records.append(record._replace(key="", version=0))
+        assert registry.journal.apply_corrections(PLATFORM, [Correction("forgotten", record, None)])
+    assert records[0] == records[1]
+
+
+@pytest.mark.parametrize("sent", [{"port": 1}, {"did_number": "2"}, {"did_number": "1166"}])
+def test_an_edit_leaves_the_same_as_claimed_or_not(
+    registry: Registry, store: Store, sent: dict[str, Any]
+) -> None:
+    records = []
+    for as_claimed in (True, False):
+        known = _confirmed(registry)
+        number = sent.get("did_number", "1166")
+        intent = Intent("update", known, number, 13, sent, 60)
+        token = registry.journal.claim(PLATFORM, intent)
+        assert token is not None
+        if not as_claimed:
+            store.write("UPDATE records SET version = version + 1")
+        record = registry.journal.confirm(token, PLATFORM, intent, 13, AT)
+        assert record == registry.find(PLATFORM, number, 13)[1]
+        assert record.numbers == (number,)
+        records.append(record._replace(key="", version=0))
+        assert registry.journal.apply_corrections(PLATFORM, [Correction("forgotten", record, None)])
     assert records[0] == records[1]
 
 
@@ -727,17 +746,16 @@ def test_an_answer_that_names_the_record_of_another_did(registry: Registry) -> N
 def test_a_claim_that_comes_too_late_leaves_nothing(registry: Registry) -> None:
     """Neither where the number is taken, nor where the record is; and the writes beside it hold."""
     first = _confirmed(registry)
-    with registry.journal.atomic():
-        assert registry.journal.claim(PLATFORM, _create()) is None
-        assert (
-            registry.journal.claim(PLATFORM, Intent("adopt", None, "2", 13, {"port": 1}, 60))
-            is None
-        )
-        assert (
-            registry.journal.claim(PLATFORM, Intent("adopt", None, "1166", 14, {"port": 1}, 60))
-            is None
-        )
-        assert registry.journal.claim(PLATFORM, _create("3")) is not None
+    intents = [
+        _create(),
+        Intent("adopt", None, "2", 13, {"port": 1}, 60),
+        Intent("adopt", None, "1166", 14, {"port": 1}, 60),
+        _create("3"),
+    ]
+    tokens = registry.journal.atomic(
+        lambda: [registry.journal.claim(PLATFORM, intent) for intent in intents]
+    )
+    assert [token is not None for token in tokens] == [False, False, False, True]
     assert registry.reports.count_records(PLATFORM) == 2
     assert registry.find(PLATFORM, "1166", 13) == (first, first)
     assert registry.find(PLATFORM, "2", 14) == (None, None)
@@ -772,9 +790,10 @@ def test_a_renumbering_that_comes_too_late_leaves_nothing(registry: Registry) ->
     _confirmed(registry, "2", 14)
     renumbering = Intent("update", first, "2", 13, {"did_number": "2"}, 60)
     assert registry.journal.claim(PLATFORM, renumbering) is None
-    with registry.journal.atomic():
-        assert registry.journal.claim(PLATFORM, renumbering) is None
-        assert registry.journal.claim(PLATFORM, _create("3")) is not None
+    tokens = registry.journal.atomic(
+        lambda: [registry.journal.claim(PLATFORM, each) for each in (renumbering, _create("3"))]
+    )
+    assert [token is not None for token in tokens] == [False, True]
     assert registry.find(PLATFORM, "1166", 13) == (first, first)
     assert _found(registry, "2").record_id == 14
     assert _found(registry, "3").outcome == UNKNOWN
@@ -915,11 +934,15 @@ def test_in_a_hurry_the_last_look_does_not_wait_for_a_write(registry: Registry) 
     """And it takes nothing for granted that is not durable yet."""
     registry.begin_bulk()
     first = registry.journal.claim(PLATFORM, _create("1166"))
-    with registry.journal.atomic():
+
+    def write() -> str:
         second = registry.journal.claim(PLATFORM, _create("1167"))
         assert first is not None and second is not None
         assert _in_a_thread(lambda: registry.journal.is_claim_valid(first, 1.0))
         assert not _in_a_thread(lambda: registry.journal.is_claim_valid(second, 1.0))
+        return second
+
+    second = registry.journal.atomic(write)
     assert _in_a_thread(lambda: registry.journal.is_claim_valid(second, 1.0))
 
 

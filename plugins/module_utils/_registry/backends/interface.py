@@ -51,10 +51,17 @@ class Transaction(t.Protocol):
     def execute(self, sql: str, *values: t.Any) -> int:
         """Run a statement and return how many rows it changed. Raises C(Collision)."""
 
-    def execute_and_insert(
+    def change_one(self, sql: str, *values: t.Any) -> bool:
+        """Run a statement that changes one row or none, and return whether it changed one. Raises C(Collision).
+
+        A pipelined transaction sends it later, with others, in one round trip, and returns True. If it then changes none, or fails, this
+        transaction fails with C(PipelineFailed).
+        """
+
+    def change_one_and_insert(
         self, sql: str, values: Sequence[t.Any], table: str, row: Mapping[str, t.Any]
-    ) -> int:
-        """Run a statement that changes one row or none, and return how many. If it changes one, insert a row into a table, its values by column.
+    ) -> bool:
+        """Do what C(change_one) does. If the statement changes a row, insert another one into a table, its values by column.
 
         A row whose key is there already is left as it is. With a server, both take one round trip.
         """
@@ -73,23 +80,28 @@ class Database(t.Protocol):
     schema: Schema
     now: str
     """An SQL expression: seconds since 1970 by the clock that all runners of this registry share."""
+    is_remote: bool
+    """Whether each statement takes a round trip to a server."""
+    longest_list: int
+    """How many values a query may list."""
 
     @property
     def connections(self) -> int:
         """How often it has connected. A new connection may lead to another server, which may lack the newest writes."""
 
-    def reading(self) -> contextlib.AbstractContextManager[Transaction]:
-        """Begin a transaction that sees one state and changes nothing."""
+    def reading(self, *, pipelined: bool = False) -> contextlib.AbstractContextManager[Transaction]:
+        """Begin a transaction that sees one state and changes nothing. C(pipelined): as in C(writing)."""
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
         """Run a single query, which is a transaction of its own."""
 
     def writing(
-        self, *, must_commit: bool = False
+        self, *, must_commit: bool = False, pipelined: bool = False
     ) -> contextlib.AbstractContextManager[Transaction]:
         """Begin a transaction that is durable when the block ends, or undone when it raises. There is one writer at a time.
 
         C(must_commit): this records the outcome of a request, so wait longer for other writers than the registry's timeout.
+        C(pipelined): its statements may be sent together. It then may raise C(PipelineFailed), for C(retry).
         """
 
     def query_concurrently(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
@@ -164,6 +176,10 @@ class Backend(t.Protocol):
         """Return a value that is equal for two locations of one registry, and differs otherwise."""
 
 
+# As C(Database.longest_list): SQLite before 3.32 takes 999 values.
+LONGEST_LIST = 500
+
+
 class Collision(Exception):
     """Another run came first: a row breaks a uniqueness rule, or the server ended this transaction in favour of another one."""
 
@@ -186,6 +202,10 @@ class TooManyConnections(RegistryBusy):
 
 class Conflict(RegistryBusy):
     """The server undid a transaction in favour of another one. A retry may succeed at once."""
+
+
+class PipelineFailed(Conflict):
+    """A statement of a pipeline failed, or did not do what was expected. Nothing is written. The next transaction waits for each result."""
 
 
 class NoSuchTable(RegistryUnavailable):

@@ -19,24 +19,20 @@ import time
 import typing as t
 from collections.abc import Callable, Iterator, Sequence
 
-from ..._errors import DidError, RegistryBusy, RegistryMismatch, RegistryUnavailable
+from ..._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
 from .interface import (
     GUIDE,
-    RESTORE,
-    Backend,
     Collision,
     CommitUnknown,
     Conflict,
     ConnectionLost,
     Database,
-    NoRegistry,
-    NoSuchTable,
+    PipelineFailed,
     Position,
     Row,
     ServerState,
     T,
     TooManyConnections,
-    Transaction,
 )
 from .postgresql_commit import STOP_WAIT, commit
 from .postgresql_connection import (
@@ -48,10 +44,9 @@ from .postgresql_connection import (
     load_psycopg,
     query_on,
 )
-from .postgresql_errors import NO_STANDBY, describe, translate, why_locked
+from .postgresql_errors import LOCK_NOT_AVAILABLE, NO_STANDBY, describe, translate, why_locked
+from .postgresql_pipeline import PipelinedTransaction, is_pipeline_supported, pipeline_failure
 from .postgresql_server import (
-    are_empty,
-    cluster_of,
     latest,
     read_catalogue,
     read_position,
@@ -62,11 +57,12 @@ from .postgresql_statements import (
     META,
     META_AND_KINDS,
     ONE_WRITER,
+    Meta,
     begin_writing,
     split_meta,
 )
 from .postgresql_transaction import PostgresqlTransaction
-from .schema import SCHEMA, Schema
+from .schema import Schema
 
 if t.TYPE_CHECKING:  # pragma: no cover
     import psycopg
@@ -76,6 +72,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 # The server, or a proxy in front of it, does not know whether a statement was completed.
 _COMPLETION_UNKNOWN = "40003"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_MOST_UNPIPELINED = 64
 
 
 class PostgresqlDatabase:
@@ -84,6 +81,8 @@ class PostgresqlDatabase:
     A connection that broke is made anew for the next transaction, never for the rest of one.
     """
 
+    is_remote = True
+    longest_list = 2000
     now = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
     # Seconds to wait for other writers, and for the database itself, with what must be committed. A failover may take a minute.
     must_commit_timeout = 90.0
@@ -106,8 +105,13 @@ class PostgresqlDatabase:
         self._timeout = timeout
         self._stop_reason = stop_reason
         self._connection: psycopg.Connection[t.Any] | None = None
+        # What it was when it was opened: the id, and those of its tables.
         self._registry_id: str | None = None
         self._table_ids: str | None = None
+        # What this connection has shown last.
+        self._known: Meta | None = None
+        # How many transactions wait for each result, after pipelines that have failed; and how many the last failure brought.
+        self._unpipelined = self._last_unpipelined = 0
         self._is_writable = False
         self.connections = 0
         # The position of the server that was last written to.
@@ -134,14 +138,15 @@ class PostgresqlDatabase:
                 f"The registry {self.location} cannot be used: {self.catalogue.why_not_ordinary()}. Nothing was sent"
             )
         self._registry_id, self._table_ids = meta.get("registry_id"), table_ids
+        self._known = meta, table_ids
         version = meta.get("schema", "")
         # An older one is checked as what it is, before it is migrated.
         self._found_schema = self.schema.as_of(int(version)) if version.isdigit() else self.schema
         return self._registry_id
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[PostgresqlTransaction]:
-        with self._transaction(BEGIN_READING) as transaction:
+    def reading(self, *, pipelined: bool = False) -> Iterator[PostgresqlTransaction]:
+        with self._transaction(BEGIN_READING, pipelined=pipelined) as transaction:
             yield transaction
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
@@ -151,14 +156,16 @@ class PostgresqlDatabase:
         return None  # a server has few connections to give
 
     @contextlib.contextmanager
-    def writing(self, *, must_commit: bool = False) -> Iterator[PostgresqlTransaction]:
+    def writing(
+        self, *, must_commit: bool = False, pipelined: bool = False
+    ) -> Iterator[PostgresqlTransaction]:
         if self._is_check_due():
             self._check_writable(self.catalogue)
             if self._position is None:
                 self.read_position()
         timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
         begin = begin_writing(timeout) + ONE_WRITER
-        with self._transaction(begin, timeout) as transaction:
+        with self._transaction(begin, timeout, pipelined=pipelined) as transaction:
             if self._is_check_due():
                 # The connection was made anew, and may lead to another server.
                 self._check_writable(read_catalogue(transaction.query, self._found_schema))
@@ -189,6 +196,8 @@ class PostgresqlDatabase:
                 result = work()
                 self._outage_since = None
                 return result
+            except PipelineFailed:
+                continue
             except (
                 ConnectionLost,
                 TooManyConnections,
@@ -222,19 +231,51 @@ class PostgresqlDatabase:
 
     @contextlib.contextmanager
     def _transaction(
-        self, begin: str, commit_timeout: float | None = None
+        self, begin: Sequence[str], commit_timeout: float | None = None, *, pipelined: bool = False
     ) -> Iterator[PostgresqlTransaction]:
         """Begin a transaction. C(commit_timeout): seconds that its commit may take, None for one that only reads."""
-        connection, rows = self._run(lambda connection: (connection, last_rows(connection, begin)))
-        meta: dict[str, str] | None = None
+        transaction = (self._pipeline(begin) if pipelined else None) or self._begin(begin)
         try:
-            if begin.endswith(META):
-                meta = self._check_registry(rows)
-            yield PostgresqlTransaction(self.location, connection, meta)
+            yield transaction
             if commit_timeout is not None:
-                self._commit(connection, commit_timeout)
+                transaction.send()
+                self._commit(transaction.connection, commit_timeout)
+            if isinstance(transaction, PipelinedTransaction):
+                self._last_unpipelined = 0
+        except PipelineFailed:
+            # Where other runs take the same DIDs, pipelines fail again and again.
+            self._last_unpipelined = min(max(1, self._last_unpipelined * 2), _MOST_UNPIPELINED)
+            self._unpipelined = self._last_unpipelined
+            raise
         finally:
+            self._roll_back(transaction.connection)
+
+    def _begin(self, begin: Sequence[str]) -> PostgresqlTransaction:
+        statements = "; ".join(begin)
+        connection, rows = self._run(lambda new: (new, last_rows(new, statements)))
+        try:
+            meta = self._check_registry(rows) if begin[-1] == META else None
+        except RegistryMismatch:
             self._roll_back(connection)
+            raise
+        return PostgresqlTransaction(self.location, connection, meta)
+
+    def _pipeline(self, begin: Sequence[str]) -> PipelinedTransaction | None:
+        """Return a pipelined transaction, None where it is not known what to expect of it, or the library has none."""
+        connection, known = self._connection, self._known
+        if self._unpipelined:
+            self._unpipelined -= 1
+            return None
+        if connection is None or known is None or not is_pipeline_supported():
+            return None
+
+        def translate(error: psycopg.Error) -> Exception:
+            if error.sqlstate != LOCK_NOT_AVAILABLE:
+                return pipeline_failure(self.location)
+            self._roll_back(connection)
+            return self._translate(connection, error)
+
+        return PipelinedTransaction(self.location, connection, begin, known, translate)
 
     def _commit(self, connection: psycopg.Connection[t.Any], timeout: float) -> None:
         import psycopg
@@ -356,6 +397,7 @@ class PostgresqlDatabase:
                 f"The registry {self.location} is another one than a moment ago, or in other tables: its address, a pooler or search_path"
                 f" leads elsewhere. It had the id {self._registry_id}. {GUIDE}"
             )
+        self._known = meta, table_ids
         return meta
 
     def _check_position(self, connection: psycopg.Connection[t.Any]) -> None:
@@ -398,94 +440,12 @@ class PostgresqlDatabase:
 
     def close(self) -> None:
         # The next connection may lead to another server, which is checked before the first write.
-        self._is_writable = False
+        self._is_writable, self._known = False, None
         self.__dict__.pop("catalogue", None)
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
 
-class PostgresqlBackend:
-    """Opens or creates the registry in one schema of a database."""
-
-    def __init__(
-        self,
-        location: str,
-        password: str | None,
-        schema: Schema = SCHEMA,
-        stop_reason: Callable[[], str | None] = lambda: None,
-    ) -> None:
-        self.location = location
-        self.schema = schema
-        self._password = password
-        self._stop_reason = stop_reason
-
-    def _database(self, timeout: float) -> PostgresqlDatabase:
-        return PostgresqlDatabase(
-            self.location,
-            self._password,
-            self.schema,
-            timeout=timeout,
-            stop_reason=self._stop_reason,
-        )
-
-    @property
-    def now(self) -> str:
-        return PostgresqlDatabase.now
-
-    def open(self, *, write: bool, timeout: float) -> PostgresqlDatabase:
-        database = self._database(timeout)
-        try:
-            if database.bind() is None and self.is_missing(timeout=timeout):
-                raise self._not_found(timeout)
-        except NoSuchTable:
-            database.close()
-            raise self._not_found(timeout) from None
-        except BaseException:
-            database.close()
-            raise
-        return database
-
-    def _not_found(self, timeout: float) -> DidError:
-        if self.is_missing(timeout=timeout):
-            return NoRegistry(f"There is no registry at {self.location}")
-        return RegistryUnavailable(
-            f"{self.location} is not a registry of nextbilling.did, or it is damaged. Nothing was written and nothing was sent."
-            f" Name the right database, and see that search_path leads to the registry's schema. If it is damaged: {RESTORE}"
-        )
-
-    def is_missing(self, *, timeout: float) -> bool:
-        with contextlib.closing(self._database(timeout)) as database:
-            present = database.catalogue.names("table")
-            if not present:
-                return True
-            # A server whose DDL is in no transaction may have been interrupted in the middle of it. The rows come last, in a transaction.
-            return database.catalogue.are_tables_partial() and are_empty(database.query, present)
-
-    def why_not_creatable(self, *, timeout: float) -> str | None:
-        with contextlib.closing(self._database(timeout)) as database:
-            return database.catalogue.why_not_creatable()
-
-    def create(self, fill: Callable[[Transaction], None], *, timeout: float) -> bool:
-        with contextlib.closing(self._database(timeout)) as database:
-            try:
-                with database.creating() as transaction:
-                    fill(transaction)
-            except Collision:
-                return False
-            return True
-
-    def restrict_permissions(self, *, apply: bool) -> bool:
-        return False  # roles and grants are the administrator's
-
-    def identity(self, *, timeout: float) -> object:
-        with contextlib.closing(self._database(timeout)) as database:
-            ((name, table_id),) = database.query(
-                "SELECT current_database()::text, 'meta'::regclass::oid"
-            )
-            return cluster_of(database.query), name, table_id
-
-
 if t.TYPE_CHECKING:  # pragma: no cover
     _database: type[Database] = PostgresqlDatabase
-    _backend: type[Backend] = PostgresqlBackend

@@ -47,7 +47,7 @@ def translate(location: str, error: psycopg.Error) -> Exception:
         )
     if isinstance(error, (psycopg.IntegrityError, *duplicates)):
         return Collision()
-    if isinstance(error, psycopg.errors.LockNotAvailable):
+    if error.sqlstate == LOCK_NOT_AVAILABLE:
         return RegistryBusy(
             f"The registry {location} is locked by another run for too long. Try again later"
         )
@@ -85,7 +85,7 @@ def why_locked(
     """
     import psycopg
 
-    if not isinstance(error, psycopg.errors.LockNotAvailable):
+    if error.sqlstate != LOCK_NOT_AVAILABLE:
         return None
     with contextlib.suppress(psycopg.Error):
         if connection.execute(_WAITS_FOR_STANDBY).fetchall():
@@ -119,6 +119,7 @@ def too_many_connections(location: str) -> TooManyConnections:
     )
 
 
+LOCK_NOT_AVAILABLE = "55P03"
 _TOO_MANY_CONNECTIONS = "53300"
 # The server rolled the transaction back in favour of another one: the same may succeed at once.
 _ROLLED_BACK = ("40001", "40P01")

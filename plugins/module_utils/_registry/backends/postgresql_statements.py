@@ -15,12 +15,16 @@ from collections.abc import Sequence
 from .interface import Row
 from .schema import TABLES
 
+# The table C(meta), and the ids of the tables.
+Meta = tuple[dict[str, str], t.Optional[str]]
+
 TABLE_VALUES = ", ".join(f"('{table}')" for table in TABLES)
-BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+BEGIN_READING = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",)
 # The settings end with the transaction. A runner that is frozen or cut off in the middle must not block the others for long, and a
 # commit must be on disk when it returns, whatever the server's default is.
-BEGIN_WRITING = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', '{milliseconds}', true),"
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_SETTINGS = (
+    "SELECT set_config('lock_timeout', '{milliseconds}', true),"
     " set_config('idle_in_transaction_session_timeout', '60000', true),"
     " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
     " THEN set_config('synchronous_commit', 'on', true) END"
@@ -40,16 +44,17 @@ META_AND_KINDS = (
 )
 # One writer at a time, as with SQLite: each statement after this one sees all that was written before. The lock is on rows of a
 # table that runs never change, so reading and the checks of foreign keys do not wait for it.
-ONE_WRITER = "; SELECT 1 FROM platforms ORDER BY name FOR NO KEY UPDATE; " + META
+ONE_WRITER = ("SELECT 1 FROM platforms ORDER BY name FOR NO KEY UPDATE", META)
 
 
-def split_meta(rows: Sequence[Row]) -> tuple[dict[str, str], str | None]:
+def split_meta(rows: Sequence[Row]) -> Meta:
     """Return the table C(meta), and the ids of the tables, from the rows of C(META)."""
     meta: dict[str | None, str] = dict(rows)
     table_ids = meta.pop(None, None)
     return t.cast("dict[str, str]", meta), table_ids
 
 
-def begin_writing(timeout: float) -> str:
+def begin_writing(timeout: float) -> tuple[str, ...]:
+    """Return the statements that begin a transaction which waits for locks for so many seconds."""
     # 0 would mean no timeout.
-    return BEGIN_WRITING.format(milliseconds=max(1, int(timeout * 1000)))
+    return _BEGIN, _SETTINGS.format(milliseconds=max(1, int(timeout * 1000)))

@@ -30,7 +30,7 @@ class PostgresqlTransaction:
         self, location: str, connection: psycopg.Connection[t.Any], meta: dict[str, str] | None
     ) -> None:
         self._location = location
-        self._connection = connection
+        self.connection = connection
         self._meta = meta
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
@@ -39,16 +39,23 @@ class PostgresqlTransaction:
     def execute(self, sql: str, *values: t.Any) -> int:
         return self._execute(sql, values).rowcount
 
-    def execute_and_insert(
+    def change_one(self, sql: str, *values: t.Any) -> bool:
+        return self.execute(sql, *values) == 1
+
+    def change_one_and_insert(
         self, sql: str, values: Sequence[t.Any], table: str, row: Mapping[str, t.Any]
-    ) -> int:
+    ) -> bool:
         places = ", ".join("?" * len(row))
         both = (
             f"WITH changed AS ({sql} RETURNING 1), inserted AS (INSERT INTO {table} ({', '.join(row)}) SELECT {places} FROM changed"
             " ON CONFLICT DO NOTHING) SELECT COUNT(*) FROM changed"
         )
         ((changed,),) = self.query(both, *values, *row.values())
-        return int(changed)
+        return bool(changed == 1)
+
+    def send(self) -> object:
+        """Send statements that are pending, before a commit: here there are none."""
+        return None
 
     def define(self, statement: str) -> None:
         self.execute(statement)
@@ -62,7 +69,7 @@ class PostgresqlTransaction:
         import psycopg
 
         try:
-            return self._connection.execute(for_psycopg(sql), values)
+            return self.connection.execute(for_psycopg(sql), values)
         except psycopg.Error as error:
             raise translate(self._location, error) from None
 

@@ -20,7 +20,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..._errors import RegistryUnavailable
-from .interface import Backend, Collision, Database, Position, Row, ServerState, T, Transaction
+from .interface import (
+    LONGEST_LIST,
+    Backend,
+    Collision,
+    Database,
+    Position,
+    Row,
+    ServerState,
+    T,
+    Transaction,
+)
 from .schema import SCHEMA, Schema, for_sqlite
 from .sqlite_file import (
     check_file,
@@ -50,6 +60,8 @@ class SqliteDatabase:
     a power loss from the moment it returns, in either mode (https://www.sqlite.org/pragma.html#pragma_synchronous).
     """
 
+    is_remote = False
+    longest_list = LONGEST_LIST
     now = "((julianday('now') - 2440587.5) * 86400.0)"
     # Seconds to wait for other writers with what must be committed.
     must_commit_timeout = 60.0
@@ -90,7 +102,7 @@ class SqliteDatabase:
         return connection
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[_SqliteTransaction]:
+    def reading(self, *, pipelined: bool = False) -> Iterator[_SqliteTransaction]:
         with _translated(self.location):
             self._reconnect_if_stale()
         with self._transaction("BEGIN") as transaction:
@@ -127,7 +139,9 @@ class SqliteDatabase:
             check_links(self._path, self.location)
 
     @contextlib.contextmanager
-    def writing(self, *, must_commit: bool = False) -> Iterator[_SqliteTransaction]:
+    def writing(
+        self, *, must_commit: bool = False, pipelined: bool = False
+    ) -> Iterator[_SqliteTransaction]:
         self._check_same_file(must_commit=must_commit)
         longer = max(self._timeout, self.must_commit_timeout)
         self._set_busy_timeout(longer if must_commit else self._timeout)
@@ -258,10 +272,13 @@ class _SqliteTransaction:
         except sqlite3.IntegrityError:
             raise Collision from None
 
-    def execute_and_insert(
+    def change_one(self, sql: str, *values: t.Any) -> bool:
+        return self.execute(sql, *values) == 1
+
+    def change_one_and_insert(
         self, sql: str, values: Sequence[t.Any], table: str, row: Mapping[str, t.Any]
-    ) -> int:
-        changed = self.execute(sql, *values)
+    ) -> bool:
+        changed = self.change_one(sql, *values)
         if changed:
             places = ", ".join("?" * len(row))
             insert = (

@@ -53,10 +53,14 @@ class Rows:
         self.writes.append(" ".join(statement.replace("INSERT INTO", "INSERT").split()[:2]))
         return 1
 
-    def execute_and_insert(self, statement: str, _values: Any, table: str, row: Any) -> int:
+    def change_one(self, statement: str, *_values: Any) -> bool:
+        """Note a write."""
+        return self.execute(statement) == 1
+
+    def change_one_and_insert(self, statement: str, _values: Any, table: str, row: Any) -> bool:
         """Note a write, and the line that comes with it."""
         self.lines.append(row)
-        return self.execute(f"{statement} + {table}")
+        return self.change_one(f"{statement} + {table}")
 
     def select(self, *_arguments: Any) -> dict[str, Record]:
         """Return all records."""
@@ -72,7 +76,7 @@ class Rows:
     def apply(self) -> tuple[Record, bool]:
         """Apply the answer."""
         reader, transaction = cast(RecordReader, self), cast(Transaction, self)
-        return apply_answer(transaction, reader, ANSWER, is_new=False)
+        return apply_answer(transaction, reader, ANSWER, as_claimed=False)
 
 
 def test_an_answer_that_is_recorded_already_writes_nothing() -> None:

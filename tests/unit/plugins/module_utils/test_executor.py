@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -175,12 +174,12 @@ class World:
         """Look up DIDs."""
         return [self.find(platform, *each) for each in wanted]
 
-    @contextlib.contextmanager
-    def atomic(self) -> Iterator[None]:
+    def atomic(self, work: Callable[[], Any]) -> Any:
         """Write all or nothing."""
         self.log.append("begin")
-        yield
+        result = work()
         self._note("commit")
+        return result
 
     def claim(self, _platform: str, intent: Any) -> str | None:
         """Claim a DID."""

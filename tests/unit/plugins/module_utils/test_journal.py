@@ -19,6 +19,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import CREA
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.interface import (
     Collision,
     CommitUnknown,
+    PipelineFailed,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.records import RecordReader
@@ -34,6 +35,8 @@ class Database:
 
     location = "/state/registry.db"
     now = "0"
+    is_remote = False
+    connections = 1
 
     def __init__(self, *ends: Exception | None, inserted: int = 1) -> None:
         self.ends = list(ends)
@@ -75,6 +78,10 @@ class Database:
         """Change rows."""
         return self.inserted
 
+    def change_one(self, statement: str, *_values: Any) -> bool:
+        """Change a row, or none."""
+        return self.execute(statement) == 1
+
     def query(self, _query: str, *values: Any) -> list[Any]:
         """Note whose claims are looked for."""
         self.looked_for += values
@@ -95,9 +102,10 @@ def claim(written: Journal) -> str:
 
 def test_claims_are_undone_where_nobody_knows_whether_they_were_written() -> None:
     database = Database(CommitUnknown("lost"))
-    written, tokens = journal(database), []
-    with pytest.raises(CommitUnknown), written.atomic():
-        tokens = [claim(written), claim(written)]
+    tokens: list[str] = []
+    written = journal(database)
+    with pytest.raises(CommitUnknown):
+        written.atomic(lambda: tokens.extend([claim(written), claim(written)]))
     written.settle()
     assert sorted(database.looked_for) == sorted(tokens) and len(tokens) == 2
 
@@ -105,30 +113,31 @@ def test_claims_are_undone_where_nobody_knows_whether_they_were_written() -> Non
 def test_claims_of_an_earlier_block_are_not_undone() -> None:
     database = Database(None, CommitUnknown("lost"))
     written = journal(database)
-    with written.atomic():
-        claim(written)
-    with pytest.raises(CommitUnknown), written.atomic():
-        token = claim(written)
+    written.atomic(lambda: claim(written))
+    tokens: list[str] = []
+    with pytest.raises(CommitUnknown):
+        written.atomic(lambda: tokens.append(claim(written)))
     written.settle()
-    assert database.looked_for == [token]
+    assert database.looked_for == tokens and len(tokens) == 1
 
 
 @pytest.mark.parametrize("second", [RegistryUnavailable("gone"), Collision("others")])
 def test_claims_that_cannot_be_undone_are_tried_again(second: Exception) -> None:
     database = Database(CommitUnknown("lost"), second)
     written = journal(database)
-    with pytest.raises(CommitUnknown, match="lost"), written.atomic():
-        token = claim(written)
+    tokens: list[str] = []
+    with pytest.raises(CommitUnknown, match="lost"):
+        written.atomic(lambda: tokens.append(claim(written)))
     for _time in range(3):
         written.settle()
-    assert database.looked_for == [token, token]
+    assert database.looked_for == tokens * 2 and len(tokens) == 1
 
 
 def test_others_that_write_at_the_same_time_are_named_with_the_registry() -> None:
     database = Database(Collision("serialization"))
     written = journal(database)
-    with pytest.raises(RegistryBusy, match=r"/state/registry\.db") as caught, written.atomic():
-        claim(written)
+    with pytest.raises(RegistryBusy, match=r"/state/registry\.db") as caught:
+        written.atomic(lambda: claim(written))
     written.settle()
     assert caught.value.__suppress_context__ and database.looked_for == []
 
@@ -136,8 +145,19 @@ def test_others_that_write_at_the_same_time_are_named_with_the_registry() -> Non
 def test_a_claim_that_is_not_granted_is_not_undone() -> None:
     database = Database(CommitUnknown("lost"), inserted=0)
     written = journal(database)
-    with pytest.raises(CommitUnknown), written.atomic():
-        assert written.claim("platform", INTENT) is None
+    with pytest.raises(CommitUnknown):
+        written.atomic(lambda: written.claim("platform", INTENT))
+    written.settle()
+    assert database.looked_for == []
+
+
+def test_writes_that_were_sent_together_in_vain_are_done_once_more() -> None:
+    database = Database(PipelineFailed("others"), None)
+    written = journal(database)
+    tokens: list[str] = []
+    assert written.atomic(lambda: tokens.append(claim(written)) or "done") == "done"
+    assert len(tokens) == 2
+    # Nothing of the first attempt was written.
     written.settle()
     assert database.looked_for == []
 
