@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from .. import _fields
 from .._engine.planner import Planner, Settings
-from .._model import Desired, Job, RunResult
+from .._model import Job, RunResult
 from .._platform.connection import Connection
 from .._registry.open import open_registry
 from .._registry.registry import Registry
@@ -120,9 +119,12 @@ def _open(
 
 @contextlib.contextmanager
 def open_session(
-    task: Task, location: str, settings: Settings, desired: Sequence[Desired]
+    task: Task, location: str, settings: Settings, secrets: Callable[[], Iterable[str]]
 ) -> Iterator[Session]:
-    """Open the registry and whatever else a run needs, and close it again."""
+    """Open the registry and whatever else a run needs, and close it again.
+
+    :param secrets: returns those of the DIDs. Only a run that sends requests calls it.
+    """
     connection = settings.connection
     if not connection.validate_certs:
         task.warn(
@@ -134,7 +136,7 @@ def open_session(
     ) as registry:
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
         planner = Planner(registry, settings, fingerprints, sleep=stop.wait_for_runs)
-        make_client = _client_factory(connection, _secrets_of(task, connection, desired))
+        make_client = _client_factory(connection, _Secrets(task, connection, secrets))
         yield Session(registry, settings, planner, make_client, task)
 
 
@@ -146,7 +148,7 @@ def _restored(location: str, count: int) -> str:
     )
 
 
-def _client_factory(connection: Connection, secrets: set[str]) -> Callable[[], Client]:
+def _client_factory(connection: Connection, secrets: Iterable[str]) -> Callable[[], Client]:
     shared: list[SharedState] = []
 
     def client() -> Client:
@@ -160,13 +162,19 @@ def _client_factory(connection: Connection, secrets: set[str]) -> Callable[[], C
     return client
 
 
-def _secrets_of(task: Task, connection: Connection, desired: Sequence[Desired]) -> set[str]:
-    """Return all secrets of a run. No message quotes a text of the platform that holds a part of one."""
-    password = task.option("registry_password") or ""
-    login = {connection.api_token, connection.api_key, password}
-    return login | {
-        did.values[name] for did in desired for name in _fields.SECRETS if name in did.values
-    }
+class _Secrets:
+    """All secrets of a run, gathered each time that they are needed. No message quotes a text of the platform that holds a part of one."""
+
+    def __init__(
+        self, task: Task, connection: Connection, of_dids: Callable[[], Iterable[str]]
+    ) -> None:
+        password = task.option("registry_password") or ""
+        self._login = {connection.api_token, connection.api_key, password}
+        self._of_dids = of_dids
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._login
+        yield from self._of_dids()
 
 
 def add_warnings(task: Task, session: Session, jobs: Sequence[Job]) -> None:
