@@ -26,11 +26,10 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 # So many cells of a column are remembered, and as many sets of keys. A column with more different cells gains nothing by it.
 _REMEMBERED = 4096
 _NUMBER, _TYPE, _DESCRIPTION = "did_number", "did_type", "description"
-_TEXTS = (str, tuple)
 _BEFORE_NUMBER = len(f'"{_NUMBER}":"')
 
-# By cell, or by the cells of a list, what it adds to the stored text.
-_Fragments = dict[t.Union[str, tuple[str, ...]], str]
+# By cell, or by the cells of a list, what it adds to the stored text. No key is a number, as 1, 1.0 and true are equal.
+_Fragments = dict[t.Any, str]
 
 
 class StoredText(t.NamedTuple):
@@ -71,10 +70,9 @@ class StoredTextWriter:
                 record_id = _fields.normalise_record_id(record_id)
             for name, remembered in self._order(declared):
                 value = declared.get(name)
-                # 1, 1.0 and true are equal, so only texts are looked up.
-                if value.__class__ is list and all(each.__class__ is str for each in value):
+                if value.__class__ is list:
                     value = tuple(value)
-                fragment = remembered.get(value) if value.__class__ in _TEXTS else None
+                fragment = remembered.get(value)
                 if fragment is None:
                     fragment = self._fragment(name, value)
                     if name == _NUMBER:
@@ -83,8 +81,8 @@ class StoredTextWriter:
                     fragments.append(fragment)
             if record_id is None and self._lacks_companion(declared):
                 return None
-        except ValueError:
-            return None
+        except (ValueError, TypeError):
+            return None  # a list or dictionary in a list is not hashable
         return StoredText(_fields.identity(number), record_id, f"{{{','.join(fragments)}}}")
 
     def _order(self, declared: Mapping[object, object]) -> list[tuple[str, _Fragments]]:
@@ -108,7 +106,7 @@ class StoredTextWriter:
             return f'"{name}":{self._fingerprints.json_of(name, str(wire))}'
         fragment = f'"{name}":{_ENCODER.encode(wire)}'
         # A number is hardly ever met twice, and a secret is kept nowhere.
-        if value.__class__ in _TEXTS and name != _NUMBER:
+        if isinstance(value, (str, tuple)) and name != _NUMBER:
             _remember(self._fragments[name], value, fragment)
         return fragment
 
