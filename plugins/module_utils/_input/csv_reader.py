@@ -47,7 +47,7 @@ def read_csv(path: str, text: str, mapping: FieldMapping) -> Iterator[RawEntry]:
     has_spaced_quotes = re.search(r'[;,|\t\r\n][ \xa0]+"', text) is not None
     line = first_line
     try:
-        fields = fields_of_header(path, [strip(name) for name in next(reader)], mapping, line)
+        fields = fields_of_header(path, [strip(name) for name in next(reader, [])], mapping, line)
         line = first_line + reader.line_num
         for row in reader:
             if any(row):

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
-from hypothesis import event, given
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
@@ -175,6 +175,20 @@ def _cases(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[Record], dict[st
     return declared, draw(_records(declared)), defaults, policy
 
 
+def _stored(record_id: int, **fields: Any) -> Record:
+    numbers = (fields["did_number"],)
+    return Record(str(record_id), 1, record_id, CONFIRMED, numbers, fields, {}, None, None)
+
+
+DID = {"did_number": "1130001000", "port": 5060}
+OTHER = {"did_number": "1130001001", "port": 5060}
+QUEUE = {"did_number": "1130001000", "did_type": 5}
+SECRET = {"did_number": "1130001000", "password": "geheim-1"}
+OF_SECRET = _stored(13, **_fields.with_fingerprints(SECRET, FINGERPRINTS))
+BOTH = [_stored(13, **DID), _stored(14, **OTHER)]
+ONCE = Policy(update_password="on_create")
+
+
 def _outcome(job: Job) -> object:
     return job.desired, job.plan, job.error and (job.error.kind, job.error.message)
 
@@ -187,6 +201,23 @@ def _whole(planner: Planner, did_list: DidList) -> tuple[list[Job], list[str]]:
 
 
 @given(_cases(), st.integers(1, 4))
+# Nothing to do; stored with more fields, in another order.
+@example(([DID, OTHER], BOTH, {}, Policy()), 1)
+@example(([DID], [_stored(13, port=5060, customer_id=1, did_number="1130001000")], {}, Policy()), 1)
+# A record id that is right, and one that is not.
+@example(([{**DID, "record_id": 13}, OTHER], BOTH, {}, Policy()), 1)
+@example(([{**DID, "record_id": 15}, OTHER], BOTH, {}, Policy()), 1)
+@example(([{**DID, "record_id": 14}, OTHER], BOTH, {}, Policy()), 1)
+# Two entries of one DID, in two chunks; of one record, by its number and by its id.
+@example(([DID, OTHER, DID], BOTH, {}, Policy()), 1)
+@example(([DID, OTHER, {"record_id": 13, "port": 5060}], BOTH, {}, Policy()), 1)
+# A type without what it needs, though it is stored so.
+@example(([QUEUE], [_stored(13, **QUEUE)], {}, Policy()), 1)
+@example(([QUEUE], [_stored(13, **QUEUE)], {"device_id": 1}, Policy()), 1)
+# Another password.
+@example(([{**SECRET, "password": "geheim-2"}], [OF_SECRET], {}, Policy()), 1)
+@example(([{**SECRET, "password": "geheim-2"}], [OF_SECRET], {}, ONCE), 1)
+@example(([SECRET, {"port": "x"}, OTHER], [OF_SECRET], {}, Policy(force=True)), 1)
 def test_the_plan_is_that_of_the_whole_list(case: Any, chunk_size: int) -> None:
     declared, records, defaults, policy = case
     settings = Settings("p:443", Connection("https://p", "t", "k"), policy, registry_timeout=0)
