@@ -414,8 +414,7 @@ def normalise(
 ) -> tuple[dict[str, Wire], list[str]]:
     """Turn declared values into wire forms, in the order of the vendor's page.
 
-    Null and absent are "not managed": the wire form of the default holds, if there is one. Returns the wire forms, and a line for
-    each value that is invalid. No line holds a secret.
+    Null and absent are "not managed": the default's wire form holds. Returns wire forms, and a line without secrets for each problem.
 
     :param is_range: the values are those of a range of numbers, whose description may hold a placeholder for the number.
     :param exists: the DID exists, and may have what its type needs already; see C(missing_companion).
@@ -436,32 +435,33 @@ def wire_forms(
     for field in FIELDS:
         name = field.name
         value = declared.get(name)
-        if value is None:
-            if name in defaults:
-                wires[name] = defaults[name]
-            continue
         try:
-            check_no_mark(value)
-            wire = field.type.normalise(value)
-            if name != "description" and isinstance(wire, str) and _placeholders(wire):
-                raise ValueError(
-                    f"holds {PLACEHOLDER}, which only the description of a range may hold: write what is meant"
-                )
-            wires[name] = wire
+            if value is not None:
+                wires[name] = wire_form(field, value)
+            elif name in defaults:
+                wires[name] = defaults[name]
         except ValueError as error:
             problems.append(f"{name}: {error}")
     return wires, problems
 
 
+def wire_form(field: Field, value: object) -> Wire:
+    """Return the wire form of a declared value, or raise C(ValueError) with the words that follow "port: "."""
+    check_no_mark(value)
+    wire = field.type.normalise(value)
+    if field.name != "description" and isinstance(wire, str) and _placeholders(wire):
+        raise ValueError(
+            f"holds {PLACEHOLDER}, which only the description of a range may hold: write what is meant"
+        )
+    return wire
+
+
 def check_no_mark(value: object) -> None:
     """Raise C(ValueError) for what results, reviews and the registry hold in place of a secret."""
-    if isinstance(value, str):
-        if is_mark(value):
+    texts = value if isinstance(value, (list, tuple)) else [value]
+    for text in texts:
+        if isinstance(text, str) and is_mark(text):
             raise ValueError(MARK_REFUSED)
-    elif isinstance(value, (list, tuple)):
-        for element in value:
-            if isinstance(element, str):
-                check_no_mark(element)
 
 
 def _placeholders(text: str) -> list[str]:

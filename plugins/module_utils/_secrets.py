@@ -71,6 +71,11 @@ class Fingerprints:
             digest.update(part + b"\0")
         return digest.hexdigest()
 
+    def json_of(self, field: str, value: str) -> str:
+        """Return what C(of) returns, as the JSON that the registry stores."""
+        fingerprint, key = self.of(field, value).values()
+        return f'{{"fingerprint":"{fingerprint}","key":"{key}"}}'
+
     def is_comparable(self, stored: Mapping[str, str]) -> bool:
         """Tell whether a stored fingerprint was made with this key."""
         return stored.get("key") == self.key_id

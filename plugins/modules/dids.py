@@ -112,6 +112,7 @@ options:
   plan_checksum:
     description:
       - The RV(plan_checksum) of the reviewed plan, usually from a run in check mode. If the plan has changed, nothing is sent and the task fails.
+      - A checksum of release 1, which is without V(v2-), is refused. Review the plan again.
       - With this option, O(max_creates) or O(max_changes), a DID fails with C(plan_changed) if another run has changed what must be done for it since
         the plan was made. It does not fail if nothing is left to do.
     type: str
@@ -372,11 +373,11 @@ unlisted:
       type: str
 plan_checksum:
   description:
-    - SHA-256 of the whole plan, for O(plan_checksum). It covers the platform, the registry, and the action, record id, known values and declared
-      values of each DID, with secrets as fingerprints.
+    - V(v2-) and the SHA-256 of the whole plan, for O(plan_checksum). It covers the platform, the registry, and the action, record id, known
+      values and declared values of each DID, with secrets as fingerprints.
   returned: success, or failure once there is a plan
   type: str
-  sample: 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
+  sample: v2-5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef
 run:
   description:
     - The id of this run in the registry. O(nextbilling.did.did_info#module:runs) shows it, and each line of

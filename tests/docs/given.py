@@ -42,7 +42,7 @@ STAND_INS = {
     "the id that registry.yml showed": "{registry_id}",
     "o id que o primeiro playbook mostrou": "{registry_id}",
     "o id mostrado por registry.yml": "{registry_id}",
-    "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef": "{plan_checksum}",
+    "v2-5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef": "{plan_checksum}",
     # Of the create that was cut off last.
     "18ec00842ff4938e690a92f04fc7a01c": "{attempt}",
     # Folders that only an administrator can make.

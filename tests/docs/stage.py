@@ -31,7 +31,7 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
 
 DATABASE = "provisioning"
 PLATFORM = "sip.nextbilling.com.br:443"
-_CHECKSUM = re.compile(r"\b[0-9a-f]{64}\b")
+_CHECKSUM = re.compile(r"\bv2-[0-9a-f]{64}\b")
 # Of the shell's own.
 _BUILT_IN = ("export", "read", "umask")
 # What says the same whenever it is asked.

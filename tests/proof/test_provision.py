@@ -147,7 +147,7 @@ def test_every_variable_reaches_the_module(
         "max_creates": 0,
         "max_changes": 4,
         "max_failures": 0,
-        "plan_checksum": "0" * 64,
+        "plan_checksum": f"v2-{'0' * 64}",
         "report_unlisted": True,
         "progress": False,
         "details": True,

@@ -13,6 +13,7 @@ import csv
 import io
 import re
 import typing as t
+from collections.abc import Iterator
 
 from .files import file_error, line_of
 from .mapping import FieldMapping
@@ -22,6 +23,8 @@ from .tables import UNNAMED, failed_formulas, fields_of_header, finish_row
 
 _SEPARATORS = ";,\t|"
 _HEAD = 200
+# So many characters at a time are split into lines.
+_PIECE = 1 << 16
 _OTHER_FORMATS = (
     ("<", "HTML or XML"),
     ("[", "JSON; name it .json"),
@@ -30,36 +33,34 @@ _OTHER_FORMATS = (
 )
 
 
-def read_csv(path: str, text: str, mapping: FieldMapping) -> list[RawEntry]:
-    """Read a table with a header row. An empty cell is "not managed"; C(csv_cells) says what stands for an empty value."""
+def read_csv(path: str, text: str, mapping: FieldMapping) -> Iterator[RawEntry]:
+    """Yield the rows of a table with a header row. An empty cell is "not managed"; C(csv_cells) says what stands for an empty value."""
     for start, name in _OTHER_FORMATS:
         if text[:_HEAD].lstrip().startswith(start):
             raise file_error(path, f"is not CSV but {name}", 1)
     position, separator = _find_header(path, text)
-    lines = io.StringIO(text, newline="")
-    lines.seek(position)
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    reader = csv.reader(_lines(text, position), delimiter=separator, strict=True)
     first_line = line_of(text, position)
-    # Without these characters, each cell is the text that it stands for.
+    # Without these characters, no cell is an error value, and each one is the text that it stands for.
+    has_errors = "#" in text or "Err:" in text
     has_marks = "'" in text or '"""' in text
     has_spaced_quotes = re.search(r'[;,|\t\r\n][ \xa0]+"', text) is not None
-    entries: list[RawEntry] = []
     line = first_line
     try:
-        fields = fields_of_header(path, [strip(name) for name in next(reader)], mapping, line)
+        fields = fields_of_header(path, [strip(name) for name in next(reader, [])], mapping, line)
         line = first_line + reader.line_num
         for row in reader:
             if any(row):
                 declared = _fields_of_row(path, fields, row, line)
                 if has_spaced_quotes:
                     _check_quotes(path, row, line)
-                problems = failed_formulas(declared)
+                problems = failed_formulas(declared) if has_errors else ()
                 if has_marks:
                     from .csv_cells import read_marks
 
                     read_marks(declared)
                 if finish_row(declared, mapping):
-                    entries.append(RawEntry(f", line {line}", declared, problems))
+                    yield RawEntry(f", line {line}", declared, problems)
             line = first_line + reader.line_num
     except csv.Error:
         raise file_error(
@@ -68,7 +69,15 @@ def read_csv(path: str, text: str, mapping: FieldMapping) -> list[RawEntry]:
             f" {csv.field_size_limit()} characters)",
             line,
         ) from None
-    return entries
+
+
+def _lines(text: str, position: int) -> Iterator[str]:
+    """Yield the lines of a text from a position on, with their ends. A copy of the whole text would take four bytes for a character."""
+    while position < len(text):
+        # A piece ends where a line does, so that no CR is parted from its LF.
+        end = text.find("\n", position + _PIECE) + 1 or len(text)
+        yield from io.StringIO(text[position:end], newline="")
+        position = end
 
 
 def _find_header(path: str, text: str) -> tuple[int, str]:

@@ -9,11 +9,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import types
 import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from .. import _fields
 from .folding import NAMED_PAIRS, Problem, fold_problems, quotation
@@ -80,6 +81,14 @@ class Item(t.NamedTuple):
 
 
 def read_items(
+    dids: Sequence[object] | None, src: str | None, **options: t.Any
+) -> tuple[list[Item], list[str]]:
+    """Return the valid items of the list that a task gives, and its problems. Takes what C(open_list) takes."""
+    did_list, problems = open_list(dids, src, **options)
+    return ([], problems) if did_list is None else did_list.items()
+
+
+def open_list(
     dids: Sequence[object] | None,
     src: str | None,
     *,
@@ -90,19 +99,19 @@ def read_items(
     defaults: Mapping[str, t.Any] | None = None,
     ranges: bool = False,
     attempts: bool = False,
-) -> tuple[list[Item], list[str]]:
-    """Return what C(validate) returns for the list that a task gives, by the option C(dids) or the option C(src)."""
+) -> tuple[DidList | None, list[str]]:
+    """Return the list that a task gives, by the option C(dids) or the option C(src); or None and the problems of these options."""
     names = _RANGE_NAMES if ranges else _STATEMENT_NAMES
     mapping, problems = read_mapping(names, columns, values, is_text=empty_text == UNMANAGED)
     if sheet is not None and not (src or "").lower().endswith(".xlsx"):
         problems.append("sheet: goes with src, an .xlsx file")
     if problems:
-        return [], problems
+        return None, problems
     if dids is None:
-        name, entries = "src", entries_of_file(str(src), mapping, sheet=sheet, ranges=ranges)
+        name, entries = "src", _file_entries(str(src), mapping, sheet)
     else:
-        name, entries = "dids", entries_of_option(dids, "dids", mapping, ranges=ranges)
-    return validate(entries, name, defaults=defaults, ranges=ranges, attempts=attempts)
+        name, entries = "dids", functools.partial(_option_entries, dids, "dids", mapping)
+    return DidList(entries, name, defaults=defaults, ranges=ranges, attempts=attempts), []
 
 
 def entries_of_option(
@@ -114,6 +123,12 @@ def entries_of_option(
 ) -> list[Entry]:
     """Return the entries of a list that is an option of a task."""
     mapping = mapping or FieldMapping(_RANGE_NAMES if ranges else _STATEMENT_NAMES)
+    return list(_option_entries(declared, name, mapping))
+
+
+def _option_entries(
+    declared: Sequence[object], name: str, mapping: FieldMapping
+) -> Iterator[Entry]:
     entries = (
         Entry(index, f"{name}[{index}]", None, entry) for index, entry in enumerate(declared)
     )
@@ -134,65 +149,171 @@ def entries_of_file(
     :param ranges: entries may name ranges.
     :raises InvalidParameter: it cannot be read, is no such file, or has a syntax error; with the line, if there is one.
     """
-    from .files import file_error
+    mapping = mapping or FieldMapping(_RANGE_NAMES if ranges else _STATEMENT_NAMES)
+    return list(_file_entries(path, mapping, sheet)())
+
+
+def _file_entries(
+    path: str, mapping: FieldMapping, sheet: str | None
+) -> Callable[[], Iterator[Entry]]:
+    """Return what yields the entries of a file, each time that it is called. The file is read once."""
+    from . import files
 
     if not os.path.isabs(path):
-        raise file_error(
+        raise files.file_error(
             path, 'is a relative path; give an absolute one, such as "{{ playbook_dir }}/dids.csv"'
         )
-    mapping = mapping or FieldMapping(_RANGE_NAMES if ranges else _STATEMENT_NAMES)
     suffix = os.path.splitext(path)[1].lower()
-    name = os.path.basename(path)
-    entries = (
-        Entry(index, f"{name}{raw.place}", f"{name}{raw.place}", *raw[1:])
-        for index, raw in enumerate(_read_file(path, suffix, mapping, sheet))
-    )
+    raw_entries = _read_file(path, suffix, mapping, sheet)
+
+    def entries() -> Iterator[Entry]:
+        name = os.path.basename(path)
+        for index, (where, declared, problems, columns) in enumerate(raw_entries()):
+            place = f"{name}{where}"
+            yield Entry(index, place, place, declared, problems, columns)
+
     # The header of a table was mapped already.
-    return list(entries) if suffix in (".csv", ".xlsx") else _map_entries(entries, "src", mapping)
+    if suffix in (".csv", ".xlsx"):
+        return entries
+    return lambda: _map_entries(entries(), "src", mapping)
 
 
 def _read_file(
     path: str, suffix: str, mapping: FieldMapping, sheet: str | None
-) -> Sequence[RawEntry]:
-    """Return the entries of a file. Only the reader of its format is imported."""
+) -> Callable[[], Iterable[RawEntry]]:
+    """Return what gives the entries of a file, each time that it is called. Only the reader of its format is imported."""
     from . import files
 
     if suffix == ".csv":
         from .csv_reader import read_csv
 
-        return read_csv(path, files.read_text(path), mapping)
+        # The text of a table takes a fraction of what its entries take.
+        return functools.partial(read_csv, path, files.read_text(path), mapping)
+    raw_entries: Sequence[RawEntry]
     if suffix == ".xlsx":
         from .xlsx_reader import read_xlsx
 
-        return read_xlsx(path, files.read_workbook(path), mapping, sheet)
-    if suffix == ".json":
+        raw_entries = read_xlsx(path, files.read_workbook(path), mapping, sheet)
+    elif suffix == ".json":
         from .json_reader import read_json
 
-        return read_json(path, files.read_text(path), mapping.names)
-    if suffix in (".yml", ".yaml"):
+        raw_entries = read_json(path, files.read_text(path), mapping.names)
+    elif suffix in (".yml", ".yaml"):
         from .yaml_reader import read_yaml
 
-        return read_yaml(path, files.read_text(path), mapping.names)
-    raise files.refuse_other_format(path)
+        raw_entries = read_yaml(path, files.read_text(path), mapping.names)
+    else:
+        raise files.refuse_other_format(path)
+    return lambda: raw_entries
 
 
-def _map_entries(entries: Iterable[Entry], name: str, mapping: FieldMapping) -> list[Entry]:
-    """Return entries under the names of the fields. C(name): the option that the list comes from."""
+def _map_entries(entries: Iterable[Entry], name: str, mapping: FieldMapping) -> Iterator[Entry]:
+    """Yield entries under the names of the fields. C(name): the option that the list comes from."""
     found: set[str] = set()
-    mapped: list[Entry] = []
+    is_empty = True
     for entry in entries:
+        is_empty = False
         if isinstance(entry.declared, dict):
             fields, problems = mapping.map_entry(entry.declared, found)
             if fields is not entry.declared:
                 # pylint: disable-next=no-member  # a named tuple has _replace
                 entry = entry._replace(declared=fields, problems=(*entry.problems, *problems))
-        mapped.append(entry)
-    missing = mapping.missing_headers(found) if mapped else []
+        yield entry
+    missing = [] if is_empty else mapping.missing_headers(found)
     if missing:
         from .._errors import InvalidParameter
 
         raise InvalidParameter(f"{name}: {'; '.join(missing)}")
-    return mapped
+
+
+class DidList:
+    """A list of declarations. Each iteration reads it anew, so that who needs one entry after the other keeps none of them.
+
+    C(defaults): wire forms for the fields that an entry does not name.
+
+    :param entries: yields its entries.
+    :param name: the option that it comes from.
+    :param defaults: declared values.
+    :param ranges: an entry may name a range of numbers, and stands for all of them.
+    :param attempts: an entry may name the attempt that it is about. Otherwise, an attempt is ignored.
+    """
+
+    def __init__(
+        self,
+        entries: Callable[[], Iterator[Entry]],
+        name: str,
+        *,
+        defaults: Mapping[str, t.Any] | None = None,
+        ranges: bool = False,
+        attempts: bool = False,
+    ) -> None:
+        self._entries = entries
+        self._name = name
+        self._ranges = ranges
+        self._attempts = attempts
+        self.defaults, self._problems = _validate_defaults(defaults or {})
+
+    def __iter__(self) -> Iterator[Entry]:
+        return self._entries()
+
+    def declared(self) -> Iterator[object]:
+        """Yield all that the list declares: the defaults, then what each entry does. Secrets are in the clear."""
+        yield self.defaults
+        for entry in self:
+            yield entry.declared
+
+    def validate(self, entry: Entry) -> tuple[list[Item], list[Problem]]:
+        """Return the items that an entry stands for, or its problems."""
+        items, problems = _validate_entry(entry, self.defaults, self._ranges, self._attempts)
+        return items, [_located(entry, problem) for problem in problems]
+
+    def items(self) -> tuple[list[Item], list[str]]:
+        """Return the valid items, and a line for each problem; no line holds a secret."""
+        items: list[Item] = []
+        found: list[Problem] = []
+        is_empty = True
+        for entry in self:
+            is_empty = False
+            valid, invalid = self.validate(entry)
+            found += invalid
+            items += valid
+        return items, self.describe(found, items, is_empty=is_empty)
+
+    def problems(self) -> list[str]:
+        """Return a line for each problem. Keeps what tells which entries are of one DID."""
+        found: list[Problem] = []
+        kept: list[Item] = []
+        is_empty = True
+        for entry in self:
+            is_empty = False
+            valid, invalid = self.validate(entry)
+            found += invalid
+            place = Entry(entry.position, entry.place, None, None)
+            for item in valid:
+                number = item.values.get("did_number")
+                values = {} if number is None else {"did_number": number}
+                kept.append(Item(place, values, item.record_id, item.attempt))
+        return self.describe(found, kept, is_empty=is_empty)
+
+    def describe(
+        self, found: Sequence[Problem], items: Sequence[Item], *, is_empty: bool
+    ) -> list[str]:
+        """Return a line for each problem of the list: those that were found in its entries, and entries that are of one DID."""
+        problems = [*self._problems]
+        if is_empty:
+            problems.append(f"{self._name}: is empty: give at least one DID")
+        problems += fold_problems(found) + _duplicates(items)
+        if any(_NO_FIELD in problem for problem in problems):
+            problems.append(list_of_fields(_RANGE_NAMES if self._ranges else _STATEMENT_NAMES))
+        return problems
+
+    def secrets(self) -> Iterator[str]:
+        """Yield the secrets that the entries declare, and the default ones."""
+        yield from (str(self.defaults[name]) for name in _fields.SECRETS if name in self.defaults)
+        for entry in self:
+            if isinstance(entry.declared, dict):
+                declared = map(entry.declared.get, _fields.SECRETS)
+                yield from (value for value in declared if isinstance(value, str))
 
 
 def validate(
@@ -210,19 +331,9 @@ def validate(
     :param ranges: an entry may name a range of numbers, and stands for all of them.
     :param attempts: an entry may name the attempt that it is about. Otherwise, an attempt is ignored.
     """
-    items: list[Item] = []
-    wires, problems = _validate_defaults(defaults or {})
-    if not entries:
-        problems.append(f"{name}: is empty: give at least one DID")
-    found: list[Problem] = []
-    for entry in entries:
-        valid, invalid = _validate_entry(entry, wires, ranges, attempts)
-        found.extend(_located(entry, problem) for problem in invalid)
-        items.extend(valid)
-    problems += fold_problems(found) + _duplicates(items)
-    if any(_NO_FIELD in problem for problem in problems):
-        problems.append(list_of_fields(_RANGE_NAMES if ranges else _STATEMENT_NAMES))
-    return items, problems
+    return DidList(
+        lambda: iter(entries), name, defaults=defaults, ranges=ranges, attempts=attempts
+    ).items()
 
 
 def _located(entry: Entry, problem: str) -> Problem:

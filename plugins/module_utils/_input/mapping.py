@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import types
 import typing as t
@@ -158,7 +159,12 @@ def split_hosts(declared: dict[str, t.Any]) -> None:
     """Make a list of the hosts that a cell of a table holds."""
     hosts = declared.get("host_additional")
     if isinstance(hosts, str):
-        declared["host_additional"] = [host for host in re.split(r"[\s|,]+", hosts) if host]
+        declared["host_additional"] = list(_split(hosts))
+
+
+@functools.lru_cache(maxsize=256)
+def _split(hosts: str) -> tuple[str, ...]:
+    return tuple(filter(None, re.split(r"[\s|,]+", hosts)))
 
 
 def unknown_keys(unknown: Sequence[tuple[int, object]], names: frozenset[str]) -> list[str]:

@@ -20,7 +20,8 @@ from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .._engine.planner import Settings
 from .._errors import InvalidParameter
-from .._input.entries import EMPTY_TEXTS, Item, read_items
+from .._input import entries
+from .._input.entries import EMPTY_TEXTS, DidList, Item, read_items
 from .._input.mapping import VALUE
 from .._model import Policy
 from .._platform.connection import Connection, check_connection, has_path, platform_name
@@ -116,25 +117,27 @@ def list_spec() -> Spec:
 
 
 def read_list(
-    task: Task,
-    dids: list[t.Any] | None,
-    *,
-    defaults: t.Mapping[str, t.Any] | None = None,
-    ranges: bool = False,
-    attempts: bool = False,
+    task: Task, dids: list[t.Any] | None, *, attempts: bool = False
 ) -> tuple[list[Item], list[str]]:
     """Return the valid items of the list that a task gives, and its problems. C(dids): the value of that option."""
-    return read_items(
-        dids,
-        task.option("src"),
-        columns=task.params["columns"],
-        values=task.params["values"],
-        sheet=task.option("sheet"),
-        empty_text=task.params["empty_text"],
-        defaults=defaults,
-        ranges=ranges,
-        attempts=attempts,
-    )
+    return read_items(dids, task.option("src"), attempts=attempts, **_list_params(task))
+
+
+def open_list(
+    task: Task, dids: list[t.Any] | None, defaults: t.Mapping[str, t.Any]
+) -> tuple[DidList | None, list[str]]:
+    """Return the list that a task gives, which may name ranges; or None and the problems of the options that say how to read it."""
+    src = task.option("src")
+    return entries.open_list(dids, src, defaults=defaults, ranges=True, **_list_params(task))
+
+
+def _list_params(task: Task) -> dict[str, t.Any]:
+    return {
+        "columns": task.params["columns"],
+        "values": task.params["values"],
+        "sheet": task.option("sheet"),
+        "empty_text": task.params["empty_text"],
+    }
 
 
 def read_settings(task: Task, problems: list[str]) -> Settings:

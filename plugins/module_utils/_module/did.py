@@ -40,7 +40,8 @@ def converge_did(task: Task) -> Result:
     arguments.read_witness(task, problems)
     problems += arguments.check_limits(task)
     arguments.raise_problems(problems, desired.did_number, desired.record_id)
-    with open_session(task, location, settings, [desired]) as session:
+    secrets = [desired.values[name] for name in _fields.SECRETS if name in desired.values]
+    with open_session(task, location, settings, lambda: secrets) as session:
         (job,) = jobs = session.planner.plan([desired])
         if settings.refuse_similar and job.similar_to:
             from .._engine.preflight import similar_error

@@ -9,14 +9,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import typing as t
 from collections.abc import Sequence
 
+from .._engine.list_planner import ListPlan, plan_list
+from .._engine.planner import Settings
 from .._errors import DidError, InvalidParameter, LimitExceeded, PlanChanged
-from .._input.entries import Item
-from .._model import CREATE, Desired, Job, RunResult
-from .._planning.checksum import checksum
+from .._input.entries import DidList, Item
+from .._model import CREATE, Job, RunResult
+from .._planning.checksum import PREFIX, checksum
 from . import arguments
 from .list_results import list_failure, list_result
 from .results import registry_result
@@ -58,13 +62,23 @@ def converge_dids(task: Task) -> Result:
     if len(arguments.list_options(task, declared)) != 1:
         problems.append(arguments.ONE_LIST)
     arguments.raise_problems(problems)
-    items, invalid = arguments.read_list(task, declared, defaults=defaults, ranges=True)
+    did_list, invalid = arguments.open_list(task, declared, defaults)
     arguments.raise_problems(invalid)
-    desired = [Desired(item.values, item.record_id) for item in items]
-    with open_session(task, location, settings, desired) as session:
-        jobs = session.planner.plan(desired)
-        _check_items(items, jobs)
-        return _converge(task, session, items, jobs)
+    return _converge_list(task, location, settings, t.cast("DidList", did_list))
+
+
+def _converge_list(task: Task, location: str, settings: Settings, did_list: DidList) -> Result:
+    with contextlib.ExitStack() as stack:
+        try:
+            session = stack.enter_context(open_session(task, location, settings, did_list.secrets))
+            plan, problems = plan_list(session.planner, did_list)
+        except DidError:
+            # What is wrong with the list is told first.
+            arguments.raise_problems(did_list.problems())
+            raise
+        arguments.raise_problems(problems)
+        _check_items(plan.items, plan.jobs)
+        return _converge(task, session, did_list, plan)
 
 
 def _check_options(task: Task) -> list[str]:
@@ -79,9 +93,14 @@ def _check_options(task: Task) -> list[str]:
     if not 1 <= task.params["concurrency"] <= _CONCURRENCY_LIMIT:
         problems.append(f"concurrency: must be from 1 to {_CONCURRENCY_LIMIT}")
     plan_checksum = task.option("plan_checksum")
-    if plan_checksum is not None and not re.fullmatch(r"[0-9a-f]{64}", plan_checksum):
+    if plan_checksum is not None and re.fullmatch(r"[0-9a-f]{64}", plan_checksum):
         problems.append(
-            "plan_checksum: must be the plan_checksum that a run in check mode returned, 64 hexadecimal digits"
+            "plan_checksum: is one of release 1, which computed it in another way. Review the plan again (check mode), and give the"
+            " plan_checksum of that run"
+        )
+    elif plan_checksum is not None and not re.fullmatch(PREFIX + "[0-9a-f]{64}", plan_checksum):
+        problems.append(
+            f"plan_checksum: must be the plan_checksum that a run in check mode returned, {PREFIX} and 64 hexadecimal digits"
         )
     return problems
 
@@ -104,12 +123,13 @@ def _check_items(items: Sequence[Item], jobs: Sequence[Job]) -> None:
     arguments.raise_problems(problems)
 
 
-def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequence[Job]) -> Result:
+def _converge(task: Task, session: Session, did_list: DidList, plan: ListPlan) -> Result:
     """Apply the plans unless the task is in check mode or forbids them as a whole, and return the result."""
     settings, registry = session.settings, session.registry
-    unlisted_count, unlisted = _unlisted(task, session, jobs)
+    items, jobs = plan.items, plan.jobs
+    unlisted_count, unlisted = _unlisted(task, session, plan)
     plan_checksum = checksum(
-        settings.platform, registry.registry_id, jobs, session.planner.fingerprints
+        settings.platform, registry.registry_id, jobs, session.planner.fingerprints, plan.digests
     )
     sending = [job for job in jobs if job.sends]
     error = _check_plans(task, session, sending, plan_checksum)
@@ -120,10 +140,13 @@ def _converge(task: Task, session: Session, items: Sequence[Item], jobs: Sequenc
     run = (
         RunResult()
         if error
-        else session.execute(jobs, check=task.check_mode, list_name=_list_name(task))
+        else session.execute(
+            jobs, check=task.check_mode, source=(_list_name(task), did_list.declared())
+        )
     )
     details = task.params["details"]
-    result = list_result(items, jobs, predicted, settings.connection if details else None)
+    connection = settings.connection if details else None
+    result = list_result(items, jobs, predicted, connection, len(plan.unchanged))
     result["summary"]["unlisted"] = unlisted_count
     result.update(
         unlisted,
@@ -157,16 +180,15 @@ def _list_name(task: Task) -> str:
     return "dids" if source is None else os.path.basename(source)
 
 
-def _unlisted(
-    task: Task, session: Session, jobs: Sequence[Job]
-) -> tuple[int, dict[str, list[Result]]]:
+def _unlisted(task: Task, session: Session, plan: ListPlan) -> tuple[int, dict[str, list[Result]]]:
     """Return how many DIDs of the registry the list does not name, and on request the part of the result that says which."""
     registry, platform = session.registry, session.settings.platform
-    listed = _listed_keys(session, jobs)
+    listed = _listed_records(session, plan)
     # Records may be gone since the list was looked up, or be missing on the server that answers now.
-    count = max(0, registry.reports.count_records(platform) - len(listed))
+    count = max(0, registry.reports.count_records(platform) - len(listed) - len(plan.unchanged))
     if not task.params["report_unlisted"]:
         return count, {}
+    unchanged = set(plan.unchanged)
     unlisted = [
         {
             "did_number": record.did_number,
@@ -174,19 +196,21 @@ def _unlisted(
             "outcome": record.shown_outcome,
         }
         for _platform, record in registry.reports.records(platform, None, None, None)
-        if record.key not in listed
+        if record.key not in listed and record.record_id not in unchanged
     ]
     return count, {"unlisted": unlisted}
 
 
-def _listed_keys(session: Session, jobs: Sequence[Job]) -> set[str]:
-    """Return the keys of the registry's records that the list is about."""
-    known = (job.plan.known for job in jobs if job.plan is not None)
-    keys = {record.key for record in known if record is not None}
-    unplanned = [(job.desired.number, job.desired.record_id) for job in jobs if job.plan is None]
+def _listed_records(session: Session, plan: ListPlan) -> set[str]:
+    """Return the keys of the registry's records that the list is about, without those of its unchanged DIDs."""
+    known = [job.plan.known for job in plan.jobs if job.plan is not None]
+    failed = [job.desired for job in plan.jobs if job.plan is None]
+    unplanned = [(desired.number, desired.record_id) for desired in failed]
     for found in session.registry.find_many(session.settings.platform, unplanned):
-        keys.update(record.key for record in found if record is not None)
-    return keys
+        known += found
+    records = [record for record in known if record is not None]
+    unchanged = {record.record_id for record in records}.intersection(plan.unchanged)
+    return {record.key for record in records if record.record_id not in unchanged}
 
 
 def _check_plans(

@@ -55,13 +55,15 @@ def list_result(
     jobs: Sequence[Job],
     predicted: bool,
     connection: Connection | None,
+    unchanged: int,
 ) -> Result:
     """Return what the result says of all DIDs of a list.
 
     :param connection: None if the entries need no details.
+    :param unchanged: how many DIDs need nothing and are not among the jobs.
     """
     summary = dict.fromkeys(("total", *_ACTIONS, *_TROUBLES), 0)
-    summary["total"] = len(jobs)
+    summary.update({"total": len(jobs) + unchanged, NONE: unchanged})
     entries = []
     changed = False
     for item, job in zip(items, jobs):

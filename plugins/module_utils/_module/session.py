@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from .. import _fields
 from .._engine.planner import Planner, Settings
-from .._model import Desired, Job, RunResult
+from .._model import Job, RunResult
 from .._platform.connection import Connection
 from .._registry.open import open_registry
 from .._registry.registry import Registry
@@ -39,11 +38,15 @@ class Session(t.NamedTuple):
     task: Task
 
     def execute(
-        self, jobs: Sequence[Job], *, check: bool, list_name: str | None = None
+        self,
+        jobs: Sequence[Job],
+        *,
+        check: bool,
+        source: tuple[str, Iterable[object]] | None = None,
     ) -> RunResult:
         """Carry out what is planned, or check that it could be. What became of each DID is in its job; nothing is raised for one of them.
 
-        :param list_name: how the run calls the list that it applies, None for a single DID.
+        :param source: how the run calls the list that it applies, and what that declares. None for a single DID.
         """
         due = [job for job in jobs if job.sends and not job.is_postponed]
         if not due:
@@ -54,7 +57,7 @@ class Session(t.NamedTuple):
         # A run with nothing to do does not load what sends.
         from .._engine.executor import Executor
 
-        self.registry.journal.runs.run = self._run(jobs, list_name)
+        self.registry.journal.runs.run = self._run(source)
         stop = self.task.stop
         executor = Executor(
             self.planner,
@@ -69,14 +72,20 @@ class Session(t.NamedTuple):
             self.task.warn(_restored(self.registry.location, result.restored))
         return result
 
-    def _run(self, jobs: Sequence[Job], list_name: str | None) -> Run:
+    def _run(self, source: tuple[str, Iterable[object]] | None) -> Run:
         from .._planning.checksum import list_digest
         from .._registry.records import new_key
         from .._registry.runs import Run
         from .ansible_process import session_id
 
-        digest = None if list_name is None else list_digest(jobs, self.planner.fingerprints)
-        return Run(new_key(), self.settings.platform, session_id(), list_name, digest)
+        run = Run(new_key(), self.settings.platform, session_id())
+        if source is None:
+            return run
+        name, declared = source
+        # pylint: disable-next=no-member  # a named tuple
+        return run._replace(
+            list_name=name, list_digest=list_digest(declared, self.planner.fingerprints)
+        )
 
 
 def task_witness(task: Task, *, write: bool) -> Witness | None:
@@ -137,9 +146,12 @@ def _open(
 
 @contextlib.contextmanager
 def open_session(
-    task: Task, location: str, settings: Settings, desired: Sequence[Desired]
+    task: Task, location: str, settings: Settings, secrets: Callable[[], Iterable[str]]
 ) -> Iterator[Session]:
-    """Open the registry and whatever else a run needs, and close it again."""
+    """Open the registry and whatever else a run needs, and close it again.
+
+    :param secrets: returns those of the DIDs. Only a run that sends requests calls it.
+    """
     connection = settings.connection
     if not connection.validate_certs:
         task.warn(
@@ -151,7 +163,7 @@ def open_session(
     ) as registry:
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
         planner = Planner(registry, settings, fingerprints, sleep=stop.wait_for_runs)
-        make_client = _client_factory(connection, _secrets_of(task, connection, desired))
+        make_client = _client_factory(connection, _Secrets(task, connection, secrets))
         yield Session(registry, settings, planner, make_client, task)
 
 
@@ -163,7 +175,7 @@ def _restored(location: str, count: int) -> str:
     )
 
 
-def _client_factory(connection: Connection, secrets: set[str]) -> Callable[[], Client]:
+def _client_factory(connection: Connection, secrets: Iterable[str]) -> Callable[[], Client]:
     shared: list[SharedState] = []
 
     def client() -> Client:
@@ -177,13 +189,19 @@ def _client_factory(connection: Connection, secrets: set[str]) -> Callable[[], C
     return client
 
 
-def _secrets_of(task: Task, connection: Connection, desired: Sequence[Desired]) -> set[str]:
-    """Return all secrets of a run. No message quotes a text of the platform that holds a part of one."""
-    password = task.option("registry_password") or ""
-    login = {connection.api_token, connection.api_key, password}
-    return login | {
-        did.values[name] for did in desired for name in _fields.SECRETS if name in did.values
-    }
+class _Secrets:
+    """All secrets of a run, gathered each time that they are needed. No message quotes a text of the platform that holds a part of one."""
+
+    def __init__(
+        self, task: Task, connection: Connection, of_dids: Callable[[], Iterable[str]]
+    ) -> None:
+        password = task.option("registry_password") or ""
+        self._login = {connection.api_token, connection.api_key, password}
+        self._of_dids = of_dids
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._login
+        yield from self._of_dids()
 
 
 def add_warnings(task: Task, session: Session, jobs: Sequence[Job]) -> None:

@@ -11,42 +11,51 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
 
-from .._fields import with_fingerprints
-from .._model import Job
+from .._fields import BY_NAME, with_fingerprints
+from .._model import CONFIRMED, NONE, Job
 from .._secrets import Fingerprints
 
-_VERSION = 1
+_VERSION = 2
+# A checksum of version 1 had no prefix.
+PREFIX = f"v{_VERSION}-"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_DIGEST_BYTES = 32
 
 
 def checksum(
-    platform: str, registry_id: str, jobs: Sequence[Job], fingerprints: Fingerprints
+    platform: str,
+    registry_id: str,
+    jobs: Sequence[Job],
+    fingerprints: Fingerprints,
+    unchanged: bytes = b"",
 ) -> str:
-    """Return SHA-256, in hexadecimal, over the canonical JSON of a plan.
+    """Return the checksum of a plan: C(PREFIX), and in hexadecimal the SHA-256 over its head and its entries, whatever their order.
 
-    That is an object with C(dids), C(platform), C(registry) and C(version), with sorted keys and no white space. C(dids) is sorted
-    by identity and holds for each DID its action (or the kind of error that stops it), record id, known values and the values that
-    are sent or compared; secrets as fingerprints, and no times.
+    The head is the JSON of a list: version, platform, registry. Then come the digests of the entries, in ascending order.
+
+    :param unchanged: digests of DIDs that need nothing and are not among the jobs, one after the other.
     """
-    entries = sorted(_entry(job, fingerprints) for job in jobs)
-    digest = hashlib.sha256()
-    digest.update(b'{"dids":[')
-    for place, (_identity, text) in enumerate(entries):
-        digest.update(f"{',' if place else ''}{text}".encode())
-    rest = {"platform": platform, "registry": registry_id, "version": _VERSION}
-    digest.update(f"],{_canonical(rest)[1:]}".encode())
-    return digest.hexdigest()
+    digests = [_entry_digest(job, fingerprints) for job in jobs]
+    digests += (
+        unchanged[start : start + _DIGEST_BYTES]
+        for start in range(0, len(unchanged), _DIGEST_BYTES)
+    )
+    digests.sort()
+    head = _ENCODER.encode([_VERSION, platform, registry_id])
+    return PREFIX + hashlib.sha256(head.encode() + b"".join(digests)).hexdigest()
 
 
-def list_digest(jobs: Sequence[Job], fingerprints: Fingerprints) -> str:
+def list_digest(declared: Iterable[object], fingerprints: Fingerprints) -> str:
     """Return a digest of what a list declares, in hexadecimal. It is keyed, as the list may hold passwords that can be guessed."""
     return fingerprints.digest(
-        _canonical([job.desired.record_id, job.desired.values]).encode() for job in jobs
+        json.dumps(each, sort_keys=True, default=str).encode() for each in declared
     )
 
 
-def _entry(job: Job, fingerprints: Fingerprints) -> tuple[str, str]:
+def _entry_digest(job: Job, fingerprints: Fingerprints) -> bytes:
     desired, plan = job.desired, job.plan
     known = None if plan is None else plan.known
     if plan is None:
@@ -54,15 +63,32 @@ def _entry(job: Job, fingerprints: Fingerprints) -> tuple[str, str]:
     else:
         action, record_id = plan.action, plan.record_id
     values = desired.values if plan is None or not plan.sends else plan.payload
-    entry = {
-        "number": desired.number,
-        "action": action,
-        "record_id": record_id,
-        "known": None if known is None else [known.outcome, known.fields, known.attempted],
-        "desired": with_fingerprints(values, fingerprints),
-    }
-    return desired.number or f"record {desired.record_id}", _canonical(entry)
+    outcome = None if known is None else known.outcome
+    return _digest(
+        _ENCODER.encode([desired.number, action, record_id, outcome]),
+        "" if known is None else stored_text(known.fields),
+        "{}" if known is None else stored_text(known.attempted),
+        stored_text(with_fingerprints(values, fingerprints)),
+    )
 
 
-def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+def unchanged_digest(number: str, record_id: int, known: str, declared: str) -> bytes:
+    """Return the digest of a DID that needs nothing. C(known), C(declared): the stored text of its fields."""
+    return _digest(f'["{number}","{NONE}",{record_id},"{CONFIRMED}"]', known, "{}", declared)
+
+
+def _digest(head: str, known: str, attempted: str, declared: str) -> bytes:
+    """Return the SHA-256 of an entry: four lines, of which the last one is C(=) where it repeats what is known. No times are in them.
+
+    :param head: the JSON of a list: number, action, record id, known outcome.
+    :param declared: what is sent, or else compared.
+    """
+    same = "=" if declared == known else declared
+    return hashlib.sha256(f"{head}\n{known}\n{attempted}\n{same}".encode()).digest()
+
+
+def stored_text(values: Mapping[str, t.Any]) -> str:
+    """Return values in the form that the registry keeps as JSON, in the order of the vendor's page."""
+    names = [name for name in BY_NAME if name in values]
+    names += sorted(values.keys() - BY_NAME.keys())
+    return _ENCODER.encode({name: values[name] for name in names})

@@ -17,10 +17,10 @@ import typing as t
 from collections.abc import Mapping, Sequence
 
 from .._errors import RegistryUnavailable
-from .._model import LookupResult, Record
+from .._model import CONFIRMED, LookupResult, Record
 from .backends.interface import Database, Transaction
 from .move_marks import moved_to
-from .records import RecordReader, chunks
+from .records import RecordReader, chunks, placeholders
 from .transactions import Transactions
 from .witness import Witness
 from .witness_file import Entry
@@ -31,6 +31,20 @@ if t.TYPE_CHECKING:  # pragma: no cover
     from .pruning import PruneResult
     from .reports import Reports
     from .witness_check import WitnessReport
+
+
+# An index on a claim or a record id would lead SQLite through all records, so no condition may be able to use one.
+_SELECT_CONFIRMED = (
+    "SELECT n.number, r.record_id, r.fields FROM numbers n JOIN records r ON r.record_key = n.record_key WHERE r.outcome = ?"
+    " AND r.attempted = '{}' AND COALESCE(r.claim_token, '') = '' AND COALESCE(r.record_id, 0) <> 0 AND n.platform = ? AND n.number IN"
+)
+
+
+class ConfirmedText(t.NamedTuple):
+    """A confirmed record with its values as they are stored: JSON, fingerprints for secrets."""
+
+    record_id: int
+    fields: str
 
 
 class Registry:
@@ -100,6 +114,24 @@ class Registry:
         for record_ids in chunks({record_id for _number, record_id in wanted}, longest):
             by_id.update(self._records.by_ids(transaction, platform, record_ids))
         return [(by_number.get(number), by_id.get(record_id)) for number, record_id in wanted]
+
+    def find_confirmed(self, platform: str, numbers: Sequence[str]) -> dict[str, ConfirmedText]:
+        """Return of each number its record as it is stored, if that is confirmed and no run has claimed it."""
+        found: dict[str, ConfirmedText] = {}
+        for some in chunks(numbers, self._database.longest_list):
+            rows = self._transactions.retry(
+                functools.partial(
+                    self._transactions.query,
+                    f"{_SELECT_CONFIRMED} ({placeholders(some)})",
+                    CONFIRMED,
+                    platform,
+                    *some,
+                ),
+                must_commit=False,
+            )
+            for number, *row in rows:
+                found[number] = ConfirmedText(*row)
+        return found
 
     def check_writable(self) -> None:
         """Raise C(RegistryUnavailable) if a write would fail. Writes nothing."""

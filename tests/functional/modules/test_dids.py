@@ -738,6 +738,27 @@ def test_another_plan_than_the_reviewed_one_is_not_applied(
     assert runner.dids(**task, plan_checksum=reviewed)["error"]["kind"] == "plan_changed"
 
 
+def test_a_checksum_of_release_1_is_refused_with_the_reason(runner: Runner) -> None:
+    result = runner.dids(dids=lines(1), plan_checksum="0" * 64)
+    assert result["error"]["kind"] == "invalid_parameter"
+    assert "release 1" in result["msg"]
+    assert runner.requests() == []
+
+
+@on_both_backends
+def test_a_did_that_needs_nothing_is_found_however_it_is_stored(runner: Runner) -> None:
+    runner.dids(dids=lines(1, 2, 3, description="x"))
+    runner.did(did_number="1130000002", customer_id=7)
+    # In the registry, the customer of the second one stands behind its other fields.
+    again = [*lines(1, description="x"), *lines(2, customer_id=7), *lines(3)]
+    again[0]["did_number"] = "+1130000001"
+    result = runner.both_dids(dids=[*again, *lines(4)])
+    summary(result, total=4, none=3, create=1)
+    assert [entry["index"] for entry in result["dids"]] == [3]
+    twice = runner.dids(dids=[*again, {"record_id": 13, "port": 5060}])
+    assert "dids[0] and dids[3]: are one and the same in the registry (record 13)" in twice["msg"]
+
+
 @on_both_backends
 def test_a_plan_depends_on_the_registry_and_the_platform(runner: Runner, tmp_path: Path) -> None:
     reviewed = runner.dids(check=True, dids=lines(1))["plan_checksum"]

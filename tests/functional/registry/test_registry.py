@@ -674,6 +674,22 @@ def test_an_intent_is_there_before_the_answer(registry: Registry) -> None:
     )
 
 
+def test_only_confirmed_records_without_a_claim_are_found_as_they_are_stored(
+    registry: Registry,
+) -> None:
+    _confirmed(registry)
+    claimed = _confirmed(registry, "2", 14)
+    uncertain = _confirmed(registry, "3", 15)
+    registry.journal.claim(PLATFORM, _edit(claimed, port=5061))
+    token = registry.journal.claim(PLATFORM, _edit(uncertain, port=5061))
+    assert token is not None
+    registry.journal.mark_unknown(token)
+    registry.journal.claim(PLATFORM, _create("4"))
+    found = registry.find_confirmed(PLATFORM, ["1166", "2", "3", "4", "5"])
+    assert found == {"1166": (13, '{"did_number":"1166","port":5060}')}
+    assert registry.find_confirmed("other", ["1166"]) == {}
+
+
 def test_a_create_is_confirmed(registry: Registry) -> None:
     record = _confirmed(registry)
     assert (record.outcome, record.record_id, record.confirmed_at) == (CONFIRMED, 13, AT)

@@ -18,7 +18,10 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     Policy,
     Record,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._planning.checksum import checksum
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.checksum import (
+    checksum,
+    unchanged_digest,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.decide import decide
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fingerprints
 
@@ -50,7 +53,7 @@ JOBS: list[tuple[Job, dict[str, Any]]] = [
             "action": "create",
             "record_id": None,
             "known": None,
-            "desired": {"did_number": "3", "password": PASSWORD, "description": "Número"},
+            "desired": {"description": "Número", "did_number": "3", "password": PASSWORD},
         },
     ),
     (
@@ -97,16 +100,30 @@ JOBS: list[tuple[Job, dict[str, Any]]] = [
 ]
 
 
-def expected(entries: Sequence[dict[str, Any]], version: int = 1) -> str:
+def expected(entries: Sequence[dict[str, Any]], version: int = 2) -> str:
     """Return the checksum of the document with these entries."""
-    document = {"dids": entries, "platform": "p:443", "registry": "r", "version": version}
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    head = to_json([version, "p:443", "r"]).encode()
+    digests = sorted(map(_digest, entries))
+    return f"v{version}-{hashlib.sha256(head + b''.join(digests)).hexdigest()}"
 
 
-def of(jobs: Sequence[Job]) -> str:
+def _digest(entry: dict[str, Any]) -> bytes:
+    outcome, fields, attempted = entry["known"] or (None, None, {})
+    known = "" if fields is None else to_json(fields)
+    desired = to_json(entry["desired"])
+    names = [entry["number"], entry["action"], entry["record_id"], outcome]
+    texts = [known, to_json(attempted), "=" if desired == known else desired]
+    return hashlib.sha256("\n".join([to_json(names), *texts]).encode()).digest()
+
+
+def to_json(value: object) -> str:
+    """Return a value as JSON without white space."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def of(jobs: Sequence[Job], unchanged: bytes = b"") -> str:
     """Return the checksum of a plan."""
-    return checksum("p:443", "r", jobs, FINGERPRINTS)
+    return checksum("p:443", "r", jobs, FINGERPRINTS, unchanged)
 
 
 def test_the_checksum_of_one_did_is_that_of_its_document() -> None:
@@ -114,14 +131,18 @@ def test_the_checksum_of_one_did_is_that_of_its_document() -> None:
         assert of([each]) == expected([entry]), entry
 
 
-def test_the_entries_are_in_the_order_of_their_identities() -> None:
-    jobs = {entry["number"]: each for each, entry in JOBS if entry["action"] != "none"}
-    entries = {entry["number"]: entry for _job, entry in JOBS if entry["action"] != "none"}
-    # As text; what has no number is called "record 8".
-    order = ["1", "20", "3", None]
-    assert of([jobs[number] for number in reversed(order)]) == expected(
-        [entries[number] for number in order]
-    )
+def test_the_order_of_the_entries_does_not_matter() -> None:
+    jobs = [each for each, _entry in JOBS]
+    assert of(jobs) == of(jobs[::-1]) == expected([entry for _job, entry in JOBS])
+
+
+def test_a_did_that_was_left_out_counts_as_one_that_needs_nothing() -> None:
+    unchanged = job({"port": 1, "did_number": "20"}, KNOWN)
+    known, declared = '{"did_number":"20","port":1}', '{"did_number":"20","port":1}'
+    digest = unchanged_digest("20", 12, known, declared)
+    others = [each for each, entry in JOBS if entry["number"] != "20"]
+    assert of(others, digest) == of([*others, unchanged])
+    assert of(others, digest) != of(others)
 
 
 def test_a_plan_for_nothing_has_a_checksum_too() -> None:

@@ -155,7 +155,12 @@ def test_writes_that_were_sent_together_in_vain_are_done_once_more() -> None:
     database = Database(PipelineFailed("others"), None)
     written = journal(database)
     tokens: list[str] = []
-    assert written.atomic(lambda: tokens.append(claim(written)) or "done") == "done"
+
+    def work() -> str:
+        tokens.append(claim(written))
+        return "done"
+
+    assert written.atomic(work) == "done"
     assert len(tokens) == 2
     # Nothing of the first attempt was written.
     written.settle()

@@ -1,0 +1,47 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Tells which DIDs need nothing by their stored texts alone, as C(decide) would say, and faster. Pure."""
+
+from __future__ import annotations
+
+import json
+
+from .._fields import SECRETS
+from .._input.stored_text import StoredText
+from .._model import Policy
+from .._registry.registry import ConfirmedText
+from .checksum import stored_text, unchanged_digest
+
+_MISSING = object()
+
+
+def digest_if_unchanged(
+    declared: StoredText, record: ConfirmedText, policy: Policy
+) -> bytes | None:
+    """Return the digest of a DID that needs nothing, for the plan's checksum; None for one of which C(decide) has to say what it needs.
+
+    :param record: the record of its number, confirmed and not claimed.
+    """
+    if policy.force or declared.record_id not in (None, record.record_id):
+        return None
+    if declared.text == record.fields:
+        return unchanged_digest(declared.number, record.record_id, record.fields, declared.text)
+    # An edit adds fields behind the others, and a list need not declare all of them.
+    try:
+        known = json.loads(record.fields)
+    except ValueError:
+        return None
+    values = json.loads(declared.text)
+    compared = values.keys()
+    if policy.update_password == "on_create":
+        compared -= set(SECRETS)
+    if not isinstance(known, dict) or any(
+        known.get(name, _MISSING) != values[name] for name in compared
+    ):
+        return None
+    return unchanged_digest(declared.number, record.record_id, stored_text(known), declared.text)
