@@ -268,7 +268,7 @@ def simulator(session: nox.Session) -> None:
 @nox.session(default=False)
 def benchmark(session: nox.Session) -> None:
     """Measure the modules, compared with other ways to do the same; arguments go to the benchmark."""
-    session.install("ansible-core", "-r", "tests/integration/requirements.txt")
+    session.install("ansible-core", "openpyxl", "-r", "tests/integration/requirements.txt")
     Tree(session).run("python", "-m", f"{PACKAGE}.tests.benchmark", *session.posargs)
 
 

@@ -17,12 +17,13 @@ class DidError(Exception):
 
     The message is for people and ends with the next step. C(details()) is for machines: the same keys for every kind, null where
     they do not apply. Neither ever holds a secret. C(changed): whether the platform was changed nevertheless. C(is_unknown): whether
-    it may have been.
+    it may have been. C(resolution): the end of the message that says what to do about this DID alone, if there is one.
     """
 
     kind = "internal_error"
     changed = False
     is_unknown = False
+    resolution = ""
 
     def __init__(
         self,
@@ -41,6 +42,11 @@ class DidError(Exception):
         self.http_status = http_status
         self.reason = reason
         self.attempt = attempt
+
+    @property
+    def problem(self) -> str:
+        """Return the message without its resolution."""
+        return self.message.removesuffix(self.resolution)
 
     def details(self) -> dict[str, t.Any]:
         """Return what the module's result calls C(error)."""

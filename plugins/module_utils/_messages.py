@@ -31,15 +31,18 @@ _OPEN_DIDS = "open.csv"
 # Plays and commands
 
 
-def resolution_plays(number: str, attempt: str, target: Target) -> str:
-    """Return two plays, of which one resolves a create of unknown outcome."""
+def resolution(number: str, attempt: str, target: Target) -> str:
+    """Return what resolves a create of unknown outcome: one of two plays."""
     recorded = _play(
         f"DID {number} exists on the platform (set record_id to its id)",
         "recorded",
         [{"did_number": number, "record_id": RECORD_ID}],
         target,
     )
-    return f"{recorded}\n{forgetting_play(number, attempt, target)}"
+    return (
+        "Look it up there, run one of these two plays once, and run again. (If it exists, you can add its record_id to this task instead.)"
+        f"\n{recorded}\n{forgetting_play(number, attempt, target)}"
+    )
 
 
 def forgetting_play(number: str, attempt: str, target: Target) -> str:
@@ -110,12 +113,11 @@ def request_failed(plan: Plan, outcome: Outcome, attempt: str, target: Target) -
 
 
 def add_resolution(error: DidError, desired: Desired, target: Target) -> DidError:
-    """Add the two plays that resolve a create of unknown outcome to its error."""
-    number = str(desired.did_number)
+    """Add what resolves a create of unknown outcome to its error."""
+    error.resolution = f". {resolution(str(desired.did_number), str(error.attempt), target)}"
     error.message += (
-        ". It may or may not exist on the platform, and is not created again until that is known. Look it up there, run one of"
-        " these two plays once, and run again. (If it exists, you can add its record_id to this task instead.)"
-        f"\n{resolution_plays(number, str(error.attempt), target)}"
+        ". It may or may not exist on the platform, and is not created again until that is known"
+        + error.resolution
     )
     return error
 
@@ -207,19 +209,20 @@ def commit_failed(plan: Plan, record_id: int, error: DidError, target: Target) -
         next_step = (
             f". Keep the id {record_id}, which the platform never shows again. The DID stays open in the registry, and no run creates it"
             " again. Once the registry works again, run this play, and run again:"
-            f"\n{recording_play([(str(number), record_id)], target)}"
         )
+        play = f"\n{recording_play([(str(number), record_id)], target)}"
     else:
-        done = "applied the edit to"
+        done, play = "applied the edit to", ""
         next_step = (
             ". Run again once the registry works again: the edit is then repeated, and recorded"
         )
     unrecorded = Unrecorded(
-        f"{plan.desired.label}: the platform {done} record {record_id}, but that could not be recorded: {error.message}{next_step}",
+        f"{plan.desired.label}: the platform {done} record {record_id}, but that could not be recorded: {error.message}{next_step}{play}",
         did_number=number,
         record_id=record_id,
     )
     unrecorded.is_create = plan.action == CREATE
+    unrecorded.resolution = play
     return unrecorded
 
 

@@ -124,8 +124,8 @@ options:
     default: false
   details:
     description:
-      - Whether the result describes each DID in detail. RV(dids) then also has C(fields) and C(request), and lists all DIDs that were applied in a
-        failing run, in place of RV(applied).
+      - Whether the result describes each DID in detail. RV(dids) then also has C(fields) and C(request), and lists all DIDs in a failing run too, in
+        place of RV(applied) and RV(not_attempted).
     type: bool
     default: false
     version_added: 2.0.0
@@ -257,7 +257,9 @@ summary:
 dids:
   description:
     - One entry for each DID that was not already as declared.
-    - If the task fails, it lists only the DIDs that are not as declared now. RV(applied) has the others.
+    - If the task fails, it lists only the DIDs that failed, as many as a terminal shows on a page, because Ansible prints the result of a failed task.
+      Those whose outcome cannot be found out elsewhere come first. RV(dids_omitted) counts the rest, and RV(applied) and RV(not_attempted) have the
+      other DIDs. With O(details=true), it lists all.
   returned: success, or failure once there is a plan
   type: list
   elements: dict
@@ -275,7 +277,9 @@ dids:
           (applied, but not in the registry) or C(not_attempted).
       type: str
     error:
-      description: What went wrong, as in M(nextbilling.did.did), with the message as C(msg). Null if nothing went wrong.
+      description:
+        - What went wrong, as in M(nextbilling.did.did), with the message as C(msg). Null if nothing went wrong.
+        - What to do about a create of unknown outcome is in the message of the task. With O(details=true), it is also in this one.
       type: dict
     action:
       description: As in M(nextbilling.did.did). Null if no plan could be made.
@@ -326,9 +330,13 @@ dids:
       description: When the platform confirmed the values that are C(before) in the changes, in UTC. Null if nothing was known.
       type: str
       sample: "2026-01-31T12:00:00Z"
+dids_omitted:
+  description: The number of DIDs that failed and that RV(dids) leaves out.
+  returned: with RV(applied)
+  type: int
 applied:
   description:
-    - What a failing run has applied, grouped by identical change, with the largest groups first.
+    - What a failing run has applied, or would apply in check mode, grouped by identical change, with the largest groups first.
     - At most 40 groups are listed, and only as many as a terminal shows on a page. RV(applied_omitted) counts the DIDs that they leave out.
   returned: failure once there is a plan, unless O(details=true)
   type: list
@@ -354,6 +362,15 @@ applied:
       sample: [["1130001000", "1130001099", 100]]
 applied_omitted:
   description: The number of DIDs that were applied and that RV(applied) leaves out.
+  returned: with RV(applied)
+  type: int
+not_attempted:
+  description: What a failing run has not attempted, grouped as in RV(applied). RV(not_attempted_omitted) counts the DIDs that are left out.
+  returned: with RV(applied)
+  type: list
+  elements: dict
+not_attempted_omitted:
+  description: The number of DIDs that were not attempted and that RV(not_attempted) leaves out.
   returned: with RV(applied)
   type: int
 unlisted:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whole runs over long lists with nothing to do: from CSV beside a single ``ping``, and inline with and without passwords."""
+"""Whole runs over long lists with nothing to do: from CSV beside a single ``ping``, from workbooks, and inline with and without passwords."""
 
 from __future__ import annotations
 
@@ -12,25 +12,34 @@ from typing import NamedTuple
 from .cases import NOTHING, Case, Sample, measure
 from .processes import BenchmarkError
 from .ratios import Ratio
-from .world import DIDS, PING, Played, World
+from .workload import NARROW, USUAL, WIDE
+from .world import DIDS, PING, Played, Task, World
 
 SMALL, LARGE = 10_000, 100_000
 FROM_SMALL, FROM_LARGE = (Case(NOTHING, DIDS, 0, 1, size) for size in (SMALL, LARGE))
 
 
+# Tables of two widths, each as CSV and as a workbook.
+TABLES = [(width, suffix) for width in (NARROW, WIDE) for suffix in (".csv", ".xlsx")]
+
+
 class Lists(NamedTuple):
-    """What a ``ping`` showed, lists from CSV, and inline lists; a sample for each round."""
+    """What a ``ping`` showed, lists from CSV, inline lists, and each of ``TABLES``; a sample for each round."""
 
     ping: list[Sample]
     small: list[Sample]
     large: list[Sample]
     with_passwords: list[Sample]
     without_passwords: list[Sample]
+    narrow_csv: list[Sample]
+    narrow_xlsx: list[Sample]
+    wide_csv: list[Sample]
+    wide_xlsx: list[Sample]
 
 
 def measure_lists(world: World, repetitions: int, progress: Callable[[str], None]) -> Lists:
     """Measure all of it in rounds, so that what else the machine does meets all alike."""
-    lists = Lists([], [], [], [], [])
+    lists = Lists(*([] for _field in Lists._fields))
 
     def note(samples: list[Sample], name: object, sample: Sample) -> None:
         samples.append(sample)
@@ -42,6 +51,8 @@ def measure_lists(world: World, repetitions: int, progress: Callable[[str], None
             note(samples, case, measure(world, case, expected=case.size / 1000))
         note(lists.with_passwords, "inline, with passwords", _inline(world, True))
         note(lists.without_passwords, "inline, without passwords", _inline(world, False))
+        for table, samples in zip(TABLES, lists[-len(TABLES) :]):
+            note(samples, "{} columns, {}".format(*table), _table(world, *table))
     return lists
 
 
@@ -49,20 +60,30 @@ def _sample(played: Played) -> Sample:
     return Sample(played.seconds, played.memory, requests=0, rate=None, busy=None)
 
 
+def _table(world: World, width: int, suffix: str) -> Sample:
+    task = {DIDS: {"src": str(world.table(SMALL, width, suffix))}}
+    return _unchanged(world, task, width)
+
+
 def _inline(world: World, with_passwords: bool) -> Sample:
     path = world.document(SMALL, with_passwords=with_passwords)
     dids = f"{{{{ lookup('ansible.builtin.file', '{path}') | from_json }}}}"
-    played = world.play(
-        [{DIDS: {"dids": dids}}], registry=world.full_registry(SMALL), expected=SMALL / 1000
-    )
+    return _unchanged(world, {DIDS: {"dids": dids}}, USUAL)
+
+
+def _unchanged(world: World, task: Task, width: int) -> Sample:
+    """Run a task for DIDs that are as declared. C(width): the columns of the table that declared them."""
+    registry = world.full_registry(SMALL, width)
+    played = world.play([task], registry=registry, expected=SMALL / 1000)
     if played.results[0]["changed"]:
-        raise BenchmarkError("there was something to do in an inline list")
+        raise BenchmarkError(f"{task}: there was something to do")
     return _sample(played)
 
 
 def list_ratios(lists: Lists) -> list[Ratio]:
     """Return the ratios of long lists with nothing to do."""
-    ping, small, large, with_passwords, without_passwords = map(_seconds, lists)
+    ping, small, large, with_passwords, without_passwords, *tables = map(_seconds, lists)
+    narrow_csv, narrow_xlsx, wide_csv, wide_xlsx = tables
     net_small = [own - start for own, start in zip(small, ping)]
     net_large = [own - start for own, start in zip(large, ping)]
     memory = [sample.memory / 2**20 for sample in lists.large if sample.memory is not None]
@@ -82,6 +103,13 @@ def list_ratios(lists: Lists) -> list[Ratio]:
             1.0,
         ),
         Ratio("  the same, less a ping each", _each(net_large, net_small, fewer)),
+        Ratio(
+            f"{SMALL:,} DIDs from .xlsx ÷ from CSV, {NARROW} columns",
+            _each(narrow_xlsx, narrow_csv),
+            "≤",
+            3.0,
+        ),
+        Ratio(f"  the same, {WIDE} columns", _each(wide_xlsx, wide_csv)),
     ]
     if memory:
         ratios.append(Ratio(f"memory with {LARGE:,} DIDs from CSV", memory, "<", 1024.0, " MiB"))

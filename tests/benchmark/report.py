@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
 from .cases import BARE, CREATE, NOTHING, Case
-from .lists import LARGE, SMALL, Lists
+from .lists import LARGE, SMALL, TABLES, Lists
 from .matrix import CIRCUMSTANCES, SIZES, Figures, Matrix, summary
 from .ratios import Ratio
 from .tasks import LOOPS, Seconds
@@ -137,6 +137,7 @@ def list_table(lists: Lists) -> Iterator[str]:
         f"{LARGE:,} DIDs from CSV",
         f"{SMALL:,} DIDs inline",
         f"{SMALL:,} DIDs inline, without passwords",
+        *(f"{SMALL:,} DIDs from {suffix}, {width} columns" for width, suffix in TABLES),
     )
     rows: list[Sequence[str]] = [("ansible-playbook", "median", "spread", "memory")]
     for name, samples in zip(names, lists):

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.nextbilling.did.tests.support.workbooks import by_excel
 
 # The record id of the first DID, as the simulator gives them.
 FIRST_RECORD = 13
@@ -31,20 +34,60 @@ def declared(index: int) -> dict[str, Any]:
     }
 
 
+# The columns of a usual spreadsheet, of one with logins, and of one that has all fields.
+NARROW, USUAL, WIDE = 8, 10, 29
+
+
+def _row(index: int) -> dict[str, Any]:
+    """Return the DID number ``index`` as a table has it, with the columns of narrower tables first."""
+    return {
+        **declared(index),
+        "host_additional": "192.0.2.11 192.0.2.12",
+        "rate_id": 1 + index % 7,
+        "rate_cost_id": 2,
+        "device_id": 3 + index,
+        "techprefix1": "0031",
+        "ip_address1": "192.0.2.21",
+        "port1": 5060,
+        "techprefix2": "0041",
+        "ip_address2": "192.0.2.22",
+        "port2": 5062,
+        "callerid_add": "55",
+        "max_calls": 30,
+        "play_audio": 0,
+        "hide_from_reseller": 1,
+        "enable_fixed": 1,
+        "enable_mobile": 1,
+        "enable_ddi": 0,
+        "register": 0,
+        "status": 1,
+        "annotations": f"Contrato {index}, Recepção",
+    }
+
+
 def sent(index: int) -> dict[str, Any]:
     """Return what the platform receives of it."""
     return {**declared(index), "did_type": 5}
 
 
-def write_csv(path: Path, size: int, *, with_records: bool = False) -> None:
-    """Write DIDs as a spreadsheet would; ``with_records``: with the ids which the simulator gives them."""
+def write_table(path: Path, size: int, width: int = USUAL, *, with_records: bool = False) -> None:
+    """Write DIDs into a CSV file or a workbook with so many columns: numbers as numbers, texts as texts.
+
+    ``with_records``: with the ids which the simulator gives them.
+    """
+    rows = _rows(size, width, with_records)
+    if path.suffix == ".xlsx":
+        by_excel(path, rows)
+        return
     with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow([*declared(0), *(["record_id"] if with_records else [])])
-        for index in range(size):
-            did = declared(index)
-            did["host_additional"] = " ".join(did["host_additional"])
-            writer.writerow([*did.values(), *([FIRST_RECORD + index] if with_records else [])])
+        csv.writer(handle).writerows(rows)
+
+
+def _rows(size: int, width: int, with_records: bool) -> Iterator[list[Any]]:
+    yield [*list(_row(0))[:width], *(["record_id"] if with_records else [])]
+    for index in range(size):
+        cells = list(_row(index).values())[:width]
+        yield [*cells, *([FIRST_RECORD + index] if with_records else [])]
 
 
 def write_json(path: Path, size: int, *, with_passwords: bool) -> None:

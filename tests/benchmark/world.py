@@ -21,7 +21,7 @@ from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.simulator.surroundings import surroundings
 
 from .processes import BenchmarkError, Finished, run
-from .workload import write_csv, write_json
+from .workload import USUAL, write_json, write_table
 
 FOLDER = Path(__file__).resolve().parent
 DID = "nextbilling.did.did"
@@ -114,11 +114,11 @@ class World:
             }
         return run(command, environment, _PATIENCE + 5 * expected)
 
-    def table(self, size: int) -> Path:
-        """Return a CSV file of so many DIDs."""
-        path = self._folder / f"{size}.csv"
+    def table(self, size: int, width: int = USUAL, suffix: str = ".csv") -> Path:
+        """Return a CSV file or a workbook of so many DIDs, with so many columns."""
+        path = self._folder / f"{size}-{width}{suffix}"
         if not path.exists():
-            write_csv(path, size)
+            write_table(path, size, width)
         return path
 
     def document(self, size: int, *, with_passwords: bool) -> Path:
@@ -142,12 +142,12 @@ class World:
         shutil.copyfile(self.full_registry(size), path)
         return path
 
-    def full_registry(self, size: int) -> Path:
-        """Return a registry that holds so many DIDs as they are declared. It is there to be read alone."""
-        path = self._registries / f"{size}.db"
+    def full_registry(self, size: int, width: int = USUAL) -> Path:
+        """Return a registry that holds so many DIDs as they are declared, in so many columns. It is there to be read alone."""
+        path = self._registries / f"{size}-{width}.db"
         if not path.exists():
-            source = self._folder / f"{size}-with-records.csv"
-            write_csv(source, size, with_records=True)
+            source = self._folder / f"{size}-{width}-with-records.csv"
+            write_table(source, size, width, with_records=True)
             record = {"state": "recorded", "src": str(source)}
             self.play([{REGISTRY: {}}, {REGISTRY: record}], registry=path, expected=size / 1000)
         return path

@@ -105,7 +105,7 @@ def test_a_signal_ends_a_pause_and_a_wait_for_another_run(
     runner: Runner, start: Callable[..., Process]
 ) -> None:
     runner.simulator.fault("throttle", times=None, retry_after=100)
-    paused = start(module="dids", dids=DIDS, retries=3)
+    paused = start(module="dids", dids=DIDS, retries=3, details=True)
     until(lambda: any(entry["status"] == 429 for entry in runner.requests()))
     paused.signal(signal.SIGTERM)
     result = paused.result()
@@ -180,7 +180,7 @@ def test_a_registry_that_fails_in_the_middle(
 
     end_leases(runner)
     sent = len(runner.requests())
-    again = runner.dids(dids=DIDS)
+    again = runner.dids(dids=DIDS, details=True)
     unknown = outcomes(again)["unknown"]
     assert set(lost) <= set(unknown)
     for number in set(unknown) - set(lost):

@@ -201,7 +201,7 @@ def test_gone_while_one_of_many_waits(
         line.cut(down=True)
 
     monkeypatch.setattr(stop.Stop, "wait", wait)
-    result = far.dids(dids=wanted, retries=1)
+    result = far.dids(dids=wanted, retries=1, details=True)
     assert [did["outcome"] for did in result["dids"]] == ["failed", *["not_attempted"] * 4]
     assert result["error"]["kind"] == "registry_unavailable"
     assert "could not be read" in result["msg"]
@@ -224,7 +224,7 @@ def test_a_server_that_stops_in_the_middle_of_many(far: Runner, line: Proxy) -> 
     far.simulator.switch(latency_ms=10)
     wanted = [{"did_number": str(number), "port": 5060} for number in range(1000, 1060)]
     line.cut_at(inserting(1030), down=True)
-    result = far.dids(dids=wanted, concurrency=4)
+    result = far.dids(dids=wanted, concurrency=4, details=True)
     assert result["failed"] and "dids" in result, result
     told = {did["did_number"]: did.get("error") or {} for did in result["dids"]}
     line.up()
@@ -281,7 +281,7 @@ def test_a_claim_that_is_refused_beside_others(far: Runner) -> None:
         "CREATE TRIGGER refuse AFTER INSERT ON numbers FOR EACH ROW WHEN (NEW.number = '1001') EXECUTE FUNCTION refuse()",
     )
     wanted = [{"did_number": str(number)} for number in range(1000, 1004)]
-    result = far.dids(dids=wanted, concurrency=4)
+    result = far.dids(dids=wanted, concurrency=4, details=True)
     expected = ["not_attempted", "failed", "not_attempted", "not_attempted"]
     assert [did["outcome"] for did in result["dids"]] == expected
     assert "cannot be recorded first" in result["dids"][1]["error"]["msg"]

@@ -220,7 +220,7 @@ def test_nothing_is_sent_beside_an_answer_that_ends_the_run(runner: Runner) -> N
     """What was claimed while the answer was written is let go of again."""
     runner.did(did_number="99", record_id=12)
     runner.simulator.fault("reply", json={"error": 0, "new_record": 12})
-    result = runner.dids(dids=listed(1, 2, 3), max_failures=0)
+    result = runner.dids(dids=listed(1, 2, 3), max_failures=0, details=True)
     assert outcomes(result) == {"1": "unrecorded", "2": "not_attempted", "3": "not_attempted"}
     assert (result["error"]["kind"], result["changed"]) == ("conflict", True)
     assert result["dids"][0]["record_id"] == result["error"]["record_id"] == 12
@@ -238,7 +238,9 @@ def test_a_claim_that_cannot_be_taken_back_is_told(
     runner.did(did_number="99", record_id=12)
     runner.simulator.fault("reply", json={"error": 0, "new_record": 12})
     happening = "make_read_only at rollback"
-    result = start(happening, module="dids", dids=listed(1, 2, 3), max_failures=0).result()
+    result = start(
+        happening, module="dids", dids=listed(1, 2, 3), max_failures=0, details=True
+    ).result()
     assert outcomes(result) == {"1": "unrecorded", "2": "failed", "3": "not_attempted"}
     told = result["dids"][1]["error"]
     assert told["kind"] == "registry_unavailable"
@@ -264,7 +266,7 @@ def test_an_edit_that_is_about_to_be_repeated_when_the_run_ends(
     # The repetition is due, and claimed, when the answer about the second DID comes.
     runner.simulator.switch(latency_ms=600)
     edited = [{"did_number": "1", "port": 1}, *listed(2, 3)]
-    result = runner.dids(dids=edited, max_failures=0, retries=1)
+    result = runner.dids(dids=edited, max_failures=0, retries=1, details=True)
     assert outcomes(result) == {"1": "unknown", "2": "unrecorded", "3": "not_attempted"}
     assert result["dids"][0]["error"]["record_id"] == 13
     assert [entry["record_id"] for entry in runner.requests("POST")][1:] == [13]
@@ -277,7 +279,7 @@ def test_a_run_that_ends_while_a_did_waits_for_another_run(
 ) -> None:
     between(lambda: other.claims("1"))
     runner.simulator.fault("status", status=422, match={"did_number": "2"})
-    result = runner.dids(dids=listed(1, 2, 3), max_failures=0)
+    result = runner.dids(dids=listed(1, 2, 3), max_failures=0, details=True)
     assert outcomes(result) == {"1": "not_attempted", "2": "failed", "3": "not_attempted"}
     assert len(runner.requests("PUT")) == 1
 

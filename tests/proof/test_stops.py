@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.release import __version__
 
 from ansible_collections.nextbilling.did.tests.proof import stops
 from ansible_collections.nextbilling.did.tests.proof.stops import CASES, Case
@@ -31,7 +30,12 @@ from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.pairs import pairs
 from ansible_collections.nextbilling.did.tests.support.processes import end_leases
-from ansible_collections.nextbilling.did.tests.support.programs import QUIET, program
+from ansible_collections.nextbilling.did.tests.support.programs import (
+    CORE,
+    QUIET,
+    core_program,
+    program,
+)
 from ansible_collections.nextbilling.did.tests.support.stores import SQLITE
 from ansible_collections.nextbilling.did.tests.support.tables import put_table
 from ansible_collections.nextbilling.did.tests.support.waiting import TIMEOUT, until
@@ -59,21 +63,7 @@ SIGNALS = {
     "kill": signal.SIGKILL,
     "runner": signal.SIGTERM,
 }
-# The ansible-core that runs the tests.
-CORE = ".".join(__version__.split(".")[:2])
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "docsite" / "rst" / "stops.rst"
-
-
-def core_program(core: str, name: str) -> str:
-    """Return a program of an ansible-core. Skips the test if that is not at hand."""
-    if core == CORE:
-        return program(name)
-    path = Path(os.environ.get("PROOF_CORES", os.devnull), core, "bin", name)
-    if not path.exists():
-        pytest.skip(
-            f"ansible-core {core} is not at hand (make proof installs it, if its Python is)"
-        )
-    return str(path)
 
 
 def children(process: int) -> list[int]:

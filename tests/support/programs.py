@@ -5,14 +5,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
+from ansible.release import __version__
+
 # Seconds for one run of Ansible, which takes a few.
 LIMIT = 120
+# The ansible-core that runs the tests.
+CORE = ".".join(__version__.split(".")[:2])
 # The text of an ansible.cfg that keeps output to the point, and has a task start fewer processes.
 QUIET = """\
 [defaults]
@@ -31,6 +37,21 @@ def program(name: str) -> str:
     """Return the program beside this interpreter, or else the first one on the PATH."""
     beside = Path(sys.executable).with_name(name)
     return str(beside) if beside.exists() else shutil.which(name) or name
+
+
+def core_program(core: str, name: str) -> str:
+    """Return a program of an ansible-core. Skips the test if that is not at hand.
+
+    C(PROOF_CORES) names a folder with a virtual environment for each ansible-core, as C(make proof) makes it.
+    """
+    if core == CORE:
+        return program(name)
+    path = Path(os.environ.get("PROOF_CORES", os.devnull), core, "bin", name)
+    if not path.exists():
+        pytest.skip(
+            f"ansible-core {core} is not at hand (make proof installs it, if its Python is)"
+        )
+    return str(path)
 
 
 def output_of(

@@ -16,11 +16,15 @@ from collections.abc import Iterable, Sequence
 
 from .._fields import QUOTED_CHARACTERS
 
-# What all lines together may have, and how many separate places and pairs of entries they name.
-_CHARACTERS = 1200
+# What the lines about a list may have, and all lines of a task, and how many separate places and pairs of entries they name.
+_CHARACTERS, _ALL_CHARACTERS = 1200, 2500
 _NAMED_PLACES = 6
 NAMED_PAIRS = 5
 _PLACE = re.compile(r"(?P<start>.*?)(?P<number>[0-9]+)(?P<end>\]?)", re.DOTALL)
+# The place of an entry, and not the name of a field such as port1.
+_PLACE_OF_ENTRY = re.compile(
+    r"(?P<start>.*(?:\[|line |row |entry ))(?P<number>[0-9]+)(?P<end>\]?)", re.DOTALL
+)
 _PLURALS = {"line ": "lines ", "row ": "rows "}
 
 
@@ -45,20 +49,38 @@ def fold_problems(problems: Iterable[Problem]) -> list[str]:
         start = _PLACE.fullmatch(problem.place)
         key = (problem.place if start is None else start["start"], problem.text)
         groups.setdefault(key, []).append(problem)
-    lines: list[str] = []
-    told = length = 0
-    for group in groups.values():
-        line = _line(group)
-        if lines and length + len(line) > _CHARACTERS:
-            rest = sum(map(len, groups.values())) - told
-            lines.append(
-                f"and {rest} more problems of other kinds, which are told once these are corrected"
-            )
-            break
-        lines.append(line)
+    return _limit([(_line(group), len(group)) for group in groups.values()], _CHARACTERS)
+
+
+def fold_lines(lines: Iterable[str]) -> list[str]:
+    """Return the problems of a task, a line each, with one line for equal problems of several entries, and one for the rest if there are too many."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for line in lines:
+        place, _colon, text = line.partition(": ")
+        match = _PLACE_OF_ENTRY.fullmatch(place)
+        if match is None:
+            groups.setdefault(("", line), []).append(Problem(0, "", line, line))
+        else:
+            problem = Problem(int(match["number"]), place, text, text)
+            groups.setdefault((match["start"], text), []).append(problem)
+    folded = [
+        (_line(group) if group[0].place else group[0].text, len(group)) for group in groups.values()
+    ]
+    return _limit(folded, _ALL_CHARACTERS)
+
+
+def _limit(lines: Sequence[tuple[str, int]], most: int) -> list[str]:
+    """Return as many lines as have C(most) characters together, and one that counts the problems of the rest. C(lines): with their problems."""
+    length = 0
+    for place, (line, _count) in enumerate(lines):
         length += len(line)
-        told += len(group)
-    return lines
+        if place and length > most:
+            rest = sum(count for _line, count in lines[place:])
+            return [
+                *(line for line, _count in lines[:place]),
+                f"and {rest} more problems of other kinds, which are told once these are corrected",
+            ]
+    return [line for line, _count in lines]
 
 
 def _line(group: Sequence[Problem]) -> str:

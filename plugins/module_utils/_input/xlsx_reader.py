@@ -120,16 +120,16 @@ class Workbook:
         if _STRICT in tree.tag:
             raise file_error(path, f"is a 'Strict Open XML' workbook{_SAVE_AS_XLSX}")
         self._part(get_rels_path(_WORKBOOK))  # checked before openpyxl reads it
-        related = get_dependents(self._archive, get_rels_path(_WORKBOOK)).to_dict()
-        targets = {
-            key: each.target for key, each in related.items() if each.Type.endswith("/worksheet")
-        }
+        found = get_dependents(self._archive, get_rels_path(_WORKBOOK))
+        # Before openpyxl 3.1, what it returns is no list, but has one.
+        related = list(getattr(found, "Relationship", found))
+        targets = {each.Id: each.target for each in related if each.Type.endswith("/worksheet")}
         self._sheets = [
             (sheet.get("name", ""), targets[key], sheet.get("state", "visible") == "visible")
             for sheet in tree.iter(f"{{{_MAIN}}}sheet")
             if (key := sheet.get(f"{{{_RELATION}}}id")) in targets
         ]
-        strings = [each.target for each in related.values() if each.Type.endswith("/sharedStrings")]
+        strings = [each.target for each in related if each.Type.endswith("/sharedStrings")]
         self.strings: list[str] = (
             read_string_table(io.BytesIO(self._part(strings[0]))) if strings else []
         )

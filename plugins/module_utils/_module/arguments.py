@@ -255,10 +255,12 @@ def check_limits(task: Task) -> list[str]:
 def raise_problems(
     problems: list[str], did_number: str | None = None, record_id: int | None = None
 ) -> None:
-    """Raise C(InvalidParameter) with all problems of a task, if there are any."""
+    """Raise C(InvalidParameter) with the problems of a task, if there are any."""
     if problems:
+        from .._input.folding import fold_lines
+
         raise InvalidParameter(
-            "Nothing was read, written or sent. " + "\n".join(problems),
+            "Nothing was read, written or sent. " + "\n".join(fold_lines(problems)),
             did_number=did_number,
             record_id=record_id,
         )

@@ -107,11 +107,12 @@ def _check_options(task: Task) -> list[str]:
 
 def _check_items(items: Sequence[Item], jobs: Sequence[Job]) -> None:
     """Refuse the whole list if its plans show that one of its items is not valid."""
-    problems = [
-        f"{item.place}: {job.error.message}"
+    invalid = [
+        (item, job.error.message.removeprefix(f"{job.desired.label}: "))
         for item, job in zip(items, jobs)
         if isinstance(job.error, InvalidParameter)
     ]
+    problems = [f"{item.place}: {message}" for item, message in invalid]
     first: dict[str, Item] = {}
     for item, job in zip(items, jobs):
         known = None if job.plan is None else job.plan.known
@@ -168,9 +169,9 @@ def _converge(task: Task, session: Session, did_list: DidList, plan: ListPlan) -
     if error is not None:
         result.update(msg=error.message, error=error.details())
         if not details:
-            from .applied import separate_applied
+            from .failed_run import shorten
 
-            separate_applied(result)
+            shorten(result)
     return result
 
 
@@ -237,7 +238,7 @@ def _check_plans(
         if limit is not None and len(limited) > limit:
             return LimitExceeded(
                 f"The plan holds {len(limited)} {unit} ({_name_first(limited)}), and {name} allows {limit}. Nothing was sent. If the plan is"
-                f" right (see dids in the result), raise {name}; if it is not, look whether this is the right list and the right registry"
+                f" right (--diff shows it), raise {name}; if it is not, look whether this is the right list and the right registry"
             )
     return None
 

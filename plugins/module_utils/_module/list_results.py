@@ -33,8 +33,8 @@ _TROUBLES = {
     UNRECORDED: "applied but not recorded",
     NOT_ATTEMPTED: "not attempted",
 }
-# How many failures the message for people names. The result holds all of them.
-_NAMED_FAILURES = 10
+# How many failures the message for people names, in about so many characters.
+_NAMED_FAILURES, _CHARACTERS = 10, 1_200
 
 
 def outcome_of(job: Job, predicted: bool) -> str:
@@ -83,7 +83,7 @@ def _entry_result(item: Item, job: Job, outcome: str, connection: Connection | N
         "source": item.entry.source,
         "outcome": outcome,
         "similar_to": list(job.similar_to),
-        "error": None if job.error is None else {**job.error.details(), "msg": job.error.message},
+        "error": None if job.error is None else _error_result(job.error, connection is not None),
     }
     if plan is None:
         result.update(
@@ -105,6 +105,11 @@ def _entry_result(item: Item, job: Job, outcome: str, connection: Connection | N
     if outcome == UNRECORDED and job.error is not None:
         result["record_id"] = job.error.record_id
     return result
+
+
+def _error_result(error: DidError, details: bool) -> Result:
+    """Return what went wrong with one DID. Without details, its resolution is left to the message about all DIDs."""
+    return {**error.details(), "msg": error.message if details else error.problem}
 
 
 def list_failure(
@@ -139,22 +144,29 @@ def _failure_lines(items: Sequence[Item], jobs: Sequence[Job]) -> Iterator[str]:
     groups: dict[str, list[str]] = {}
     for item, job in zip(items, jobs):
         if job.error is not None:
-            message = job.error.message.split("\n", maxsplit=1)[0]
+            message = job.error.problem.split("\n", maxsplit=1)[0]
             label, _colon, text = message.partition(": ")
             if label == job.desired.label:
                 groups.setdefault(text, []).append(f"{item.place}: {label}")
             else:
                 groups.setdefault(message, []).append(item.place)
-    left = _NAMED_FAILURES
+    left, room = _NAMED_FAILURES, _CHARACTERS
+    hidden = 0
     for text, dids in groups.items():
-        if left > 0 and len(dids) == 1:
-            yield f"- {dids[0]}: {text}"
-        elif left > 0:
-            yield f"- {len(dids)} DIDs: {text}"
-            yield from (f"  - {did}" for did in dids[:left])
-        left -= len(dids)
-    if left < 0:
-        yield f"- and {-left} more: see dids in the result"
+        named = dids[: max(left, 0)] if room > 0 else []
+        hidden += len(dids) - len(named)
+        left -= len(named)
+        if not named:
+            continue
+        lines = (
+            [f"- {dids[0]}: {text}"]
+            if len(dids) == 1
+            else [f"- {len(dids)} DIDs: {text}", *(f"  - {did}" for did in named)]
+        )
+        room -= sum(map(len, lines))
+        yield from lines
+    if hidden:
+        yield f"- and {hidden} more. With details: true, dids in the result lists all"
 
 
 def _next_steps(errors: Sequence[DidError], target: Target) -> list[str]:
@@ -171,12 +183,12 @@ def _next_steps(errors: Sequence[DidError], target: Target) -> list[str]:
     ]
     if not open_creates and not created:
         return []
-    from .._messages import recording_play, resolution_plays, settling_commands
+    from .._messages import recording_play, resolution, settling_commands
 
     # No id may be left out, and there are no more of them than requests that were under way at once.
     steps = [recording_play(created, target)] if created else []
     if len(open_creates) == 1:
-        steps.append(resolution_plays(*open_creates[0], target))
+        steps.append(resolution(*open_creates[0], target))
     elif open_creates:
         steps.append(settling_commands(target))
     return steps

@@ -248,7 +248,12 @@ def _read_dids_result(
     if isinstance(summary, dict):
         counts = {name: _integer(summary.get(name)) or 0 for name in COUNTS}
     error = _failure(event) or (None if counts is not None else _failure_without_result(event))
-    found = list(_read_groups(result.get("applied"), run, 0 if counts is None else counts["total"]))
+    total = 0 if counts is None else counts["total"]
+    applied = "planned" if event.check_mode else "applied"
+    found = [
+        *_read_groups(result.get("applied"), run, applied, total),
+        *_read_groups(result.get("not_attempted"), run, "not_attempted", total),
+    ]
     for item in _list(result.get("dids")):
         known = _mapping(item)
         outcome = known.get("outcome")
@@ -276,17 +281,11 @@ def _read_dids_result(
         counts=counts,
         error=error,
         backoff=_backoff(_mapping(result.get("backoff"))),
-        omitted=0 if counts is None else _count_omitted(counts, found),
+        omitted=0 if counts is None else max(0, total - counts["none"] - len(found)),
     )
 
 
-def _count_omitted(counts: Mapping[str, int], entries: Sequence[Entry]) -> int:
-    """Return how many DIDs a result counts as applied, or planned, and does not name."""
-    named = sum(entry.outcome not in TROUBLES for entry in entries)
-    return max(0, sum(counts[action] for action in ACTIONS) - named)
-
-
-def _read_groups(groups: t.Any, run: int, most: int) -> Iterator[Entry]:
+def _read_groups(groups: t.Any, run: int, outcome: str, most: int) -> Iterator[Entry]:
     """Yield an entry for each DID of the groups of a failing run. C(most): how many they can be, by the result's own count."""
     for item in _list(groups):
         group = _mapping(item)
@@ -296,7 +295,7 @@ def _read_groups(groups: t.Any, run: int, most: int) -> Iterator[Entry]:
         for name in _read_names(group.get("ranges"), most):
             most -= 1
             record = _RECORD.fullmatch(name)
-            entry = _make_entry(run, "applied", {"action": group.get("action")}, None)
+            entry = _make_entry(run, outcome, {"action": group.get("action")}, None)
             yield dataclasses.replace(
                 entry,
                 did_number=None if record else name,

@@ -174,7 +174,7 @@ class _PlatformLists(t.NamedTuple):
 class Run:
     """A task on a host, with one registry and one platform. C(counts) is null if the task failed before it could count.
 
-    C(omitted): how many DIDs it counts as applied and does not name.
+    C(omitted): how many DIDs that are not as declared already it counts and does not name.
     """
 
     host: str
