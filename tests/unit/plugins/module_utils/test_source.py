@@ -21,12 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
+from ansible_collections.nextbilling.did.plugins.module_utils._characters import is_garbled
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
 from ansible_collections.nextbilling.did.plugins.module_utils._input import ranges as _ranges
 from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import (
     Item,
     entries_of_file,
     entries_of_option,
+    read_items,
     validate,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import is_mark
@@ -196,6 +198,7 @@ cells = st.text(
     and not re.match(r'\s+"', text)
     and not is_mark(text)
     and not is_error_value(text.strip())
+    and (text.isascii() or not is_garbled(text))
 )
 
 
@@ -672,6 +675,15 @@ def test_what_spreadsheets_put_around_a_header(tmp_path: Path, content: bytes, l
     for suffix in ("csv", "CSV"):
         _items, problems = load(saved(tmp_path, content, f"dids.{suffix}"))
         assert problems == [f"dids.{suffix}, line {line}: port: must be a whole number, not text"]
+
+
+@pytest.mark.parametrize(
+    "header", ['"Número\nDID";port', '"port";"NÚMERO \r\n DID"', '"Número\u00a0DID";port']
+)
+def test_a_line_break_in_a_header_is_a_space(tmp_path: Path, header: str) -> None:
+    path = saved(tmp_path, f"{header}\n1;1\n")
+    items, problems = read_items(None, str(path), ranges=True, columns={"Número DID": "did_number"})
+    assert (problems, items[0].values) == ([], {"did_number": "1", "port": 1})
 
 
 def test_a_quotation_mark_within_a_cell_is_a_character_of_it(tmp_path: Path) -> None:
