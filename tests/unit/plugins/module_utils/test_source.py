@@ -31,6 +31,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._input.entries imp
     read_items,
     validate,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._input.folding import fold_lines
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import is_mark
 from ansible_collections.nextbilling.did.plugins.module_utils._spreadsheets import is_error_value
 
@@ -1135,3 +1136,17 @@ def test_defaults_that_cannot_be_are_told_once() -> None:
 
 def test_an_empty_list_is_a_mistake() -> None:
     assert declared()[1] == ["dids: is empty: give at least one DID"]
+
+
+def test_equal_problems_of_a_task_are_one_line() -> None:
+    lines = [f"dids[{place}]: needs record_id" for place in (*range(3, 900), 1000)]
+    lines += ["port1: is wrong", "port2: is wrong", "dids[7] and dids[8]: are one"]
+    assert fold_lines(lines) == [
+        "dids[3–899, 1000]: needs record_id",
+        "port1: is wrong",
+        "port2: is wrong",
+        "dids[7] and dids[8]: are one",
+    ]
+    few = fold_lines([f"dids[{place}]: is {place}" for place in range(1000)])
+    assert few[0] == "dids[0]: is 0" and len("\n".join(few)) < 3_000
+    assert few[-1].startswith(f"and {1000 - len(few) + 1} more problems")
