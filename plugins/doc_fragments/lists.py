@@ -16,8 +16,8 @@ options:
   columns:
     description:
       - The field that each header of the list stands for, or null to leave the column out. Example, C(Número) leads to C(did_number).
-      - Headers are compared without regard to case and surrounding space. A header that is a field's name needs no entry. The keys of an inline list, a
-        C(.json) or a C(.yml) file are headers too.
+      - Headers are compared without regard to case and surrounding space, and a line break in a header is a space. A header that is a field's name needs
+        no entry. The keys of an inline list, a C(.json) or a C(.yml) file are headers too.
       - Two headers for one field are refused, and so is an entry whose header is not in the list.
       - Put C(Yes), C(No), C(On) and C(Off) in quotes. YAML reads them as booleans.
     type: dict

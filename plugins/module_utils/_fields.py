@@ -72,10 +72,10 @@ def _normalise_text(value: object) -> str:
     if not isinstance(value, str):
         advice = _QUOTE_IT if isinstance(value, (int, float, Unsupported)) else ""
         raise ValueError(f"must be text, not {type_name(value)}{advice}")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("holds characters that are no valid Unicode text") from None
+    if not value.isascii():
+        from ._characters import check_characters
+
+        check_characters(value)
     return value
 
 

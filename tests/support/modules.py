@@ -71,7 +71,7 @@ def run_module(main: Callable[[], None], parameters: dict[str, Any]) -> Result:
         if hasattr(basic, "_ANSIBLE_PROFILE"):
             stack.enter_context(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy"))
         internal = getattr(module_utils, "_internal", None)
-        if internal is not None:
+        if hasattr(internal, "is_controller"):
             # Since ansible-core 2.19 modules warn by the controller's display where its code is imported.
             stack.enter_context(mock.patch.object(internal, "is_controller", False))
         stack.enter_context(contextlib.redirect_stdout(printed))

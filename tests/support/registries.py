@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
+from ansible_collections.nextbilling.did.plugins.module_utils._characters import is_garbled
 
 Did = dict[str, Any]
 EXAMPLE_PASSWORD = "geheim-7e1f"
@@ -21,7 +22,7 @@ _ODD_TEXTS = (
 )
 _TEXT = st.sampled_from(_ODD_TEXTS) | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20
-)
+).filter(lambda text: text.isascii() or not is_garbled(text))
 _HOST = st.sampled_from(["", "10.0.0.1", "2001:db8::1", "sip.example.com", "a_b", "X.y."])
 _COUNT = st.integers(0, 2**40)
 # By the normaliser of a type of field.

@@ -99,7 +99,10 @@ def _find_header(path: str, text: str) -> tuple[int, str]:
                 )
         elif line.strip(f'{_SEPARATORS}"{INVISIBLE} \u00a0'):
             start = match.start() + len(line) - len(line.lstrip(INVISIBLE))
-            return start, separator or next(filter(line.__contains__, _SEPARATORS), ",")
+            # A name in quotation marks may have line breaks in it.
+            row = re.match(r'(?:"[^"]*"|[^"\r\n])*', text[start:])
+            names = line if row is None else row[0]
+            return start, separator or next(filter(names.__contains__, _SEPARATORS), ",")
     raise file_error(path, "is empty: it has no names of fields, and no DIDs")
 
 

@@ -379,7 +379,11 @@ def _validate_entry(
     if not isinstance(declared, dict):
         return [], [*entry.problems, "must be a dictionary of fields"]
     problems = [*entry.problems]
-    if declared.get("did_number") is None and declared.get("record_id") is None:
+    is_named = declared.get("did_number") is not None or declared.get("record_id") is not None
+    # A cell that is refused names it.
+    if not is_named and not any(
+        each.startswith(("did_number:", "record_id:")) for each in problems
+    ):
         problems.append("needs did_number, or record_id, or both")
     last = declared.get(LAST_NUMBER) if ranges else None
     # What a record that exists needs is known once it was looked up.

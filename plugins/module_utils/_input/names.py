@@ -35,8 +35,11 @@ def strip(name: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def fold(text: str) -> str:
-    """Return the form in which names and cells are compared: without case and surrounding space, in Unicode NFC."""
-    composed = unicodedata.normalize("NFC", strip(text))
+    """Return the form in which names and cells are compared: without case and surrounding space, in Unicode NFC.
+
+    A line break in it, as sheets have them in headers, or several spaces are as good as one space.
+    """
+    composed = unicodedata.normalize("NFC", " ".join(strip(text).split()))
     return unicodedata.normalize("NFC", composed.casefold())
 
 

@@ -312,3 +312,14 @@ def test_what_resembles_it_is_read(text: str) -> None:
 def test_what_counts_as_the_same(name: str, one: Any, other: Any, same: bool) -> None:
     kind = _fields.BY_NAME[name].type
     assert (kind.comparison_key(one) == kind.comparison_key(other)) is same
+
+
+@pytest.mark.parametrize("text", ["RecepÃ§Ã£o", "Ã\x81rea", "Recep\ufffdo", "\ud800"])
+def test_a_text_in_a_wrong_character_set_is_refused(text: str) -> None:
+    (problem,), wires = _fields.normalise({"did_number": "1", "description": text})[::-1]
+    assert problem.startswith("description: holds characters") and "description" not in wires
+
+
+@pytest.mark.parametrize("text", ["NÃO", "Recepção", "“IRMÔ", "nº 1ª – 5 €", "漢字", "ROMÃ", "Ó"])
+def test_a_text_with_accents_is_taken(text: str) -> None:
+    assert _fields.normalise({"did_number": "1", "description": text})[1] == []

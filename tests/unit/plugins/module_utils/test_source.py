@@ -21,14 +21,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
+from ansible_collections.nextbilling.did.plugins.module_utils._characters import is_garbled
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
 from ansible_collections.nextbilling.did.plugins.module_utils._input import ranges as _ranges
 from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import (
     Item,
     entries_of_file,
     entries_of_option,
+    read_items,
     validate,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._input.folding import fold_lines
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import is_mark
 from ansible_collections.nextbilling.did.plugins.module_utils._spreadsheets import is_error_value
 
@@ -196,6 +199,7 @@ cells = st.text(
     and not re.match(r'\s+"', text)
     and not is_mark(text)
     and not is_error_value(text.strip())
+    and (text.isascii() or not is_garbled(text))
 )
 
 
@@ -674,6 +678,15 @@ def test_what_spreadsheets_put_around_a_header(tmp_path: Path, content: bytes, l
         assert problems == [f"dids.{suffix}, line {line}: port: must be a whole number, not text"]
 
 
+@pytest.mark.parametrize(
+    "header", ['"Número\nDID";port', '"port";"NÚMERO \r\n DID"', '"Número\u00a0DID";port']
+)
+def test_a_line_break_in_a_header_is_a_space(tmp_path: Path, header: str) -> None:
+    path = saved(tmp_path, f"{header}\n1;1\n")
+    items, problems = read_items(None, str(path), ranges=True, columns={"Número DID": "did_number"})
+    assert (problems, items[0].values) == ([], {"did_number": "1", "port": 1})
+
+
 def test_a_quotation_mark_within_a_cell_is_a_character_of_it(tmp_path: Path) -> None:
     items, problems = load(saved(tmp_path, 'did_number;description\n1;19" Rack\n'))
     assert (problems, items[0].values["description"]) == ([], '19" Rack')
@@ -1123,3 +1136,17 @@ def test_defaults_that_cannot_be_are_told_once() -> None:
 
 def test_an_empty_list_is_a_mistake() -> None:
     assert declared()[1] == ["dids: is empty: give at least one DID"]
+
+
+def test_equal_problems_of_a_task_are_one_line() -> None:
+    lines = [f"dids[{place}]: needs record_id" for place in (*range(3, 900), 1000)]
+    lines += ["port1: is wrong", "port2: is wrong", "dids[7] and dids[8]: are one"]
+    assert fold_lines(lines) == [
+        "dids[3–899, 1000]: needs record_id",
+        "port1: is wrong",
+        "port2: is wrong",
+        "dids[7] and dids[8]: are one",
+    ]
+    few = fold_lines([f"dids[{place}]: is {place}" for place in range(1000)])
+    assert few[0] == "dids[0]: is 0" and len("\n".join(few)) < 3_000
+    assert few[-1].startswith(f"and {1000 - len(few) + 1} more problems")

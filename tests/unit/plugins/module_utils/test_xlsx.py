@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.nextbilling.did.plugins.module_utils._characters import is_garbled
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
 from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import read_items
 from ansible_collections.nextbilling.did.tests.support.workbooks import (
@@ -126,6 +127,12 @@ def test_flags_and_whole_numbers(tmp_path: Path) -> None:
         assert found == (["10.0.0.1", "10.0.0.2", "a.b"] if value is None else value)
 
 
+def test_a_refused_number_is_one_problem(tmp_path: Path) -> None:
+    path = by_excel(tmp_path / "dids.xlsx", [["did_number"], [1130001000.5]])
+    (problem,) = read(path)[1]
+    assert problem.startswith("dids.xlsx, Plan1!A2: did_number: holds a number with decimals")
+
+
 def test_equal_problems_of_a_column_are_one(tmp_path: Path) -> None:
     rows: list[list[object]] = [
         ["did_number", "port"],
@@ -200,6 +207,7 @@ texts = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Z"]), m
     and "*" not in text
     and "_x" not in text
     and not text.strip().startswith(("#", "Err"))
+    and (text.isascii() or not is_garbled(text))
 )
 
 

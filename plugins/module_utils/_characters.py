@@ -1,0 +1,41 @@
+# Copyright (c) 2026 nextbilling.did contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Recognises text whose characters are not those that were meant, as where Excel opens a CSV in UTF-8 without a byte order mark. Pure."""
+
+from __future__ import annotations
+
+_CHARACTER_SETS = ("cp1252", "latin-1")
+
+
+def check_characters(text: str) -> None:
+    """Raise C(ValueError) for a text that is not valid, has marks of lost characters, or is UTF-8 read as another character set."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("holds characters that are no valid Unicode text") from None
+    if is_garbled(text):
+        raise ValueError(
+            "holds characters that a program has read in a wrong character set, such as Ã§ in place of ç: enter the text again, or open the"
+            " original file as UTF-8"
+        )
+
+
+def is_garbled(text: str) -> bool:
+    """Tell whether a text that is not ASCII has marks of lost characters, or is UTF-8 that was read as another character set."""
+    return "\N{REPLACEMENT CHARACTER}" in text or any(
+        _is_utf8(text, each) for each in _CHARACTER_SETS
+    )
+
+
+def _is_utf8(text: str, character_set: str) -> bool:
+    """Tell whether the bytes of a text in a character set are UTF-8. Those of a text that people wrote are not, unless it is ASCII."""
+    try:
+        text.encode(character_set).decode("utf-8")
+    except UnicodeError:
+        return False
+    return True
