@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.nextbilling.did.plugins.module_utils._messages import resolution_plays
+from ansible_collections.nextbilling.did.plugins.module_utils._messages import resolution
 from ansible_collections.nextbilling.did.plugins.module_utils._snippets import (
     PLATFORM,
     RECORD_ID,
@@ -46,7 +46,8 @@ def made(**options: Any) -> str:
 
 def test_a_play_says_what_a_person_fills_in() -> None:
     target = Target("sip.example.com:443", "/srv/registry.db", "1" * 32)
-    exists, does_not = yaml.load(resolution_plays("0166", "18" * 16, target), Loader=_Loader)
+    _words, _, plays = resolution("0166", "18" * 16, target).partition("\n")
+    exists, does_not = yaml.load(plays, Loader=_Loader)
     (task,) = exists["tasks"]
     (entry,) = task["nextbilling.did.did_registry"]["dids"]
     assert entry == {"did_number": "0166", "record_id": RECORD_ID}
