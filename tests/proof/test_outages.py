@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,6 +53,8 @@ def far(runner: Runner, server: Server, line: Proxy, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(PostgresqlDatabase, "must_commit_timeout", 1.0)
     runner.options["registry_timeout"] = 1.0
     runner.options["registry"] = server.url("registry", port=line.port)
+    # Without this clock, the last look is never spared.
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
     return runner
 
 
@@ -255,6 +258,19 @@ def test_a_server_that_is_gone_for_a_moment_in_the_middle_of_many(far: Runner, l
     assert "failed" not in result and result["summary"]["create"] == 10
     assert len(far.requests("PUT")) == len(far.simulator.created()) == 10
     assert far.both_dids(dids=wanted)["summary"]["none"] == 10
+
+
+@in_postgresql
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_claim_that_is_a_moment_old_needs_no_last_look(
+    far: Runner, line: Proxy, monkeypatch: pytest.MonkeyPatch, concurrency: int
+) -> None:
+    monkeypatch.undo()
+    wanted = [{"did_number": str(number), "port": 5060} for number in range(1000, 1010)]
+    line.cut_at(LAST_LOOK)
+    result = far.dids(dids=wanted, concurrency=concurrency)
+    assert "failed" not in result and result["summary"]["create"] == 10
+    assert line.cuts == 0
 
 
 @in_postgresql

@@ -407,6 +407,9 @@ class _Connection:
     def __init__(self, near: socket.socket, far: socket.socket, delay: float) -> None:
         self.near = near
         self.far = far
+        for end in (near, far):
+            # As PostgreSQL and its library do: else small parts wait for each other.
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._delay = delay
         # Whether the server has spoken last: what the runner sends next begins a round trip.
         self.answered = True

@@ -32,6 +32,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.interface import (
+    PipelineFailed,
     TooManyConnections,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
@@ -44,6 +45,10 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends
     SCHEMA,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.move_marks import (
+    MOVED,
+    Move,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.runs import Run
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
@@ -1155,6 +1160,33 @@ def test_what_was_not_committed_is_told(registry: Registry) -> None:
         with database.writing() as transaction:
             with contextlib.suppress(RegistryUnavailable):
                 transaction.execute("NOT SQL AT ALL")
+
+
+def test_statements_that_were_sent_together_in_vain(registry: Registry, store: Store) -> None:
+    """Nothing of them is committed, whoever takes the error; and the next attempt waits for each result."""
+    database = registry._database
+    insertion = "INSERT INTO platforms (name, added_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+    granted = []
+    with pytest.raises(PipelineFailed):
+        with database.writing(pipelined=True) as transaction:
+            granted += [transaction.change_one(insertion, name, AT) for name in ("new", PLATFORM)]
+            with contextlib.suppress(PipelineFailed):
+                transaction.query("SELECT 1")
+    assert granted == [True, True]
+    assert store.rows("SELECT name FROM platforms") == [(PLATFORM,)]
+    with database.writing(pipelined=True) as transaction:
+        granted = [transaction.change_one(insertion, name, AT) for name in ("new", PLATFORM)]
+    assert granted == [True, False]
+    assert len(store.rows("SELECT name FROM platforms")) == 2
+
+
+def test_a_registry_that_is_moved_between_two_claims(registry: Registry, store: Store) -> None:
+    assert registry.journal.claim(PLATFORM, INTENT) is not None
+    move = Move("token", registry.location, "/elsewhere.db", None, AT).dump()
+    store.write(f"INSERT INTO meta (name, value) VALUES ('{MOVED}', '{move}')")
+    with pytest.raises(RegistryMismatch, match="elsewhere"):
+        registry.journal.claim(PLATFORM, OTHER)
+    assert len(store.rows("SELECT 1 FROM records")) == 1
 
 
 # Writes that are lost: another server takes the place of one that failed, and has the registry as it was a moment ago

@@ -49,6 +49,19 @@ def test_a_create(far: Runner, line: Proxy, concurrency: int) -> None:
     assert many - few <= 2.1 * 50
 
 
+def test_a_library_that_cannot_send_statements_together(
+    far: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a libpq before 14."""
+    import psycopg
+
+    monkeypatch.setattr(psycopg.Pipeline, "is_supported", lambda: False)
+    monkeypatch.delattr(psycopg.Connection, "pipeline")
+    wanted = [{"did_number": str(number), "port": 5060} for number in range(1000, 1010)]
+    assert far.dids(dids=wanted)["summary"]["create"] == 10
+    assert far.both_dids(dids=wanted)["summary"]["none"] == 10
+
+
 def test_an_update(far: Runner, line: Proxy) -> None:
     for count in (10, 60):
         _round_trips(far, line, count * 100, count)

@@ -72,6 +72,7 @@ if t.TYPE_CHECKING:  # pragma: no cover
 # The server, or a proxy in front of it, does not know whether a statement was completed.
 _COMPLETION_UNKNOWN = "40003"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_MOST_UNPIPELINED = 64
 
 
 class PostgresqlDatabase:
@@ -107,8 +108,10 @@ class PostgresqlDatabase:
         # What it was when it was opened: the id, and those of its tables.
         self._registry_id: str | None = None
         self._table_ids: str | None = None
-        # What this connection has shown last; None where a pipeline must not take it for granted.
+        # What this connection has shown last.
         self._known: Meta | None = None
+        # How many transactions wait for each result, after pipelines that have failed; and how many the last failure brought.
+        self._unpipelined = self._last_unpipelined = 0
         self._is_writable = False
         self.connections = 0
         # The position of the server that was last written to.
@@ -237,8 +240,12 @@ class PostgresqlDatabase:
             if commit_timeout is not None:
                 transaction.send()
                 self._commit(transaction.connection, commit_timeout)
+            if isinstance(transaction, PipelinedTransaction):
+                self._last_unpipelined = 0
         except PipelineFailed:
-            self._known = None
+            # Where other runs take the same DIDs, pipelines fail again and again.
+            self._last_unpipelined = min(max(1, self._last_unpipelined * 2), _MOST_UNPIPELINED)
+            self._unpipelined = self._last_unpipelined
             raise
         finally:
             self._roll_back(transaction.connection)
@@ -256,6 +263,9 @@ class PostgresqlDatabase:
     def _pipeline(self, begin: Sequence[str]) -> PipelinedTransaction | None:
         """Return a pipelined transaction, None where it is not known what to expect of it, or the library has none."""
         connection, known = self._connection, self._known
+        if self._unpipelined:
+            self._unpipelined -= 1
+            return None
         if connection is None or known is None or not is_pipeline_supported():
             return None
 

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
@@ -25,7 +24,6 @@ if t.TYPE_CHECKING:  # pragma: no cover
 _LONGEST = 500
 
 
-@functools.cache
 def is_pipeline_supported() -> bool:
     """Tell whether the library can do this. It takes libpq 14 (https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html)."""
     import psycopg
