@@ -27,6 +27,7 @@ from .hosts import host_ratios, measure_hosts
 from .lists import FROM_LARGE, FROM_SMALL, list_ratios, measure_lists
 from .matrix import Effort, Matrix, create_ratios
 from .processes import BenchmarkError
+from .scale import measure_scale, scale_ratios
 from .tasks import measure_tasks, task_ratios
 from .world import World
 
@@ -100,6 +101,7 @@ def _benchmark(world: World, effort: Effort) -> Iterator[str]:
     tasks = measure_tasks(world, _ROUNDS, effort.repetitions, progress)
     hosts = measure_hosts(world, effort.repetitions, progress)
     lists = measure_lists(world, effort.repetitions, progress)
+    scale = measure_scale(world, effort.repetitions, progress)
     matrix = Matrix(world, effort, progress)
     matrix.samples.update({FROM_SMALL: lists.small, FROM_LARGE: lists.large})
     matrix.run(statistics.median(sample.seconds for sample in lists.ping))
@@ -108,7 +110,7 @@ def _benchmark(world: World, effort: Effort) -> Iterator[str]:
     yield from (*report.list_table(lists), "")
     yield from (*report.matrix_tables(matrix), "")
     ratios = [*list_ratios(lists), *create_ratios(matrix.samples), *task_ratios(tasks)]
-    ratios += host_ratios(hosts)
+    ratios += [*host_ratios(hosts), *scale_ratios(scale)]
     yield from report.ratio_table(ratios)
 
 

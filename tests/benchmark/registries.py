@@ -10,7 +10,6 @@ import contextlib
 import functools
 import json
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,7 +70,3 @@ def _rows(size: int, first_record: int) -> Iterator[tuple[str, int, str, str, st
             json.dumps(fields, separators=(",", ":")),
             json.dumps({"changes": changes}, separators=(",", ":")),
         )
-
-
-if __name__ == "__main__":
-    fill(Path(sys.argv[1]), int(sys.argv[2]))

@@ -21,12 +21,14 @@ from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.simulator.surroundings import surroundings
 
 from .processes import BenchmarkError, Finished, run
+from .registries import fill
 from .workload import USUAL, write_json, write_table
 
 FOLDER = Path(__file__).resolve().parent
 DID = "nextbilling.did.did"
 DIDS = "nextbilling.did.dids"
 REGISTRY = "nextbilling.did.did_registry"
+INFO = "nextbilling.did.did_info"
 PING = "ansible.builtin.ping"
 URI = "ansible.builtin.uri"
 
@@ -150,6 +152,14 @@ class World:
             write_table(source, size, width, with_records=True)
             record = {"state": "recorded", "src": str(source)}
             self.play([{REGISTRY: {}}, {REGISTRY: record}], registry=path, expected=size / 1000)
+        return path
+
+    def filled_registry(self, size: int, first_record: int) -> Path:
+        """Return a registry that holds so many DIDs as they are declared, without passwords, with ids from C(first_record) on."""
+        path = self._registries / f"filled-{size}.db"
+        if not path.exists():
+            self.play([{REGISTRY: {}}], registry=path)
+            fill(path, size, first_record)
         return path
 
     def seconds_to_disk(self) -> float:

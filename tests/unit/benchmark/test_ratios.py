@@ -31,8 +31,8 @@ DEMANDED_CASES = [
     LOOP._replace(client=BARE),
     REFUSED,
     *(
-        Case(CREATE, client, latency, concurrency, 1000)
-        for latency, concurrency in TARGETS
+        Case(CREATE, client, latency, concurrency, size)
+        for latency, concurrency, size in TARGETS
         for client in (BARE, DIDS)
     ),
 ]
@@ -74,6 +74,18 @@ def test_a_loop_is_compared_with_the_bare_client_by_the_rate_of_requests() -> No
     ratios = create_ratios({case: [sample(case)] for case in DEMANDED_CASES})
     loop = found(ratios, "did in a loop")
     assert (loop.values, loop.target, loop.is_met) == ([0.4], 0.5, False)
+
+
+def test_without_latency_the_whole_processes_are_compared() -> None:
+    def sample(case: Case) -> Sample:
+        own = case.client == DIDS
+        return Sample(seconds=4.0 if own else 3.0, memory=None, requests=1, rate=9.0, busy=None)
+
+    ratios = create_ratios({case: [sample(case)] for case in DEMANDED_CASES})
+    place = ratios.index(found(ratios, ", 0 ms, concurrency 1"))
+    rates, whole = ratios[place : place + 2]
+    assert (rates.values, rates.is_met) == ([1.0], None)
+    assert (whole.values, whole.target, whole.is_met) == ([0.75], 0.7, True)
 
 
 @pytest.mark.parametrize("case", DEMANDED_CASES, ids=str)
