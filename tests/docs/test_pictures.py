@@ -44,8 +44,10 @@ def lines_of_terminal() -> list[str]:
             # Blanks have no element of their own: the place of the next one tells how many there are.
             column = round(float(element.attrib["x"]) / _WIDTH)
             y = float(element.attrib["y"])
-            found[y] = found[y].ljust(column) + (element.text or "").replace("\xa0", " ")
-    return [line.rstrip() for _y, line in sorted(found.items())]
+            found[y] = found[y].ljust(column) + (element.text or "").strip("\n").replace(
+                "\xa0", " "
+            )
+    return [line.rstrip() for _y, line in sorted(found.items()) if line.strip()]
 
 
 def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
