@@ -91,8 +91,10 @@ class _Handler(BaseHTTPRequestHandler):
         if "json" in kind:
             return str(json.loads(content)["body"])
         form = email.message_from_bytes(b"Content-Type: " + kind.encode() + b"\n\n" + content)
-        (part,) = form.get_payload()
-        return part.get_payload(decode=True).decode()
+        *_whole, part = form.walk()
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        return content.decode()
 
     def _answer(self, content: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:  # fmt: skip
         encoded = json.dumps(content, separators=(",", ":")).encode()

@@ -24,12 +24,13 @@ STEPS = ("Apply again: ", "Edit one of them: ", "What the platform holds now")
 NOTE = "Comment"
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-# What is different each time: times, ports, temporary folders, and keys.
+# What is different each time (times, ports, temporary folders, keys), and what only newer versions of ansible-core put before a task's name.
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?( UTC|Z)?"), "TIME"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"/[\w/.-]*/registry\.db"), "registry.db"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "KEY"),
+    (re.compile(r"\bnextbilling\.did\.provision : "), ""),
 )
 
 
