@@ -92,9 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
             return str(json.loads(content)["body"])
         form = email.message_from_bytes(b"Content-Type: " + kind.encode() + b"\n\n" + content)
         *_whole, part = form.walk()
-        content = part.get_payload(decode=True)
-        assert isinstance(content, bytes)
-        return content.decode()
+        text = part.get_payload(decode=True)
+        assert isinstance(text, bytes)
+        return text.decode()
 
     def _answer(self, content: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:  # fmt: skip
         encoded = json.dumps(content, separators=(",", ":")).encode()

@@ -62,7 +62,7 @@ def chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 def words_of_review() -> str:
     """Return the words of the page that the picture of a review was made of."""
     (note,) = (data for kind, data in chunks(REVIEW.read_bytes()) if kind == b"iTXt")
-    name, _, rest = note.partition(b"\0")
+    name, _end, rest = note.partition(b"\0")
     assert name.decode() == NOTE
     # A byte each for compression and its method, then two empty texts.
     return zlib.decompress(rest[4:]).decode()

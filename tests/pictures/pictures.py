@@ -82,8 +82,8 @@ def page(chromium: str, review: str) -> bytes:
         )
         tab.set_content(review)
         height = tab.evaluate(FOLD)
-        area = {"x": 0, "y": 0, "width": WIDTH, "height": min(height, HEIGHT)}
-        content = tab.screenshot(full_page=True, clip=area)
+        tab.set_viewport_size({"width": WIDTH, "height": min(height, HEIGHT)})
+        content = tab.screenshot()
         browser.close()
     return content
 
