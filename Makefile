@@ -17,7 +17,7 @@ REQUIREMENTS := noxfile.py antsibull-nox.toml constraints.txt $(wildcard tests/*
 # The sessions of nox that belong to a target: the one of the same name; for lint, the default sessions of nox.
 session = $(if $(filter-out lint,$(1)),--session $(1))
 
-.PHONY: help demo test test-all lint sanity proof coverage matrix docs simulator benchmark clean
+.PHONY: help demo test test-all lint sanity proof coverage matrix docs pictures simulator benchmark clean
 .SUFFIXES:
 .NOTPARALLEL:
 
@@ -33,10 +33,11 @@ proof: ## run the long tests: attacks on the promises, and every example of the 
 coverage: ## run what test-all runs, and list the code in plugins/ that no test ran (half an hour)
 matrix: ## run all tests on each supported ansible-core and Python that is installed (hours; ARGS="2.20 3.13 sanity" chooses)
 docs: ## build the site of the documentation into .nox/docs/html
+pictures: ## make the pictures of README and site anew, from the demo (needs Chromium)
 simulator: ## run the simulated platform until interrupted
 benchmark: ## measure speed and memory, compared with other ways to do the same (a quarter of an hour; ARGS=--full: hours)
 
-demo test test-all lint sanity proof coverage docs simulator benchmark: %: .nox/.%-installed
+demo test test-all lint sanity proof coverage docs pictures simulator benchmark: %: .nox/.%-installed
 	@$(NOX) --reuse-existing-virtualenvs --no-install $(call session,$@) $(if $(ARGS),-- $(ARGS))
 
 # It knows its environments only after it has chosen among them, so it installs them while it runs.

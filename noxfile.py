@@ -259,6 +259,15 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def pictures(session: nox.Session) -> None:
+    """Make the pictures in docs/pictures anew, from the demo. Needs Chromium."""
+    session.install("ansible-core", "-r", "tests/integration/requirements.txt")
+    session.install("pillow", "playwright", "rich")
+    target = str(REPOSITORY / "docs" / "pictures")
+    Tree(session).run("python", "-m", f"{PACKAGE}.tests.pictures.pictures", target)
+
+
+@nox.session(default=False)
 def simulator(session: nox.Session) -> None:
     """Run the simulator until it is interrupted; arguments go to it."""
     session.install("-r", "tests/simulator/requirements.txt")
@@ -275,7 +284,7 @@ def benchmark(session: nox.Session) -> None:
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Build the site of the documentation into .nox/docs/html; arguments go to Sphinx."""
-    session.install("ansible-core", "antsibull-docs", "sphinx", "sphinx-ansible-theme")
+    session.install("ansible-core", "antsibull-docs", "furo", "sphinx")
     tree = Tree(session)
     site = Path(session.virtualenv.location).resolve()
     for made in ("rst", "html"):
@@ -285,6 +294,8 @@ def docs(session: nox.Session) -> None:
         *("antsibull-docs", "collection", "--use-current", "--squash-hierarchy"),
         *("--fail-on-error", "--dest-dir", str(site / "rst"), "nextbilling.did"),
     )
+    shutil.copy2(tree.collection / "docs" / "site" / "index.rst", site / "rst")
+    shutil.copytree(tree.collection / "docs" / "pictures", site / "rst" / "pictures")
     tree.run(
         *("sphinx-build", "-c", "docs", "-W", "--keep-going", "--quiet"),
         *(*session.posargs, str(site / "rst"), str(site / "html")),

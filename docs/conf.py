@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
@@ -17,9 +18,40 @@ project = "nextbilling.did"
 project_copyright = "nextbilling.did contributors"
 
 extensions = ["sphinx_antsibull_ext"]
-html_theme = "sphinx_ansible_theme"
+html_theme = "furo"
 html_title = "nextbilling.did"
 html_show_sphinx = False
+html_show_sourcelink = False
+html_copy_source = False
+html_static_path = ["site/static"]
+html_css_files = ["site.css"]
+language = "en"
+antsibull_ext_color_scheme = "default"
+# Colours of the tables of options and return values, which sphinx_antsibull_ext has for the light scheme alone or for the system's one:
+# these follow the page's own switch.
+html_theme_options = {
+    "top_of_page_buttons": [],
+    "light_css_variables": {
+        "antsibull-table-background-header": "var(--color-background-border)",
+        "antsibull-table-background-even": "var(--color-background-primary)",
+        "antsibull-table-background-odd": "var(--color-background-secondary)",
+        "antsibull-table-border": "var(--color-background-border)",
+    },
+    "dark_css_variables": {
+        "antsibull-narrowtable-background": "#48484b",
+        "antsibull-option-type": "#ff93ff",
+        "antsibull-option-elements": "#ff93ff",
+        "antsibull-option-required": "#ff8282",
+        "antsibull-option-version-added": "#71d471",
+        "antsibull-option-aliases": "#71d471",
+        "antsibull-option-default": "#adadff",
+        "antsibull-option-sample": "#adadff",
+        "antsibull-option-sample-header": "white",
+        "antsibull-attribute-support-none": "#ff8282",
+        "antsibull-attribute-support-partial": "#b6b600",
+        "antsibull-attribute-support-full": "#00cc00",
+    },
+}
 highlight_language = "YAML+Jinja"
 nitpicky = True
 
@@ -32,7 +64,7 @@ _ELSEWHERE = {
     "common_return_values": f"{_ANSIBLE}/reference_appendices/common_return_values.html",
 }
 # Guides name plugins as literals and link to files, as both read well where no Sphinx renders them.
-_GUIDE = re.compile(r"(\w+)\.rst")
+_GUIDE = re.compile(r"(?:docsite/)?(\w+)\.rst")
 _PLUGIN = re.compile(r"nextbilling\.did\.\w+")
 _KINDS = ("module", "role", "filter", "callback")
 _LOGGER = logging.getLogger(__name__)
@@ -58,7 +90,7 @@ def _refer_elsewhere(
 def _link_guides(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Let links to the files of guides lead to their pages, and literals that name a plugin to its page."""
     folder, slash, _name = page.rpartition("docsite/")
-    if not slash:
+    if not slash and page != "index":
         return
     for link in doctree.findall(nodes.reference):
         if guide := _GUIDE.fullmatch(link.get("refuri", "")):
@@ -79,7 +111,27 @@ def _link_guides(app: Sphinx, doctree: nodes.document, page: str) -> None:
                 literal.replace_self(link)
 
 
+def _drop_contents(_app: Sphinx, doctree: nodes.document) -> None:
+    """Remove the lists of a page's sections: the theme shows one beside each page, and an error in the place of a second one."""
+    for topic in [each for each in doctree.findall(nodes.topic) if "contents" in each["classes"]]:
+        topic.parent.remove(topic)
+
+
+def _tell_language(
+    _app: Sphinx,
+    page: str,
+    _template: str,
+    context: dict[str, Any],
+    _doctree: nodes.document | None,
+) -> None:
+    """Have a translation say its language, which screen readers and browsers obey."""
+    if page.endswith("_pt_br"):
+        context["language"] = "pt-BR"
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("doctree-read", _drop_contents)
+    app.connect("html-page-context", _tell_language)
     app.connect("doctree-resolved", _link_guides)
     app.connect("missing-reference", _refer_elsewhere)

@@ -61,7 +61,9 @@ nocows = true
 [inventory]
 inventory_unparsed_warning = false
 """
-COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+COLOUR = bool(os.environ.get("FORCE_COLOR") or sys.stdout.isatty()) and not os.environ.get(
+    "NO_COLOR"
+)
 # Seconds for one run of Ansible, which takes twenty at most.
 LIMIT = 120
 # The longest line of Ansible that is shown whole: a failed task prints its result in one.
@@ -111,7 +113,9 @@ def show(simulator: Simulator, folder: Path, review: Path) -> None:
         "NEXTBILLING_REVIEW_DIR": str(review),
     }
     show_list(simulator, reviewing)
-    show_settlement(simulator, folder, review, reviewing)
+    # It stays there, to be looked at: the list's own review says more than that of the run after the settlement.
+    again = {**reviewing, "NEXTBILLING_REVIEW_DIR": str(review / "again")}
+    show_settlement(simulator, folder, review, again)
 
     heading("What the platform holds now, and what it received")
     summarise(simulator)

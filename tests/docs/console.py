@@ -27,6 +27,7 @@ RUN = (
     r"read -rs \w+$",
     r"rm -rf review$",
     r"sqlite3 ",
+    r"test -s ",
     r"umask ",
 )
 MAKE = r"make [\w-]+( ARGS=.+)?$"
@@ -39,8 +40,8 @@ NOT_RUN = {
     r"ansible-builder build ": (
         "Needs a container engine. Tests of the package do all that comes before."
     ),
-    r"curl .*\$CI_API_V4_URL/": "Speaks to GitLab.",
-    r"gh pr comment ": "Speaks to GitHub.",
+    r"(?=.*\$CI_API_V4_URL/).* done ": "Speaks to GitLab; test_pipelines.py runs it with an API of its own.",
+    r"(?=.*\$GITHUB_API_URL/).* fi$": "Speaks to GitHub; test_pipelines.py runs it with an API of its own.",
     r"kill -9$": "Not to be typed: it says how a run may end.",
     r"ansible-core …": "Not to be typed: it is the reason of a task.",
 }
@@ -87,7 +88,9 @@ def reasons(command: str) -> list[str]:
 
 
 def simple_commands(command: str) -> list[str]:
-    """Return the commands that a line consists of, the words of each joined by single blanks."""
+    """Return the commands that a line consists of, the words of each joined by single blanks; a script of several lines is one."""
+    if "\n" in command.strip():
+        return [" ".join(command.split())]
     return [" ".join(words) for words in _simple(command)]
 
 

@@ -38,6 +38,14 @@ def test_all_guides_are_pages_of_the_site() -> None:
     assert {document for document in DOCUMENTS if document.startswith(GUIDES)} == PAGES
 
 
+def test_the_site_groups_the_guides_as_the_collection_does() -> None:
+    groups = re.findall(
+        r":caption: (.+)\n   :hidden:\n\n((?:   .+\n)+)", read("docs/site/index.rst")
+    )
+    grouped = {title: re.findall(r"^   docsite/(\w+)$", names, re.M) for title, names in groups}
+    assert grouped == {section["title"]: section["toctree"] for section in _SITE}
+
+
 @pytest.mark.parametrize("document", sorted(PAGES))
 def test_a_guide_has_links_to_guides_and_no_roles(document: str) -> None:
     assert roles(read(document)) == []

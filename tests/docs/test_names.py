@@ -38,6 +38,7 @@ OTHERS = {
     *(*_location.PARAMETERS, "oauth_client_secret", "scram_client_key"),  # its library's
     "suppress_env_files",  # ansible-runner's
     "new_record",  # in the platform's answer
+    *("pull_request", "pull_request_target", "expose_as"),  # of GitHub Actions and GitLab CI
 }
 _ERRORS: list[type[_errors.DidError]] = [_errors.DidError, *_errors.DidError.__subclasses__()]
 _FILTERS = sorted(path.stem for path in (COLLECTION / "plugins" / "filter").glob("[!_]*.py"))
