@@ -13,6 +13,7 @@ import math
 import time
 import typing as t
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from ._errors import DidError
 from ._fields import identity, mask_secrets
@@ -311,7 +312,7 @@ class Intent(t.NamedTuple):
     record_id: int | None
     stored_payload: Mapping[str, t.Any]
     lease: float
-    changes: Mapping[str, Change] = {}
+    changes: Mapping[str, Change] = MappingProxyType({})
     run: str | None = None
 
 

@@ -52,7 +52,7 @@ def measure_lists(world: World, repetitions: int, progress: Callable[[str], None
         note(lists.with_passwords, "inline, with passwords", _inline(world, True))
         note(lists.without_passwords, "inline, without passwords", _inline(world, False))
         for table, samples in zip(TABLES, lists[-len(TABLES) :]):
-            note(samples, "{} columns, {}".format(*table), _table(world, *table))
+            note(samples, " columns, ".join(map(str, table)), _table(world, *table))
     return lists
 
 

@@ -104,7 +104,6 @@ class Planner:
                 # A run with nothing to do does not pay for what sending needs.
                 from .preflight import encode_payload
 
-                # pylint: disable-next=no-member  # a named tuple has _replace
                 plan = plan._replace(body=encode_payload(plan))
             else:
                 job.record = plan.known

@@ -216,7 +216,6 @@ def _map_entries(entries: Iterable[Entry], name: str, mapping: FieldMapping) -> 
         if isinstance(entry.declared, dict):
             fields, problems = mapping.map_entry(entry.declared, found)
             if fields is not entry.declared:
-                # pylint: disable-next=no-member  # a named tuple has _replace
                 entry = entry._replace(declared=fields, problems=(*entry.problems, *problems))
         yield entry
     missing = [] if is_empty else mapping.missing_headers(found)

@@ -82,7 +82,6 @@ class Session(t.NamedTuple):
         if source is None:
             return run
         name, declared = source
-        # pylint: disable-next=no-member  # a named tuple
         return run._replace(
             list_name=name, list_digest=list_digest(declared, self.planner.fingerprints)
         )

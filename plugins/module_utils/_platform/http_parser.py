@@ -74,7 +74,7 @@ class _Truncated(Exception):
 
 def read_answer(received: bytes) -> Answer:
     """Read the answer in all that came after a request. Interim answers (RFC 9110, 15.2) before it are passed over."""
-    # pylint: disable=no-member  # a named tuple has _replace
+
     status, at = 0, 0
     headers: _Headers = ()
     try:

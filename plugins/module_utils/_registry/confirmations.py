@@ -152,7 +152,7 @@ def confirm_record(transaction: Transaction, record: Record, answer: ConfirmedRe
             "DELETE FROM numbers WHERE record_key = ? AND number <> ?", record.key, intent.number
         )
     confirmed = confirmed_record(record.key, record.version + 1, record_id, None, fields, at)
-    return confirmed._replace(numbers=numbers)  # pylint: disable=no-member  # a named tuple
+    return confirmed._replace(numbers=numbers)
 
 
 def _is_confirmed_by(record: Record, answer: ConfirmedRequest) -> bool:

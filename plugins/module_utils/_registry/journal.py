@@ -163,7 +163,6 @@ class Journal:
             # The registry may have lost the claim, too.
             self._append_to_witness([outcome])
             raise
-        # pylint: disable-next=no-member  # a named tuple
         self._remember(outcome._replace(key=record.key, version=record.version))
         return record
 

@@ -260,7 +260,7 @@ def test_what_a_moved_registry_could_not_record_is_recorded_where_it_is_now(
         return confirm(*arguments)
 
     monkeypatch.setattr(Journal, "confirm", confirm_after_a_move)
-    result = places.here.dids(dids=[{"did_number": "6"}], timeout=0.5)
+    result = places.here.dids(dids=[{"did_number": "6"}], timeout=0.5, details=True)
     assert result["error"]["kind"] == "unrecorded", result
     assert "Nothing was sent" not in result["msg"]
     for message in (result["msg"], result["dids"][0]["error"]["msg"]):

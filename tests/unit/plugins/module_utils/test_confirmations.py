@@ -36,7 +36,6 @@ CONFIRMED_BY_IT = Record("key", 2, 12, CONFIRMED, ("1166",), SENT, {}, AT, None)
 
 def confirmed_but(**differences: Any) -> Record:
     """Return the record that the answer leaves, but for these differences."""
-    # pylint: disable-next=no-member  # a named tuple has _replace
     return CONFIRMED_BY_IT._replace(**differences)
 
 

@@ -116,7 +116,6 @@ class World:
 
     def set(self, **settings: Any) -> None:
         """Change settings of the run."""
-        # pylint: disable-next=no-member  # a named tuple has _replace
         self.settings = self.settings._replace(**settings)
 
     @property

@@ -46,7 +46,7 @@ def made(**options: Any) -> str:
 
 def test_a_play_says_what_a_person_fills_in() -> None:
     target = Target("sip.example.com:443", "/srv/registry.db", "1" * 32)
-    _words, _, plays = resolution("0166", "18" * 16, target).partition("\n")
+    _words, plays = resolution("0166", "18" * 16, target).split("\n", maxsplit=1)
     exists, does_not = yaml.load(plays, Loader=_Loader)
     (task,) = exists["tasks"]
     (entry,) = task["nextbilling.did.did_registry"]["dids"]

@@ -362,8 +362,10 @@ def test_the_values_of_no_log_options_are_not_in_an_error() -> None:
 # Characters that JSON escapes, that are not ASCII, or that numbers have.
 _TEXTS = st.text('a"\\\né1', min_size=1, max_size=2)
 _VALUES = st.recursive(
-    _TEXTS | st.integers(0, 20) | st.floats(0, 2) | st.booleans() | st.none(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
+    st.one_of(_TEXTS, st.integers(0, 20), st.floats(0, 2), st.booleans(), st.none()),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(_TEXTS, inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
