@@ -16,9 +16,12 @@ import re
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
+from ansible_collections.nextbilling.did.plugins.module_utils._errors import UnknownOutcome
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
+from ansible_collections.nextbilling.did.plugins.module_utils._messages import resolution
 from ansible_collections.nextbilling.did.plugins.module_utils._planning import grouping
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import MASK
+from ansible_collections.nextbilling.did.plugins.module_utils._snippets import Target
 
 from .model import (
     ACTIONS,
@@ -263,7 +266,6 @@ def _read_dids_result(
         ):
             outcome = "failed"
         found.append(_make_entry(run, outcome, known, problem))
-    entries += found
     for item in _list(result.get("unlisted")):
         known = _mapping(item)
         unlisted.append(
@@ -274,7 +276,7 @@ def _read_dids_result(
                 _text(known.get("outcome")),
             )
         )
-    return _make_run(
+    made = _make_run(
         event,
         _place(event),
         plan_checksum=_text(result.get("plan_checksum")),
@@ -283,6 +285,19 @@ def _read_dids_result(
         backoff=_backoff(_mapping(result.get("backoff"))),
         omitted=0 if counts is None else max(0, total - counts["none"] - len(found)),
     )
+    entries += [_with_resolution(entry, made.target) for entry in found]
+    return made
+
+
+def _with_resolution(entry: Entry, target: Target | None) -> Entry:
+    """Add to a create of unknown outcome what resolves it, where the result says that only once, for all of them."""
+    error = entry.error
+    if target is None or error is None or error.kind != UnknownOutcome.kind:
+        return entry
+    if not (error.did_number and error.attempt and error.msg) or "\n- name: " in error.msg:
+        return entry
+    steps = resolution(error.did_number, error.attempt, target)
+    return dataclasses.replace(entry, error=dataclasses.replace(error, msg=f"{error.msg}. {steps}"))
 
 
 def _read_groups(groups: t.Any, run: int, outcome: str, most: int) -> Iterator[Entry]:

@@ -21,6 +21,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._fields import (
     identity,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._planning import grouping
+from ansible_collections.nextbilling.did.plugins.module_utils._snippets import Target
 
 Value = t.Union[str, int, float, bool, None, list[t.Union[str, int, float, bool, None]]]
 
@@ -190,6 +191,13 @@ class Run:
     error: Failure | None = None
     backoff: dict[str, int] | None = None
     omitted: int = 0
+
+    @property
+    def target(self) -> Target | None:
+        """Return what plays about its DIDs name, None if that is not known."""
+        if self.platform and self.registry_location and self.registry_id:
+            return Target(self.platform, self.registry_location, self.registry_id)
+        return None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -262,8 +262,7 @@ def settling_steps(review: Review) -> list[str]:
     )
     counts: dict[Target, int] = {}
     for number, entries in itertools.groupby(runs):
-        run = review.runs[number]
-        if run.platform and run.registry_location and run.registry_id:
-            target = Target(run.platform, run.registry_location, run.registry_id)
+        target = review.runs[number].target
+        if target is not None:
             counts[target] = counts.get(target, 0) + sum(1 for _entry in entries)
     return [settling_commands(target) for target, count in counts.items() if count > 1]

@@ -99,8 +99,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A plataforma pediu menos requisições {refusals} vezes (429); a execução desceu para {concurrency} por vez.",
     ),
     "omitted": (
-        "{dids} more are only counted. The result of a failed task does not name them all; with details: true it does.",
-        "Mais {dids} aparecem apenas na contagem. O resultado de uma tarefa com falha não cita todos; com details: true, cita.",
+        "Only counted: {dids}. The result of a failed task does not name them all; with details: true it does.",
+        "Apenas contados: {dids}. O resultado de uma tarefa com falha não cita todos; com details: true, cita.",
     ),
     "no_difference": (
         "no difference to what was last applied: all declared fields are sent again",

@@ -491,8 +491,8 @@ def test_what_a_failing_run_has_applied_is_in_its_review() -> None:
     text = files["review.md"]
     assert "4 DIDs in 2 ranges: **created** description `Line {number}`" in text
     assert "\n  `+1130001000` – `+1130001002`, `+1130001004`\n" in text
-    assert "2 DIDs more are only counted" in text
-    assert "2 DIDs more are only counted" in files["review.html"]
+    assert "Only counted: 2 DIDs." in text
+    assert "Only counted: 2 DIDs." in files["review.html"]
     # Nothing is said of when a value before was applied, as the result does not say it.
     assert WORDS("never_applied") not in text
 
