@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from typing import Any
 
 import hypothesis
@@ -295,6 +297,17 @@ def test_plays_and_commands_are_told_from_the_words_around_them() -> None:
         ("Or wait.\nOr not.", False),
     ]
     assert blocks("") == []
+
+
+def test_an_open_did_has_the_plays_that_resolve_it_though_its_result_has_not() -> None:
+    open_did = failing("1000", "unknown", "DID 1000", kind="unknown_outcome", attempt="1a" * 16)
+    files = render(review_of(told(result([open_did]), check_mode=False)), WORDS)
+    (shown,) = json.loads(files["review.json"])["dids"]
+    words, *plays = re.split(r"\n(?=- name: )", shown["error"]["msg"])
+    assert words.startswith("DID 1000. Look it up there") and len(plays) == 2
+    for play in plays:
+        assert play in html.unescape(files["review.html"])
+    assert "1a" * 16 in plays[1] and "/srv/registry.db" in plays[0]
 
 
 def test_several_open_dids_are_settled_by_one_file() -> None:
