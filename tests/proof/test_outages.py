@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._module import sto
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql import (
     PostgresqlDatabase,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
 from ansible_collections.nextbilling.did.tests.support.processes import (
     Process,
@@ -53,8 +53,8 @@ def far(runner: Runner, server: Server, line: Proxy, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(PostgresqlDatabase, "must_commit_timeout", 1.0)
     runner.options["registry_timeout"] = 1.0
     runner.options["registry"] = server.url("registry", port=line.port)
-    # Without this clock, the last look is never spared.
-    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    # Without the host's clocks, the last look is never spared.
+    monkeypatch.setattr(Journal, "clocks", staticmethod(lambda: None))
     return runner
 
 

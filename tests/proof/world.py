@@ -40,6 +40,11 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite import (
     SqliteDatabase,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.journal import Journal
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.leases import (
+    Clocks,
+    read_clocks,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.registry import Registry
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.witness import Witness
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import Fingerprints
@@ -302,13 +307,21 @@ class World:
         return self.store.traces()
 
     def pass_time(self, seconds: float) -> None:
-        """Set the registry's clock forward."""
+        """Set the clocks of the registry and of this host forward."""
         self._ahead += seconds
+        ahead = self._ahead
+
+        def later() -> Clocks | None:
+            found = read_clocks()
+            return None if found is None else (found[0] + ahead, found[1] + ahead)
+
+        Journal.clocks = staticmethod(later)
         for kind, clock in _CLOCKS.items():
             kind.now = f"({clock} + {self._ahead})"
 
     @staticmethod
     def reset_clock() -> None:
-        """Set the registry's clock right."""
+        """Set the clocks right."""
+        Journal.clocks = staticmethod(read_clocks)
         for kind, clock in _CLOCKS.items():
             kind.now = clock

@@ -19,7 +19,7 @@ from .backends.interface import Collision, CommitUnknown, PipelineFailed, T, Tra
 from .confirmations import CLEAR_CLAIM, ConfirmedRequest, apply_answer, end_claim, write_answer
 from .corrections import write_corrections
 from .intents import write_intent
-from .leases import Lease, read_clocks
+from .leases import Clocks, Lease, read_clocks
 from .move_marks import not_in_use_error
 from .records import RecordReader, dump, new_key
 from .recovery import RecordedOutcome, RecordedOutcomes, record_left, witness_entry
@@ -43,6 +43,9 @@ class Journal:
     Outside C(atomic), what a method writes is durable when it returns; inside, when that returns. The table C(history) is another
     thing: a line for each correction and for each answer.
     """
+
+    # The clocks of this host, as C(Database.now) is that of the registry.
+    clocks: Callable[[], Clocks | None] = staticmethod(read_clocks)
 
     def __init__(
         self, transactions: Transactions, records: RecordReader, witness: Witness | None = None
@@ -107,7 +110,7 @@ class Journal:
     def _claim(self, platform: str, intent: Intent) -> str | None:
         token = new_key()
         database = self._transactions.database
-        clocks = read_clocks()
+        clocks = self.clocks()
         try:
             with self._transactions.writing(pipelined=True) as transaction:
                 granted = write_intent(transaction, database.now, platform, intent, token)
@@ -146,7 +149,7 @@ class Journal:
         if database.is_remote:
             *_intent, lease = self._claims[token]
             # A new connection may lead to a server that has lost the claim.
-            if lease.connections == database.connections and lease.is_young(seconds):
+            if lease.connections == database.connections and lease.is_young(seconds, self.clocks()):
                 return True
         query = f"SELECT 1 FROM records WHERE claim_token = ? AND claim_until - {database.now} >= ?"
         return bool(self._transactions.query_concurrently(query, token, seconds))

@@ -35,9 +35,8 @@ class Lease(t.NamedTuple):
     clocks: Clocks | None
     connections: int
 
-    def is_young(self, needed: float, now: Clocks | None = None) -> bool:
-        """Tell whether the lease is sure to hold for so many seconds, as it was written a moment ago."""
-        now = now or read_clocks()
+    def is_young(self, needed: float, now: Clocks | None) -> bool:
+        """Tell whether the lease is sure to hold for so many seconds, as it was written a moment ago. C(now): the clocks, None if they cannot tell."""
         if self.clocks is None or now is None:
             return False
         age = max(after - before for before, after in zip(self.clocks, now))

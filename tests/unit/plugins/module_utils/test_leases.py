@@ -39,7 +39,7 @@ def test_a_lease(now: tuple[float, float], seconds: float, needed: float, is_you
 
 
 def test_the_clocks_of_this_host() -> None:
-    assert Lease(90.0, read_clocks(), 1).is_young(60.0)
+    assert Lease(90.0, read_clocks(), 1).is_young(60.0, read_clocks())
 
 
 def test_a_host_without_a_clock_that_counts_while_it_is_suspended(
@@ -47,4 +47,4 @@ def test_a_host_without_a_clock_that_counts_while_it_is_suspended(
 ) -> None:
     monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
     assert read_clocks() is None
-    assert not Lease(90.0, None, 1).is_young(60.0)
+    assert not Lease(90.0, None, 1).is_young(60.0, None)
