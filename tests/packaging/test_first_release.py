@@ -96,6 +96,7 @@ def site(tmp_path: Path, simulator: Simulator) -> Site:
     return Site(tmp_path, simulator)
 
 
+@pytest.mark.long
 def test_a_registry_of_the_first_release(
     first_release: Path, installed: Path, site: Site, simulator: Simulator
 ) -> None:

@@ -67,7 +67,9 @@ def worked(done: tuple[int, str], changed: int) -> str:
     return printed
 
 
-@pytest.mark.parametrize("form", ["csv", "json", "yml"])
+@pytest.mark.parametrize(
+    "form", ["csv", *(pytest.param(name, marks=pytest.mark.long) for name in ("json", "yml"))]
+)
 def test_a_registry_is_exported_once_and_read_back(
     runner: Runner, playbook: Playbook, folder: Path, tmp_path: Path, form: str
 ) -> None:

@@ -166,7 +166,10 @@ def comparable(value: Any) -> Any:
     return [comparable(each) for each in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "variant",
+    ["plain", *(pytest.param(name, marks=pytest.mark.long) for name in ("debugging", "check"))],
+)
 def test_results_are_the_same(runner: Runner, tmp_path: Path, variant: str) -> None:
     options, environment, keywords = VARIANTS[variant]
     common: dict[str, Any] = {"environment": environment, "keywords": keywords}
