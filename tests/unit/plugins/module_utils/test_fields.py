@@ -320,6 +320,8 @@ def test_a_text_in_a_wrong_character_set_is_refused(text: str) -> None:
     assert problem.startswith("description: holds characters") and "description" not in wires
 
 
-@pytest.mark.parametrize("text", ["NÃO", "Recepção", "“IRMÔ", "nº 1ª – 5 €", "漢字", "ROMÃ", "Ó"])
+@pytest.mark.parametrize(
+    "text", ["NÃO", "Recepção", "\u201cIRMÔ", "nº 1ª – 5 €", "漢字", "ROMÃ", "Ó"]
+)
 def test_a_text_with_accents_is_taken(text: str) -> None:
     assert _fields.normalise({"did_number": "1", "description": text})[1] == []
