@@ -112,7 +112,7 @@ class World:
             environment = {
                 **environment,
                 "NEXTBILLING_REGISTRY": str(registry),
-                "NEXTBILLING_WITNESS": f"{registry}-witness",
+                "NEXTBILLING_WITNESS": _witness(registry),
             }
         return run(command, environment, _PATIENCE + 5 * expected)
 
@@ -132,16 +132,20 @@ class World:
 
     def fresh_registry(self) -> Path:
         """Return a registry that knows the platform and no DID. The one returned before is gone then."""
-        blank, path = self._registries / "blank.db", self._registries / "fresh.db"
+        blank = self._registries / "blank.db"
         if not blank.exists():
             self.play([{REGISTRY: {}}], registry=blank)
-        shutil.copyfile(blank, path)
-        return path
+        return self._copy(blank, "fresh.db")
 
     def copied_registry(self, size: int) -> Path:
         """Return a registry that holds so many DIDs, to be written. The one returned before is gone then."""
-        path = self._registries / "copy.db"
-        shutil.copyfile(self.full_registry(size), path)
+        return self._copy(self.full_registry(size), "copy.db")
+
+    def _copy(self, registry: Path, name: str) -> Path:
+        """Copy a registry, and drop the witness of the copy before, which knows DIDs that this one does not."""
+        path = self._registries / name
+        shutil.copyfile(registry, path)
+        shutil.rmtree(_witness(path), ignore_errors=True)
         return path
 
     def full_registry(self, size: int, width: int = USUAL) -> Path:
@@ -172,3 +176,8 @@ class World:
                 os.fsync(handle.fileno())
                 samples.append(time.perf_counter() - began)
         return statistics.median(samples)
+
+
+def _witness(registry: Path) -> str:
+    """Return the folder of a registry's witness."""
+    return f"{registry}-witness"
