@@ -9,6 +9,7 @@ from ansible_collections.nextbilling.did.tests.support.environment import plain_
 from ansible_collections.nextbilling.did.tests.support.fixtures import (
     bare,
     empty_store,
+    line,
     pooler,
     runner,
     running,
@@ -24,6 +25,7 @@ from ansible_collections.nextbilling.did.tests.support.fixtures import (
 __all__ = [
     "bare",
     "empty_store",
+    "line",
     "plain_environment",
     "pooler",
     "runner",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -37,14 +37,6 @@ LOOK, INTENT, LAST_LOOK = (
 )
 ANSWER = b"attempted = '{}'"
 COMMIT = b"COMMIT\0"
-
-
-@pytest.fixture
-def line(server: Server) -> Iterator[Proxy]:
-    """A line to the server that can be cut."""
-    proxy = Proxy(server.port)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
     DatabaseStore,
     FileStore,
     Pooler,
+    Proxy,
     Server,
     Store,
     running_pooler,
@@ -62,6 +63,14 @@ def server() -> Iterator[Server]:
     """A PostgreSQL server."""
     with running_server() as server:
         yield server
+
+
+@pytest.fixture
+def line(server: Server) -> Iterator[Proxy]:
+    """A line to that server, which can be cut, and which counts round trips."""
+    proxy = Proxy(server.port)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture(scope="session")

@@ -268,6 +268,15 @@ class DidList:
 
     def items(self) -> tuple[list[Item], list[str]]:
         """Return the valid items, and a line for each problem; no line holds a secret."""
+        return self._read(lambda item: item)
+
+    def problems(self) -> list[str]:
+        """Return a line for each problem. Keeps what tells which entries are of one DID."""
+        _items, problems = self._read(_identity_of)
+        return problems
+
+    def _read(self, keep: Callable[[Item], Item]) -> tuple[list[Item], list[str]]:
+        """Return what is to be kept of each valid item, and a line for each problem."""
         items: list[Item] = []
         found: list[Problem] = []
         is_empty = True
@@ -275,24 +284,8 @@ class DidList:
             is_empty = False
             valid, invalid = self.validate(entry)
             found += invalid
-            items += valid
+            items += map(keep, valid)
         return items, self.describe(found, items, is_empty=is_empty)
-
-    def problems(self) -> list[str]:
-        """Return a line for each problem. Keeps what tells which entries are of one DID."""
-        found: list[Problem] = []
-        kept: list[Item] = []
-        is_empty = True
-        for entry in self:
-            is_empty = False
-            valid, invalid = self.validate(entry)
-            found += invalid
-            place = Entry(entry.position, entry.place, None, None)
-            for item in valid:
-                number = item.values.get("did_number")
-                values = {} if number is None else {"did_number": number}
-                kept.append(Item(place, values, item.record_id, item.attempt))
-        return self.describe(found, kept, is_empty=is_empty)
 
     def describe(
         self, found: Sequence[Problem], items: Sequence[Item], *, is_empty: bool
@@ -471,4 +464,13 @@ def _duplicates(items: Sequence[Item]) -> list[str]:
         [*pairs[:NAMED_PAIRS], f"and {rest} more pairs of entries are of one DID"]
         if rest > 0
         else pairs
+    )
+
+
+def _identity_of(item: Item) -> Item:
+    """Return an item without what it declares beside its number, its record id and its attempt."""
+    number = item.values.get("did_number")
+    return item._replace(
+        entry=Entry(item.entry.position, item.entry.place, None, None),
+        values={} if number is None else {"did_number": number},
     )

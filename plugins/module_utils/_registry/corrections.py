@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 
 from .._model import Correction, Record, timestamp
 from .backends.interface import Transaction
-from .history import write_history
-from .records import confirmed_record, insert_confirmed, new_key, record_state
+from .history import history_row
+from .records import confirmed_record, insert, insert_confirmed, new_key, record_state
 from .transactions import StaleRecord
 
 
@@ -75,7 +75,6 @@ def _insert(transaction: Transaction, platform: str, correction: Correction) -> 
         # Shows that the record is gone on purpose.
         details["record_key"] = known.key
     key = getattr(record or known, "key", None)
-    write_history(
-        transaction, correction.event, platform, correction.number, record_id, details, key
-    )
+    row = history_row(correction.event, platform, correction.number, record_id, details, key)
+    insert(transaction, "history", row)
     return record

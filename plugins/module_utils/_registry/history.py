@@ -16,8 +16,7 @@ import typing as t
 from collections.abc import Mapping
 
 from .._model import Intent, timestamp
-from .backends.interface import Transaction
-from .records import dump, insert, new_key
+from .records import dump, new_key
 
 
 @functools.cache
@@ -52,20 +51,6 @@ def history_row(
         "details": dump(details),
         "record_key": record_key,
     }
-
-
-def write_history(
-    transaction: Transaction,
-    event: str,
-    platform: str,
-    number: str | None,
-    record_id: int | None,
-    details: Mapping[str, t.Any],
-    record_key: str | None,
-) -> None:
-    """Write the line of a person's statement."""
-    row = history_row(event, platform, number, record_id, details, record_key)
-    insert(transaction, "history", row)
 
 
 def request_row(

@@ -766,14 +766,6 @@ def test_two_that_create_at_once(store: Store) -> None:
 
 
 @pytest.fixture
-def line(server: Server) -> Iterator[Proxy]:
-    """A line to the server that can be cut."""
-    proxy = Proxy(server.port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def registry(store: Store, server: Server, line: Proxy) -> Iterator[Registry]:
     """A registry behind that line."""
     location = server.url("registry", port=line.port)

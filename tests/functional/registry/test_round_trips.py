@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,14 +13,6 @@ from ansible_collections.nextbilling.did.tests.support.modules import Runner
 from ansible_collections.nextbilling.did.tests.support.stores import Proxy, Server, in_postgresql
 
 pytestmark = in_postgresql
-
-
-@pytest.fixture
-def line(server: Server) -> Iterator[Proxy]:
-    """A line to the server on which round trips are counted."""
-    proxy = Proxy(server.port)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture
