@@ -245,8 +245,9 @@ def _letters(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-# Strings, which are to stay as they are, and commas before the end of an object or array.
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|,(?=\s*[}\]])', re.DOTALL)
+# A comma before the end of an object or array; and strings, in which one is to stay as it is.
+_TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
+_TOKENS = re.compile(rf'"(?:[^"\\]|\\.?)*(?:"|\Z)|{_TRAILING_COMMA.pattern}', re.DOTALL)
 
 
 def _parse(content: bytes) -> dict[str, t.Any] | None:
@@ -260,14 +261,9 @@ def _parse(content: bytes) -> dict[str, t.Any] | None:
 
 def _load(text: str) -> t.Any:
     """Read JSON; trailing commas, as in the vendor's samples, are allowed. Raises C(ValueError) or C(RecursionError)."""
-    try:
-        return _READER.decode(text)
-    except (ValueError, RecursionError):
-        return _READER.decode(_strip_trailing_commas(text))
-
-
-def _strip_trailing_commas(text: str) -> str:
-    return _TOKENS.sub(lambda match: "" if match[0] == "," else match[0], text)
+    if _TRAILING_COMMA.search(text):
+        text = _TOKENS.sub(lambda match: "" if match[0] == "," else match[0], text)
+    return _READER.decode(text)
 
 
 def _decode(content: bytes) -> str:

@@ -146,13 +146,12 @@ class Journal:
     def is_claim_valid(self, token: str, seconds: float) -> bool:
         """Tell whether this run still has the claim, with at least so many seconds left. May be called in any thread."""
         database = self._transactions.database
-        if database.is_remote:
-            *_intent, lease = self._claims[token]
-            # A new connection may lead to a server that has lost the claim.
-            if lease.connections == database.connections and lease.is_young(seconds, self.clocks()):
-                return True
+        *_intent, lease = self._claims[token]
+        # Another server, or another file, may lack the claim.
+        if database.is_same_since(lease.connections) and lease.is_young(seconds, self.clocks()):
+            return True
         query = f"SELECT 1 FROM records WHERE claim_token = ? AND claim_until - {database.now} >= ?"
-        return bool(self._transactions.query_concurrently(query, token, seconds))
+        return bool(self._transactions.query(query, token, seconds))
 
     def confirm(self, token: str, platform: str, intent: Intent, record_id: int, at: str) -> Record:
         """Record that the request was applied, and end the claim. Raises C(LateAnswer) if the record contradicts that by now."""

@@ -44,14 +44,9 @@ class Transactions:
             return work(transaction)
 
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        """Run a single query."""
+        """Run a single query. Any thread may call this; what another thread's transaction has not committed is not seen."""
         with self._lock:
             return self.database.query(sql, *values)
-
-    def query_concurrently(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        """Run a single query that sees what is durable, if possible without waiting for another thread's transaction."""
-        found = self.database.query_concurrently(sql, *values)
-        return self.query(sql, *values) if found is None else found
 
     @contextlib.contextmanager
     def writing(

@@ -80,14 +80,15 @@ class Database(t.Protocol):
     schema: Schema
     now: str
     """An SQL expression: seconds since 1970 by the clock that all runners of this registry share."""
-    is_remote: bool
-    """Whether each statement takes a round trip to a server."""
     longest_list: int
     """How many values a query may list."""
 
     @property
     def connections(self) -> int:
         """How often it has connected. A new connection may lead to another server, which may lack the newest writes."""
+
+    def is_same_since(self, connections: int) -> bool:
+        """Tell whether it is surely the database that it was when it had connected so many times. Any thread may call this."""
 
     def reading(self, *, pipelined: bool = False) -> contextlib.AbstractContextManager[Transaction]:
         """Begin a transaction that sees one state and changes nothing. C(pipelined): as in C(writing)."""
@@ -103,9 +104,6 @@ class Database(t.Protocol):
         C(must_commit): this records the outcome of a request, so wait longer for other writers than the registry's timeout.
         C(pipelined): its statements may be sent together. It then may raise C(PipelineFailed), for C(retry).
         """
-
-    def query_concurrently(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
-        """Run a query in any thread, also while another thread has a transaction open. Returns None where that is not possible."""
 
     def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
         """Run an idempotent unit of work. Retry it where the connection breaks, or the server undoes it in favour of others.

@@ -81,7 +81,6 @@ class PostgresqlDatabase:
     A connection that broke is made anew for the next transaction, never for the rest of one.
     """
 
-    is_remote = True
     longest_list = 2000
     now = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
     # Seconds to wait for other writers, and for the database itself, with what must be committed. A failover may take a minute.
@@ -152,8 +151,8 @@ class PostgresqlDatabase:
     def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
         return self._run(lambda connection: connection.execute(for_psycopg(sql), values).fetchall())
 
-    def query_concurrently(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
-        return None  # a server has few connections to give
+    def is_same_since(self, connections: int) -> bool:
+        return connections == self.connections
 
     @contextlib.contextmanager
     def writing(

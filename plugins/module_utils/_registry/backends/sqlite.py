@@ -14,7 +14,6 @@ import functools
 import os
 import sqlite3
 import tempfile
-import threading
 import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -60,7 +59,6 @@ class SqliteDatabase:
     a power loss from the moment it returns, in either mode (https://www.sqlite.org/pragma.html#pragma_synchronous).
     """
 
-    is_remote = False
     longest_list = LONGEST_LIST
     now = "((julianday('now') - 2440587.5) * 86400.0)"
     # Seconds to wait for other writers with what must be committed.
@@ -76,9 +74,6 @@ class SqliteDatabase:
         self._timeout = self._busy_timeout = timeout
         # What the file was when it was copied, None where it is read in place.
         self._snapshot: State | None = None
-        # With WAL: a second connection, for queries beside a transaction.
-        self._reader: sqlite3.Connection | None = None
-        self._reader_lock = threading.Lock()
         with _translated(location):
             # A killed run may have left WAL on; this one turns it off at its end.
             self._bulk = write and is_wal(path)
@@ -163,17 +158,13 @@ class SqliteDatabase:
             self._reconnect_if_stale()
             return self._connection.execute(sql, values).fetchall()
 
-    def query_concurrently(self, sql: str, *values: t.Any) -> Sequence[Row] | None:
-        if self._reader is None:
-            return None
-        self._check_same_file()
-        # SQLite gives all open queries of one connection the same snapshot, so one query runs at a time.
-        with self._reader_lock, _translated(self.location):
-            return self._reader.execute(sql, values).fetchall()
-
     @property
     def connections(self) -> int:
         return 1  # a file that takes the place of this one is refused
+
+    def is_same_since(self, connections: int) -> bool:
+        self._check_same_file()
+        return True
 
     def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
         return work()
@@ -192,9 +183,7 @@ class SqliteDatabase:
     def begin_bulk(self) -> None:
         self._bulk = True
         with contextlib.suppress(sqlite3.Error):
-            if self._set_journal_mode("wal"):
-                # With a write-ahead log, a reader need not wait until a write is on the disk.
-                self._reader = _open_file(self._path, write=True, timeout=self._timeout)
+            self._set_journal_mode("wal")
 
     def _set_journal_mode(self, mode: str) -> bool:
         transaction = _SqliteTransaction(self._connection)
@@ -238,8 +227,6 @@ class SqliteDatabase:
 
     def close(self) -> None:
         with _translated(self.location):
-            if self._reader is not None:
-                self._reader.close()
             if self._bulk:
                 # This fails while another run is at work, which then does the same at its end.
                 with contextlib.suppress(sqlite3.Error):

@@ -18,6 +18,7 @@ committed, and leaves a stamp when it has turned the log off.
 from __future__ import annotations
 
 import os
+import struct
 import time
 import typing as t
 from collections.abc import Mapping, Sequence
@@ -28,8 +29,9 @@ from .interface import STAMP
 _LONGEST_COMMIT = 2.0
 # Seconds after which a file is verified again, whoever has written: a disk may lose what it holds.
 _VERIFIED_FOR = 7 * 86_400.0
-# Of the change counter in the file's header (https://www.sqlite.org/fileformat.html, 1.3.7).
-_COUNTER_OFFSET, _COUNTER_SIZE = 24, 4
+# In the file's header (https://www.sqlite.org/fileformat.html, 1.3): whether the file has a write-ahead log, and its change counter.
+_HEADER = struct.Struct(">18x B 5x I")
+_HAS_LOG = 2
 
 
 class _Transaction(t.Protocol):
@@ -100,7 +102,7 @@ class Verification:
     def write_stamp(self, transaction: _Transaction) -> None:
         """Leave a stamp, as the last thing that a transaction writes. C(is_valid) was true at its beginning."""
         counter = self._counter()
-        if counter is None or self._verified_at is None or _has_log(transaction):
+        if counter is None or self._verified_at is None:
             return
         inode = os.fstat(self._file).st_ino
         stamp = Stamp((counter + 1) % 2**32, inode, time.time(), self._verified_at).dump()
@@ -115,7 +117,7 @@ class Verification:
     def _stamped(self, transaction: _Transaction) -> float | None:
         """Return when the file was verified by its stamp, None if that does not fit the file."""
         counter = self._counter()
-        if counter is None or _has_log(transaction):
+        if counter is None:
             return None
         stamp = load_stamp(transaction.meta().get(STAMP, ""))
         if stamp is None:
@@ -126,12 +128,9 @@ class Verification:
         return stamp.verified_at if is_same and is_untouched else None
 
     def _counter(self) -> int | None:
-        """Return the file's change counter, None for a file that is empty."""
-        found = os.pread(self._file, _COUNTER_SIZE, _COUNTER_OFFSET)
-        return int.from_bytes(found, "big") if len(found) == _COUNTER_SIZE else None
-
-
-def _has_log(transaction: _Transaction) -> bool:
-    """Tell whether the file has a write-ahead log, or is a copy in memory."""
-    ((mode,),) = transaction.query("PRAGMA journal_mode")
-    return bool(mode != "delete")
+        """Return the file's change counter; None for a file that is empty, or has a write-ahead log."""
+        header = os.pread(self._file, _HEADER.size, 0)
+        if len(header) < _HEADER.size:
+            return None
+        log, counter = _HEADER.unpack(header)
+        return None if log == _HAS_LOG else int(counter)

@@ -35,7 +35,6 @@ class Database:
 
     location = "/state/registry.db"
     now = "0"
-    is_remote = False
     connections = 1
 
     def __init__(self, *ends: Exception | None, inserted: int = 1) -> None:
