@@ -54,6 +54,8 @@ _BULK = 20
 _REPORT_INTERVAL = 1.0
 
 ExecutionResult = tuple[Execution, "SendResult"]
+# What became of answers in the registry, and the tokens of claims; None for a claim that was not granted.
+_Written = tuple[list[t.Union[Record, LateAnswer, None]], list[t.Optional[str]]]
 
 
 class Executor:
@@ -221,27 +223,59 @@ class Executor:
     # What is written
 
     def _commit_batch(
-        self,
-        answers: Sequence[ExecutionResult],
-        chosen: Sequence[Execution],
+        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
     ) -> list[Execution]:
         """Record in one transaction what answers mean and what is sent next. Returns what may be sent.
 
         If that fails, record each of them alone, so that as much as possible of what is known is kept.
         """
-        journal = self._registry.journal
-        several = len(answers) + len(chosen) > 1
-
-        def write() -> tuple[list[Record | LateAnswer | None], list[str | None]]:
-            written = [self._record(execution, answer) for execution, answer in answers]
-            return written, [self._claim(execution) for execution in chosen]
-
+        if len(answers) + len(chosen) == 1:
+            return self._rollback_if_stopped(self._commit_one(answers, chosen))
         try:
-            written, tokens = journal.atomic(write) if several else write()
-        # Whatever it is, the ids that the platform has just answered must be shown.
+            written = self._registry.journal.atomic(lambda: self._write(answers, chosen))
+        # Each is tried alone, and tells of its own failure.
+        except Exception:  # pylint: disable=broad-exception-caught
+            claimed = self._commit_each(answers, chosen)
+        else:
+            claimed = self._conclude(answers, chosen, written)
+        return self._rollback_if_stopped(claimed)
+
+    def _write(self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]) -> _Written:
+        ends = [self._record(execution, answer) for execution, answer in answers]
+        return ends, [self._claim(execution) for execution in chosen]
+
+    def _conclude(
+        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution], written: _Written
+    ) -> list[Execution]:
+        ends, tokens = written
+        if self._registry.journal.runs.planned_result is not None:
+            self._progress.note_end()
+        for (execution, answer), end in zip(answers, ends):
+            self._progress.conclude(execution, answer, end)
+        return [each for each, token in zip(chosen, tokens) if self._is_granted(each, token)]
+
+    def _commit_each(
+        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
+    ) -> list[Execution]:
+        self._registry.journal.runs.planned_result = None
+        for answer in answers:
+            self._commit_one([answer], [])
+        claimed: list[Execution] = []
+        for execution in chosen:
+            if self._progress.stopped:
+                self._progress.abandon(execution)
+            else:
+                claimed += self._commit_one([], [execution])
+        return claimed
+
+    def _commit_one(
+        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
+    ) -> list[Execution]:
+        """Record one answer, or one claim. A failure ends its job, and the run."""
+        try:
+            written = self._write(answers, chosen)
+        # Whatever it is, the id that the platform has just answered must be shown.
         except Exception as failure:  # pylint: disable=broad-exception-caught
-            if several:
-                return self._commit_each(answers, chosen)
             error = failure if isinstance(failure, DidError) else defect(failure)
             if isinstance(error, RegistryMismatch):
                 self._progress.moved_to = error.moved_to
@@ -252,33 +286,13 @@ class Executor:
                 self._progress.fail_unsent(execution, unclaimed, error.message)
             self._progress.stop_by_registry(error)
             return []
-        if journal.runs.planned_result is not None:
-            self._progress.note_end()
-        for (execution, answer), end in zip(answers, written):
-            self._progress.conclude(execution, answer, end)
-        return self._rollback_if_stopped(
-            [each for each, token in zip(chosen, tokens) if self._is_granted(each, token)]
-        )
+        return self._conclude(answers, chosen, written)
 
     def _plan_end(self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]) -> None:
         """Have the end of the run recorded with these answers, if nothing is left to do after them."""
         runs = self._registry.journal.runs
         is_done = not (chosen or self._in_flight or self._schedule) and runs.has_begun
         runs.planned_result = self._progress.result if answers and is_done else None
-
-    def _commit_each(
-        self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
-    ) -> list[Execution]:
-        self._registry.journal.runs.planned_result = None
-        for answer in answers:
-            self._commit_batch([answer], [])
-        claimed: list[Execution] = []
-        for execution in chosen:
-            if self._progress.stopped:
-                self._progress.abandon(execution)
-            else:
-                claimed += self._commit_batch([], [execution])
-        return self._rollback_if_stopped(claimed)
 
     def _rollback_if_stopped(self, claimed: list[Execution]) -> list[Execution]:
         """Return what was claimed; or roll it back, if an answer recorded with it has ended the run, or it has been told to stop since."""
