@@ -207,7 +207,7 @@ class Change(t.NamedTuple):
 class Plan(t.NamedTuple):
     """What to do for one DID. C(payload): the request's body by field name, secrets in the clear; empty where nothing is sent.
 
-    C(resends): whether fields are sent although they are as last applied. C(body): the payload as it is sent.
+    C(resends): whether fields are sent although they are as last applied.
     """
 
     action: str
@@ -218,7 +218,6 @@ class Plan(t.NamedTuple):
     changes: Mapping[str, Change]
     notes: tuple[str, ...] = ()
     resends: bool = False
-    body: bytes = b""
 
     @property
     def sends(self) -> bool:
@@ -259,10 +258,10 @@ class Job:
 
     C(plan) is None where no plan can be made; C(error) then says why. C(record): what the registry holds in the end, None for a
     DID that was not attempted. C(similar_to): numbers that may be that of this create in another notation. C(is_postponed): its
-    request is left to a later run.
+    request is left to a later run. C(body): the plan's payload as it is to be sent; it is dropped once it is on its way.
     """
 
-    __slots__ = ("desired", "error", "is_postponed", "plan", "record", "similar_to")
+    __slots__ = ("body", "desired", "error", "is_postponed", "plan", "record", "similar_to")
 
     def __init__(self, desired: Desired) -> None:
         self.desired = desired
@@ -271,6 +270,7 @@ class Job:
         self.error: DidError | None = None
         self.similar_to: tuple[str, ...] = ()
         self.is_postponed = False
+        self.body = b""
 
     @property
     def sends(self) -> bool:

@@ -155,7 +155,10 @@ class Executor:
         self._in_flight[execution.token] = execution
         for each in self._in_flight.values():
             each.in_flight = max(each.in_flight, len(self._in_flight))
-        return Request(execution.token, execution.plan.record_id, execution.plan.body)
+        job = execution.job
+        # A retry is planned anew.
+        body, job.body = job.body, b""
+        return Request(execution.token, execution.plan.record_id, body)
 
     # What is sent next
 

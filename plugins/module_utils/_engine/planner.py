@@ -104,7 +104,7 @@ class Planner:
                 # A run with nothing to do does not pay for what sending needs.
                 from .preflight import encode_payload
 
-                plan = plan._replace(body=encode_payload(plan))
+                job.body = encode_payload(plan)
             else:
                 job.record = plan.known
             job.plan = plan

@@ -77,7 +77,7 @@ def _plan(
 
 def _plan_unknown(action: str, desired: Desired, known: Record | None, policy: Policy) -> Plan:
     """Plan for a DID of which no values are known: all declared fields change."""
-    payload = dict(desired.values) if action == CREATE else _edit_body(desired, policy)
+    payload = desired.values if action == CREATE else _edit_body(desired, policy)
     changes = {name: Change(None, value) for name, value in mask_secrets(payload).items()}
     return Plan(action, desired, known, desired.record_id, payload, changes)
 

@@ -58,7 +58,7 @@ class Journal:
         self._taken: list[str] | None = None
         # What it has recorded of requests.
         self._recorded: list[RecordedOutcome] | None = None
-        # Platform, intent, time and lease of this run's claims, by token.
+        # Platform, intent, time and lease of this run's claims that have not ended, by token.
         self._claims: dict[str, tuple[str, Intent, str, Lease]] = {}
         self._outcomes = RecordedOutcomes(records, transactions.database.now)
         # Claims under which nothing was sent or will be, and which may be in the registry all the same.
@@ -146,10 +146,11 @@ class Journal:
     def is_claim_valid(self, token: str, seconds: float) -> bool:
         """Tell whether this run still has the claim, with at least so many seconds left. May be called in any thread."""
         database = self._transactions.database
-        *_intent, lease = self._claims[token]
+        claim = self._claims.get(token)
         # Another server, or another file, may lack the claim.
-        if database.is_same_since(lease.connections) and lease.is_young(seconds, self.clocks()):
-            return True
+        if claim is not None and database.is_same_since(claim[-1].connections):
+            if claim[-1].is_young(seconds, self.clocks()):
+                return True
         query = f"SELECT 1 FROM records WHERE claim_token = ? AND claim_until - {database.now} >= ?"
         return bool(self._transactions.query(query, token, seconds))
 
@@ -175,8 +176,11 @@ class Journal:
             self._recorded.append(outcome)
 
     def _keep(self, outcomes: Sequence[RecordedOutcome]) -> None:
-        """Keep what is durable, for a server that lacks it."""
-        self._outcomes.remember(outcomes)
+        """Keep what is durable, for a server that lacks it; the claims have ended."""
+        for outcome in outcomes:
+            self._claims.pop(outcome.token, None)
+        if self._transactions.database.reconnects:
+            self._outcomes.remember(outcomes)
         self._append_to_witness(outcomes)
 
     def _append_to_witness(self, outcomes: Iterable[RecordedOutcome]) -> None:
@@ -214,6 +218,7 @@ class Journal:
         self._unsent.add(token)
         self._transactions.retry(lambda: self._rollback(token), must_commit=True)
         self._unsent.discard(token)
+        self._claims.pop(token, None)
 
     def _rollback(self, token: str) -> None:
         with self._transactions.writing(must_commit=True) as transaction:

@@ -80,12 +80,14 @@ class Database(t.Protocol):
     schema: Schema
     now: str
     """An SQL expression: seconds since 1970 by the clock that all runners of this registry share."""
+    reconnects: bool
+    """Whether a new connection may be made while it is open, which may lead to another server that lacks the newest writes."""
     longest_list: int
     """How many values a query may list."""
 
     @property
     def connections(self) -> int:
-        """How often it has connected. A new connection may lead to another server, which may lack the newest writes."""
+        """How often it has connected."""
 
     def is_same_since(self, connections: int) -> bool:
         """Tell whether it is surely the database that it was when it had connected so many times. Any thread may call this."""

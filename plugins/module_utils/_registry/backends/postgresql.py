@@ -81,6 +81,7 @@ class PostgresqlDatabase:
     A connection that broke is made anew for the next transaction, never for the rest of one.
     """
 
+    reconnects = True
     longest_list = 2000
     now = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
     # Seconds to wait for other writers, and for the database itself, with what must be committed. A failover may take a minute.

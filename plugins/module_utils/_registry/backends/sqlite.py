@@ -59,6 +59,7 @@ class SqliteDatabase:
     a power loss from the moment it returns, in either mode (https://www.sqlite.org/pragma.html#pragma_synchronous).
     """
 
+    reconnects = False
     longest_list = LONGEST_LIST
     now = "((julianday('now') - 2440587.5) * 86400.0)"
     # Seconds to wait for other writers with what must be committed.

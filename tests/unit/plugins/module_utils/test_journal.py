@@ -36,6 +36,7 @@ class Database:
     location = "/state/registry.db"
     now = "0"
     connections = 1
+    reconnects = True
 
     def __init__(self, *ends: Exception | None, inserted: int = 1) -> None:
         self.ends = list(ends)
