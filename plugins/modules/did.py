@@ -142,7 +142,7 @@ changes:
       after: 5061
 label:
   description: By what people know the DID, as last known before the task, or else as declared.
-  returned: success
+  returned: success, or failure once the DID was looked up
   type: dict
   contains:
     customer_id:
@@ -198,12 +198,12 @@ before_confirmed_at:
   sample: "2026-01-31T12:00:00Z"
 platform:
   description: The name under which the records of this platform are kept.
-  returned: success
+  returned: success, or failure once the registry is open
   type: str
   sample: sip.nextbilling.com.br:443
 registry:
   description: The registry that was used.
-  returned: success
+  returned: success, or failure once the registry is open
   type: dict
   contains:
     id:

@@ -237,8 +237,12 @@ def _read_did_result(event: Event, run: int) -> Entry | None:
     outcome = {"unknown_outcome": "unknown"}.get(error.kind, "failed")
     if event.result.get("changed") is True:
         outcome = "unrecorded"
-    identity = {"did_number": error.did_number, "record_id": error.record_id}
-    return _make_entry(run, outcome, identity, error)
+    known = {
+        "did_number": error.did_number,
+        "record_id": error.record_id,
+        "label": event.result.get("label"),
+    }
+    return _make_entry(run, outcome, known, error)
 
 
 def _read_dids_result(

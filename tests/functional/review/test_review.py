@@ -383,6 +383,22 @@ def test_what_runs_in_the_background_is_counted_once_or_named(player: Player) ->
     assert "2 not awaited" in run.closing[0]
 
 
+def test_open_dids_of_a_loop_are_settled_by_one_file(player: Player) -> None:
+    numbers = ["1130001000", "1130001001"]
+    for number in numbers:
+        player.simulator.fault("drop_after", match={"did_number": number})
+    # No DID of the task succeeds, so its failures alone name the registry.
+    run = player.play(did("{{ item }}", loop=numbers, retries=0, customer_id=7))
+    assert run.counted() == {"total": 2, "unknown": 2}
+    (task,) = run.review["runs"]
+    location = player.environment["NEXTBILLING_REGISTRY"]
+    assert task["registry_location"] == location and task["platform"] and task["registry_id"]
+    assert {one["label"]["customer_id"] for one in run.review["dids"]} == {7}
+    for suffix in ("md", "html"):
+        assert "ansible-playbook nextbilling.did.settle" in run.text(suffix)
+    assert f'"settle_registry": "{location}"' in run.text("md")
+
+
 def test_hosts_and_plays_are_kept_apart(player: Player) -> None:
     here = {"delegate_to": "localhost"}
     run = player.plays(
