@@ -179,6 +179,14 @@ request:
     body:
       description: The JSON body, with marks in place of secrets.
       type: dict
+run:
+  description:
+    - The id of this run in the registry. O(nextbilling.did.did_info#module:runs) shows it, and each line of
+      RV(nextbilling.did.did_info#module:history) names its run.
+    - Null in check mode, and if nothing was sent.
+  returned: success, or failure once the DID was planned
+  type: str
+  version_added: 2.0.0
 similar_to:
   description: Numbers in the registry that may be the number of this DID in another notation, see O(similar). Empty unless the DID is created.
   returned: success

@@ -49,6 +49,7 @@ def converge_did(task: Task) -> Result:
 
             raise similar_error(jobs)
         run = session.execute(jobs, check=task.check_mode)
+        task.context = {**task.context, "run": run.run}
         plan = _plan_of(job, run, task.check_mode)
         add_warnings(task, session, jobs)
         result = {**task.context, **did_result(plan, job.record or plan.known)}

@@ -48,7 +48,10 @@ _OPEN = 20
 # The bar: its width, the least width of a part, and the gap between two parts.
 _WIDTH, _LEAST, _GAP = 1_000.0, 5.0, 2.0
 # Kinds that the bar leaves out: they are no part of the total, or they count tasks.
-_NO_SHARE = ("unlisted", "failed_tasks", "no_log_tasks", "async_tasks")
+_NO_SHARE = (
+    *("unlisted", "failed_tasks"),
+    *("lost_tasks", "stopped_tasks", "no_log_tasks", "async_tasks"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +140,7 @@ def page(review: Review, sections: Mapping[str, Sequence[Line]], translate: Tran
         review=review,
         translate=translate,
         mode=review.mode,
+        interruption=phrases.interruption(review, translate),
         at_most=phrases.at_most(review, "unlisted", translate),
         tiles=list(_tiles(review, translate)),
         sections=shown,

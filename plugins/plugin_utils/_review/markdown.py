@@ -157,12 +157,14 @@ class _Writer:
             for key, number in phrases.tally(review, REVIEW_ORDER).items()
             if number
         ]
+        interruption = phrases.interruption(review, translate)
         total = translate("of_total", total=translate.count("dids", review.counts["total"]))
         lines = [
             f"## {translate('title')}: {translate('headline.' + mode)}",
             "",
             f"{' · '.join(counts) or translate('nothing')} ({total})",
             "",
+            *([f"**{interruption}**", ""] if interruption else []),
             f"{translate('mode.' + mode)}. {translate('before_note')}",
             "",
             *runs,
