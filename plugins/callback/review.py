@@ -111,7 +111,8 @@ _MODULES = {
     "async_status": ASYNC_STATUS,
 }
 PAGE = "review.html"
-# During an apply, what was reported so far is written again and again. That may take so many seconds, and such a part of the time.
+# During an apply, what was reported so far is written again and again. That may take so many seconds of
+# the processor, and such a part of the time.
 _SECONDS, _SHARE = 1.0, 0.02
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _VARIABLE = re.compile(r"\{\{ *(\w+) *(\| *default\(omit\) *)?\}\}")
@@ -211,8 +212,8 @@ class CallbackModule(CallbackBase):
 
     def _write_so_far(self, event: Event) -> None:
         """Write what was reported so far, as this process may be killed. A check run leaves nothing that could be lost."""
-        began = time.monotonic()
-        budget = _SECONDS + _SHARE * (began - self._clock)
+        began = time.thread_time()
+        budget = _SECONDS + _SHARE * (time.monotonic() - self._clock)
         if event.check_mode or self._seconds_writing > budget:
             return
         review = self._collector.review(_now(), PARTIAL)
@@ -221,7 +222,7 @@ class CallbackModule(CallbackBase):
             with contextlib.suppress(OSError):
                 self._write(review)
                 self._is_written = True
-        self._seconds_writing += time.monotonic() - began
+        self._seconds_writing += time.thread_time() - began
 
     def _end_early(self, process: int) -> None:
         """Write the review of a run that did not come to its end. C(process): this one, not a worker that was forked from it."""

@@ -212,12 +212,11 @@ def _sections(
     characters = _CHARACTERS
     for place, section in enumerate(SECTIONS):
         lines = sections[section]
-        count = translate.count("dids", sum(line.dids for line in lines))
         tasks: list[_Row] = []
         if section == DECISION:
             tasks += _failed_tasks(review, translate)
             tasks += (_unseen_row(one, translate) for one in review.unseen)
-            count += f", {translate.count('tasks', len(tasks))}" if tasks else ""
+        count = phrases.section_extent(sum(line.dids for line in lines), len(tasks), translate)
         length = len(tasks) + len(lines)
         if not length:
             continue
@@ -271,7 +270,7 @@ def _row(line: Line, translate: Translations) -> _Row:
         remarks.append(_mark_invisible(sources))
     return _Row(
         kind=first.kind,
-        kind_name=translate.kind(first.kind, tense(first.outcome)),
+        kind_name=translate.kind(first.kind, tense(first.outcome), line.dids),
         name=_name(line, translate),
         extent=phrases.line_extent(line, translate) if 1 == len(line.ranges) < line.dids else "",
         dids=line.dids,

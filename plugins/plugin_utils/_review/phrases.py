@@ -67,7 +67,7 @@ def interruption(review: Review, translate: Translations) -> str:
     """Return what is to be known of a review whose run did not come to its end; an empty text for any other."""
     if review.interrupted is None:
         return ""
-    texts = [translate("interrupted")]
+    texts = [translate(review.interrupted)]
     if any(unseen.why == STOPPED and not unseen.check_mode for unseen in review.unseen):
         is_partial = review.interrupted == PARTIAL
         texts.append(translate("reported_only" if is_partial else "recorded_only"))
@@ -169,6 +169,13 @@ def _without_changes(line: Line, label: Label) -> Label:
     return label._replace(
         **{change.field: None for change in line.changes if change.field in label._fields}
     )
+
+
+def section_extent(dids: int, tasks: int, translate: Translations) -> str:
+    """Return how many DIDs a section is about, and how many tasks."""
+    counts = {"dids": dids, "tasks": tasks}
+    texts = [translate.count(key, number) for key, number in counts.items() if number]
+    return ", ".join(texts) or translate.count("dids", 0)
 
 
 def more_parts(line: Line, shown: int, translate: Translations) -> str:

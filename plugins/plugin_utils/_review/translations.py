@@ -76,17 +76,21 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "tag.interrupted": ("interrupted", "interrompida"),
     "interrupted": (
-        "Interrupted: the run did not come to its end, or had not yet when this was written. DIDs that are not named here may need a further run.",
-        "Interrompida: a execução não chegou ao fim, ou ainda não tinha chegado quando isto foi escrito. DIDs não citados aqui podem precisar"
-        " de outra execução.",
+        "The run did not come to its end. DIDs that are not named here may need another run.",
+        "A execução não chegou ao fim. DIDs não citados aqui podem precisar de outra execução.",
+    ),
+    "partial": (
+        "The run did not come to its end, or was still under way when this was written. DIDs that are not named here may need another run.",
+        "A execução não chegou ao fim, ou ainda estava em andamento quando isto foi escrito. DIDs não citados aqui podem precisar de outra"
+        " execução.",
     ),
     "recorded_only": (
-        "What a stopped task had applied is shown as the registry recorded it. Failures of such a task are not.",
-        "O que uma tarefa interrompida aplicou aparece como o registro o gravou. As falhas dela, não.",
+        "What an interrupted task applied is shown as the registry recorded it. Its failures are not known here.",
+        "O que uma tarefa interrompida aplicou aparece como o registro gravou. As falhas dela não são conhecidas aqui.",
     ),
     "reported_only": (
-        "Only what was reported is shown. What a stopped task had applied is in the registry: did_info with runs and history shows it.",
-        "Só aparece o que foi relatado. O que uma tarefa interrompida aplicou está no registro: did_info com runs e history mostra.",
+        "Only what was reported is shown. What an interrupted task applied is in the registry: did_info with runs and history shows it.",
+        "Aparece somente o que foi relatado. O que uma tarefa interrompida aplicou está no registro: did_info com runs e history mostra.",
     ),
     "tag.check": ("check run", "verificação"),
     "tag.apply": ("applied", "aplicado"),
