@@ -277,6 +277,13 @@ class Job:
         """Tell whether this DID is brought to its state by a request."""
         return self.error is None and self.plan is not None and self.plan.sends
 
+    @property
+    def label(self) -> dict[str, t.Any]:
+        """Return by what people know the DID, as C(Plan.label) has it. Without a plan, what is known is not looked up."""
+        if self.plan is not None:
+            return self.plan.label
+        return {name: self.desired.values.get(name) for name in LABEL}
+
 
 class RunResult(t.NamedTuple):
     """How a run over jobs ended; what became of each DID is in its job.

@@ -8,7 +8,7 @@
 """Marks that stand in place of secrets, fingerprints, and the check that a text of the platform holds no part of a secret.
 
 Secrets are masked where they would be shown: fields by C(_fields.mask_secrets), changes in C(_planning/decide), options by
-C(_module/task.mask_value), the path of a request by C(_platform/connection.masked_path), reviews in C(plugin_utils/_review/collect).
+C(_module/task.mask_value), the path of a request by C(_platform/connection.masked_path), reviews in C(plugin_utils/_review/result_reader).
 """
 
 from __future__ import annotations

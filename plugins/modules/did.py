@@ -142,7 +142,7 @@ changes:
       after: 5061
 label:
   description: By what people know the DID, as last known before the task, or else as declared.
-  returned: success
+  returned: success, or failure once the DID was looked up
   type: dict
   contains:
     customer_id:
@@ -179,6 +179,14 @@ request:
     body:
       description: The JSON body, with marks in place of secrets.
       type: dict
+run:
+  description:
+    - The id of this run in the registry. O(nextbilling.did.did_info#module:runs) shows it, and each line of
+      RV(nextbilling.did.did_info#module:history) names its run.
+    - Null in check mode, and if nothing was sent.
+  returned: success, or failure once the DID was planned
+  type: str
+  version_added: 2.0.0
 similar_to:
   description: Numbers in the registry that may be the number of this DID in another notation, see O(similar). Empty unless the DID is created.
   returned: success
@@ -198,12 +206,12 @@ before_confirmed_at:
   sample: "2026-01-31T12:00:00Z"
 platform:
   description: The name under which the records of this platform are kept.
-  returned: success
+  returned: success, or failure once the registry is open
   type: str
   sample: sip.nextbilling.com.br:443
 registry:
   description: The registry that was used.
-  returned: success
+  returned: success, or failure once the registry is open
   type: dict
   contains:
     id:

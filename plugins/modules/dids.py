@@ -416,12 +416,12 @@ backoff:
       type: int
 platform:
   description: The name under which the records of this platform are kept.
-  returned: success, or failure once there is a plan
+  returned: success, or failure once the registry is open
   type: str
   sample: sip.nextbilling.com.br:443
 registry:
   description: The registry that was used.
-  returned: success, or failure once there is a plan
+  returned: success, or failure once the registry is open
   type: dict
   contains:
     id:

@@ -19,10 +19,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIE
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.invisible import (
     escape_invisible,
 )
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect import (
-    Collector,
-    Event,
-)
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect import Collector
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.lines import fold
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import (
     COUNTS,
@@ -31,6 +28,7 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model impo
 )
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import closing_line
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.result_reader import Event
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
     Translations,
 )
@@ -117,11 +115,32 @@ def told(result: dict[str, Any], **more: Any) -> Event:
     return Event(**{**usual, **more}, result=result)
 
 
-def review_of(*all_told: Event) -> Review:
+def review_of(*all_told: Event, interrupted: str | None = None) -> Review:
+    """Return the review of results. Those with the status C(started) are tasks that begin."""
     collector = Collector()
     for one in all_told:
-        collector.add(one)
-    return collector.review(NOW)
+        (collector.start if one.status == "started" else collector.add)(one)
+    return collector.review(NOW, interrupted)
+
+
+def page_of_each_kind(language: str = "en") -> str:
+    """Return a page with each kind of line of a run that came to its end."""
+    items = [
+        *(item(f"11300010{n:02}") for n in range(100)),
+        item("1130002000", action="create", changes={"description": {"before": None, "after": "Número de vendas"}}),
+        item("1130002005", action="create", changes={"description": {"before": None, "after": "abc"}}, index=1),
+        item("1130003000", changes={"description": {"before": "a", "after": "b"}}, before_confirmed_at="2020-01-01T00:00:00Z"),
+        item("1130003007", changes={"description": {"before": "a", "after": "c"}}),
+        failing("1130004000", "unknown", "DID 1130004000: it may or may not be applied\n- name: Look\n  x: y"),
+        failing("1130004005"),
+        item("1130005000", "not_attempted"),
+    ]  # fmt: skip
+    many = result(items)
+    many["summary"] |= {"none": 393, "total": 500}
+    review = review_of(
+        told(many), told({"censored": "x"}, task_uuid="2", module="did", task="A secret")
+    )
+    return render(review, Translations(language))["review.html"]
 
 
 def utf16(text: str) -> int:

@@ -260,7 +260,7 @@ def raise_problems(
         from .._input.folding import fold_lines
 
         raise InvalidParameter(
-            "Nothing was read, written or sent. " + "\n".join(fold_lines(problems)),
+            "Nothing was written or sent. " + "\n".join(fold_lines(problems)),
             did_number=did_number,
             record_id=record_id,
         )

@@ -15,7 +15,7 @@ from .. import _fields
 from .._errors import DidError, Interrupted
 from .._model import Desired, Job, Plan, RunResult
 from . import arguments
-from .results import did_details, did_result, registry_result
+from .results import did_details, did_result
 from .session import add_warnings, open_session
 from .task import Result, Spec, Task
 
@@ -43,17 +43,18 @@ def converge_did(task: Task) -> Result:
     secrets = [desired.values[name] for name in _fields.SECRETS if name in desired.values]
     with open_session(task, location, settings, lambda: secrets) as session:
         (job,) = jobs = session.planner.plan([desired])
+        task.context = {**task.context, "label": job.label}
         if settings.refuse_similar and job.similar_to:
             from .._engine.preflight import similar_error
 
             raise similar_error(jobs)
         run = session.execute(jobs, check=task.check_mode)
+        task.context = {**task.context, "run": run.run}
         plan = _plan_of(job, run, task.check_mode)
         add_warnings(task, session, jobs)
-        result = did_result(plan, job.record or plan.known)
+        result = {**task.context, **did_result(plan, job.record or plan.known)}
         result.update(did_details(plan, settings.connection))
-        result["registry"] = registry_result(session.registry)
-    result.update(changed=plan.sends, platform=settings.platform, similar_to=list(job.similar_to))
+    result.update(changed=plan.sends, similar_to=list(job.similar_to))
     if task.diff:
         from .._planning.diff import diff
 

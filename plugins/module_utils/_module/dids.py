@@ -23,7 +23,6 @@ from .._model import CREATE, Job, RunResult
 from .._planning.checksum import PREFIX, checksum
 from . import arguments
 from .list_results import list_failure, list_result
-from .results import registry_result
 from .session import Session, add_warnings, open_session
 from .task import Result, Spec, Task
 
@@ -150,9 +149,7 @@ def _converge(task: Task, session: Session, did_list: DidList, plan: ListPlan) -
     result = list_result(items, jobs, predicted, connection, len(plan.unchanged))
     result["summary"]["unlisted"] = unlisted_count
     result.update(
-        unlisted,
-        platform=settings.platform,
-        registry=registry_result(registry),
+        {**unlisted, **task.context},
         run=run.run,
         plan_checksum=plan_checksum,
         backoff=_backoff(task, run),

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from .._errors import DidError, Interrupted, UnknownOutcome, Unrecorded
 from .._fields import mask_secrets
 from .._input.entries import Item
-from .._model import ADOPT, CREATE, LABEL, NONE, UPDATE, Job
+from .._model import ADOPT, CREATE, NONE, UPDATE, Job
 from .._platform.connection import Connection
 from .results import did_details, did_result
 from .task import Result
@@ -91,7 +91,7 @@ def _entry_result(item: Item, job: Job, outcome: str, connection: Connection | N
             did_number=desired.did_number,
             record_id=desired.record_id,
             changes={},
-            label={name: desired.values.get(name) for name in LABEL},
+            label=job.label,
             confirmed_at=None,
             before_confirmed_at=None,
         )

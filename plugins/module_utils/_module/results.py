@@ -63,10 +63,11 @@ def _result_of(task: Task, work: Callable[[Task], Result]) -> Result:
         _refuse_marks(task)
         return work(task)
     except DidError as error:
-        return error_result(error)
+        failure = error
     # The text of an unexpected exception may hold a secret.
     except Exception as error:  # pylint: disable=broad-exception-caught
-        return error_result(defect(error))
+        failure = defect(error)
+    return {**task.context, **error_result(failure)}
 
 
 def _refuse_marks(task: Task) -> None:

@@ -21,6 +21,7 @@ from .._registry.registry import Registry
 from .._registry.witness import Witness
 from .._secrets import Fingerprints
 from .arguments import read_witness
+from .results import registry_result
 from .task import Task
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -160,6 +161,7 @@ def open_session(
     with open_task_registry(
         task, location, settings.platform, write=not task.check_mode, compare=True
     ) as registry:
+        task.context = {"platform": settings.platform, "registry": registry_result(registry)}
         fingerprints = Fingerprints(connection.api_key, registry.registry_id)
         planner = Planner(registry, settings, fingerprints, sleep=stop.wait_for_runs)
         make_client = _client_factory(connection, _Secrets(task, connection, secrets))

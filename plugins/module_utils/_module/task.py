@@ -57,6 +57,7 @@ class Task:
 
     C(params): the values of the options. C(no_log_values): secrets that Ansible masks in the result. C(diff): a diff is wanted.
     C(nested): text options that were given a list or a dictionary, and the name of that type. C(stop): whether the run is to stop.
+    C(context): the part of the result that holds however the task ends. It grows as the work goes on.
     """
 
     params: dict[str, t.Any]
@@ -67,6 +68,7 @@ class Task:
     warn: t.Callable[[str], None]
     nested: t.Mapping[str, str] = {}
     stop: Stop
+    context: t.Mapping[str, t.Any] = {}
 
     # Options whose values were taken. The parameters hold only what may be shown of them.
     _taken: frozenset[str] = frozenset()

@@ -14,7 +14,15 @@ import typing as t
 from collections.abc import Collection, Mapping, Sequence
 
 from .._errors import RegistryUnavailable
-from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, ForgottenHistory, Record
+from .._model import (
+    APPLIED_EVENT,
+    CONFIRMED,
+    UNCERTAIN,
+    UNDER_WAY,
+    UNKNOWN,
+    ForgottenHistory,
+    Record,
+)
 from .backends.interface import RESTORE, Row, Transaction
 from .identity import schema_version
 from .lost_numbers import find_lost
@@ -246,6 +254,33 @@ class Reports:
             return []
         return self._transactions.read(
             lambda transaction: read_runs(transaction, self._database.now, platform, count)
+        )
+
+    def applied_by(self, runs: Collection[str]) -> list[HistoryEntry]:
+        """Return what runs have applied, oldest first."""
+        rows = [
+            row
+            for some in chunks(runs)
+            for row in self._history_rows(
+                f"event = '{APPLIED_EVENT}' AND run_key IN ({placeholders(some)})", *some
+            )
+        ]
+        return [self._history_entry(line) for _key, *line in sorted(rows)]
+
+    def open_of(self, runs: Collection[str]) -> list[Record]:
+        """Return the records whose last request is one of these runs, and of unknown outcome or under way."""
+        return self._transactions.read(
+            lambda transaction: [
+                record
+                for some in chunks(runs)
+                for record in self._records.select(
+                    transaction,
+                    # The first condition is that of an index.
+                    "r.outcome <> 'confirmed' AND r.claim_token IS NOT NULL"
+                    f" AND r.claim_run IN ({placeholders(some)})",
+                    *some,
+                ).values()
+            ]
         )
 
     @functools.cached_property

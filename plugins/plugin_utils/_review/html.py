@@ -48,7 +48,10 @@ _OPEN = 20
 # The bar: its width, the least width of a part, and the gap between two parts.
 _WIDTH, _LEAST, _GAP = 1_000.0, 5.0, 2.0
 # Kinds that the bar leaves out: they are no part of the total, or they count tasks.
-_NO_SHARE = ("unlisted", "failed_tasks", "no_log_tasks", "async_tasks")
+_NO_SHARE = (
+    *("unlisted", "failed_tasks"),
+    *("lost_tasks", "stopped_tasks", "no_log_tasks", "async_tasks"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +140,7 @@ def page(review: Review, sections: Mapping[str, Sequence[Line]], translate: Tran
         review=review,
         translate=translate,
         mode=review.mode,
+        interruption=phrases.interruption(review, translate),
         at_most=phrases.at_most(review, "unlisted", translate),
         tiles=list(_tiles(review, translate)),
         sections=shown,
@@ -208,12 +212,11 @@ def _sections(
     characters = _CHARACTERS
     for place, section in enumerate(SECTIONS):
         lines = sections[section]
-        count = translate.count("dids", sum(line.dids for line in lines))
         tasks: list[_Row] = []
         if section == DECISION:
             tasks += _failed_tasks(review, translate)
             tasks += (_unseen_row(one, translate) for one in review.unseen)
-            count += f", {translate.count('tasks', len(tasks))}" if tasks else ""
+        count = phrases.section_extent(sum(line.dids for line in lines), len(tasks), translate)
         length = len(tasks) + len(lines)
         if not length:
             continue
@@ -267,7 +270,7 @@ def _row(line: Line, translate: Translations) -> _Row:
         remarks.append(_mark_invisible(sources))
     return _Row(
         kind=first.kind,
-        kind_name=translate.kind(first.kind, tense(first.outcome)),
+        kind_name=translate.kind(first.kind, tense(first.outcome), line.dids),
         name=_name(line, translate),
         extent=phrases.line_extent(line, translate) if 1 == len(line.ranges) < line.dids else "",
         dids=line.dids,

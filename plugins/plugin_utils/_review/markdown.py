@@ -157,12 +157,18 @@ class _Writer:
             for key, number in phrases.tally(review, REVIEW_ORDER).items()
             if number
         ]
+        interruption = phrases.interruption(review, translate)
         total = translate("of_total", total=translate.count("dids", review.counts["total"]))
         lines = [
             f"## {translate('title')}: {translate('headline.' + mode)}",
             "",
             f"{' · '.join(counts) or translate('nothing')} ({total})",
             "",
+            *(
+                [f"**{translate('tag.interrupted').capitalize()}.** {interruption}", ""]
+                if interruption
+                else []
+            ),
             f"{translate('mode.' + mode)}. {translate('before_note')}",
             "",
             *runs,
@@ -210,7 +216,7 @@ class _Writer:
         lines = self._lines[section_name]
         items = [_Item(line.dids, functools.partial(self._line, line)) for line in lines]
         dids = sum(line.dids for line in lines)
-        heading = f"### {translate(section_name)}: {translate.count('dids', dids)}"
+        tasks: list[_Item] = []
         if section_name == DECISION:
             tasks = [
                 *(_Item(0, functools.partial(self._failed, run)) for run in review.failed_runs),
@@ -219,13 +225,13 @@ class _Writer:
                     for unseen in review.unseen
                 ),
             ]
-            heading += f", {translate.count('tasks', len(tasks))}" if tasks else ""
             steps = (
                 _Item(0, functools.partial(self._steps, text))
                 for text in phrases.settling_steps(review)
             )
             items = [*steps, *tasks, *items]
-        return _Section(heading, items)
+        extent = phrases.section_extent(dids, len(tasks), translate)
+        return _Section(f"### {translate(section_name)}: {extent}", items)
 
     def _steps(self, text: str) -> str:
         block = code_block(text, "  ", _MESSAGE)
@@ -249,7 +255,7 @@ class _Writer:
         sources = phrases.sources(line)
         if sources:
             parts.append(code_span(sources, _VALUE))
-        kind = translate.kind(first.kind, tense(first.outcome))
+        kind = translate.kind(first.kind, tense(first.outcome), line.dids)
         text = f"- {name}: **{kind}** " + " · ".join(filter(None, parts))
         if len(line.parts) > 1:
             text += f"\n  {self._parts(line)}"

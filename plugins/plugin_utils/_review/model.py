@@ -48,7 +48,11 @@ DECISION, CREATE, ROUTES, OTHER = "decision", "create", "routes", "other"
 SECTIONS = (DECISION, CREATE, ROUTES, OTHER)
 
 CHECK, APPLY, MIXED = "check", "apply", "mixed"
-NO_LOG, NOT_AWAITED = "no_log", "async"
+# Why a review cannot see the result of a task.
+NO_LOG, NOT_AWAITED, LOST, STOPPED = "no_log", "async", "lost", "stopped"
+# What the review of a run that did not come to its end shows: all that was applied, as far as it was reported or the registry had it; or
+# only what was reported.
+INTERRUPTED, PARTIAL = "interrupted", "partial"
 # The outcomes of DIDs in the registry that a run or a person still has to settle.
 OPEN_OUTCOMES = ("unknown", "uncertain", "under_way")
 
@@ -226,13 +230,14 @@ class Repeated:
 
 @dataclasses.dataclass(frozen=True)
 class Review:
-    """What a run of Ansible did or would do about DIDs."""
+    """What a run of Ansible did or would do about DIDs. C(interrupted): null if the run came to its end, or else what is shown of it."""
 
     generated_at: str
     runs: tuple[Run, ...]
     entries: tuple[Entry, ...]
     unlisted: tuple[Unlisted, ...]
     unseen: tuple[Unseen, ...]
+    interrupted: str | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -321,7 +326,8 @@ class Review:
         unseen = sum(
             unseen.results if unseen.dids is None else unseen.dids for unseen in self.unseen
         )
-        return planned + troubles + unseen + self.failed_tasks
+        # Nobody knows what an interrupted run had still to do.
+        return planned + troubles + unseen + self.failed_tasks or int(self.interrupted is not None)
 
     @property
     def failed_runs(self) -> tuple[Run, ...]:
@@ -362,6 +368,7 @@ class Review:
             "schema_version": SCHEMA_VERSION,
             "generated_at": self.generated_at,
             "mode": self.mode,
+            "interrupted": self.interrupted,
             "pending": self.pending,
             "counts": self.counts,
             "failed_tasks": self.failed_tasks,

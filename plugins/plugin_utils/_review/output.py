@@ -21,15 +21,18 @@ from .markdown import markdown
 from .model import Review
 from .translations import Translations
 
+_NAMES = ("review.json", "review.md", "review.html")
+
 
 def render(review: Review, translate: Translations) -> dict[str, str]:
     """Return the files of a review by their names."""
     sections = fold_sections(review)
-    return {
-        "review.json": _json(review),
-        "review.md": markdown(review, sections, translate),
-        "review.html": page(review, sections, translate),
-    }
+    texts = (
+        _json(review),
+        markdown(review, sections, translate),
+        page(review, sections, translate),
+    )
+    return dict(zip(_NAMES, texts))
 
 
 def _json(review: Review) -> str:
@@ -45,6 +48,13 @@ def _json(review: Review) -> str:
         else:
             parts.append(f'"{key}": {json.dumps(value, indent=2, allow_nan=False)}')
     return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def remove(folder: str) -> None:
+    """Remove the files of a review."""
+    for name in _NAMES:
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(folder, name))
 
 
 def write(folder: str, files: Mapping[str, str]) -> None:

@@ -21,9 +21,12 @@ from ansible_collections.nextbilling.did.plugins.module_utils._snippets import T
 
 from .lines import Line, Range, share_label
 from .model import (
+    LOST,
     MIXED,
     NO_LOG,
     NOT_AWAITED,
+    PARTIAL,
+    STOPPED,
     Change,
     Entry,
     Failure,
@@ -44,8 +47,9 @@ def tally(review: Review, order: Sequence[str]) -> dict[str, int]:
         "failed_tasks": review.failed_tasks,
         NO_LOG: review.unseen_dids(NO_LOG),
         NOT_AWAITED: review.unseen_dids(NOT_AWAITED),
-        "no_log_tasks": review.unseen_tasks(NO_LOG),
-        "async_tasks": review.unseen_tasks(NOT_AWAITED),
+        **{
+            f"{why}_tasks": review.unseen_tasks(why) for why in (NO_LOG, NOT_AWAITED, LOST, STOPPED)
+        },
     }
     return {key: counts[key] for key in order}
 
@@ -57,6 +61,17 @@ def closing_line(review: Review, translate: Translations, page: str | None) -> s
     counts = join_counts(tally(review, CLOSING_ORDER), translate, mode, unlisted=unlisted)
     line = f"DIDs: {counts}"
     return line if page is None else f"{line} → {page}"
+
+
+def interruption(review: Review, translate: Translations) -> str:
+    """Return what is to be known of a review whose run did not come to its end; an empty text for any other."""
+    if review.interrupted is None:
+        return ""
+    texts = [translate(review.interrupted)]
+    if any(unseen.why == STOPPED and not unseen.check_mode for unseen in review.unseen):
+        is_partial = review.interrupted == PARTIAL
+        texts.append(translate("reported_only" if is_partial else "recorded_only"))
+    return " ".join(texts)
 
 
 def at_most(review: Review, kind: str, translate: Translations) -> str:
@@ -156,6 +171,13 @@ def _without_changes(line: Line, label: Label) -> Label:
     )
 
 
+def section_extent(dids: int, tasks: int, translate: Translations) -> str:
+    """Return how many DIDs a section is about, and how many tasks."""
+    counts = {"dids": dids, "tasks": tasks}
+    texts = [translate.count(key, number) for key, number in counts.items() if number]
+    return ", ".join(texts) or translate.count("dids", 0)
+
+
 def more_parts(line: Line, shown: int, translate: Translations) -> str:
     """Return how many parts of a line follow those that are shown, and with how many DIDs; an empty text if none do."""
     rest = line.parts[shown:]
@@ -219,7 +241,9 @@ def run_notes(run: Run, translate: Translations) -> Iterator[str]:
 
 def extent(unseen: Unseen, translate: Translations) -> str:
     """Return how many DIDs a task is about that a review cannot see."""
-    if unseen.dids is None:
+    if unseen.why in (LOST, STOPPED):
+        text = translate("uncounted")
+    elif unseen.dids is None:
         text = f"{translate.count('results', unseen.results)}, {translate('uncounted')}"
     else:
         text = translate.count("dids", unseen.dids)

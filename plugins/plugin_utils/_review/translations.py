@@ -43,6 +43,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "task not awaited|tasks not awaited",
         "tarefa não aguardada|tarefas não aguardadas",
     ),
+    "lost_tasks": (
+        "task of unknown outcome|tasks of unknown outcome",
+        "tarefa de resultado desconhecido|tarefas de resultado desconhecido",
+    ),
+    "stopped_tasks": (
+        "task interrupted|tasks interrupted",
+        "tarefa interrompida|tarefas interrompidas",
+    ),
     "at_most": ("at most", "no máximo"),
     "nothing": ("none", "nenhum"),
     "dids": ("DID|DIDs", "DID|DIDs"),
@@ -65,6 +73,24 @@ TEXTS: dict[str, tuple[str, str]] = {
     "mode.mixed": (
         "Some tasks were applied, others ran in check mode",
         "Algumas tarefas foram aplicadas, outras rodaram em modo de verificação",
+    ),
+    "tag.interrupted": ("interrupted", "interrompida"),
+    "interrupted": (
+        "The run did not come to its end. DIDs that are not named here may need another run.",
+        "A execução não chegou ao fim. DIDs não citados aqui podem precisar de outra execução.",
+    ),
+    "partial": (
+        "The run did not come to its end, or was still under way when this was written. DIDs that are not named here may need another run.",
+        "A execução não chegou ao fim, ou ainda estava em andamento quando isto foi escrito. DIDs não citados aqui podem precisar de outra"
+        " execução.",
+    ),
+    "recorded_only": (
+        "What an interrupted task applied is shown as the registry recorded it. Its failures are not known here.",
+        "O que uma tarefa interrompida aplicou aparece como o registro gravou. As falhas dela não são conhecidas aqui.",
+    ),
+    "reported_only": (
+        "Only what was reported is shown. What an interrupted task applied is in the registry: did_info with runs and history shows it.",
+        "Aparece somente o que foi relatado. O que uma tarefa interrompida aplicou está no registro: did_info com runs e history mostra.",
     ),
     "tag.check": ("check run", "verificação"),
     "tag.apply": ("applied", "aplicado"),
@@ -135,13 +161,26 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Started in the background, and its end was not asked for (async_status), was lost or was hidden: it is not in this review.",
         "Iniciado em segundo plano, e o fim não foi consultado (async_status), perdeu-se ou foi oculto: não está nesta revisão.",
     ),
+    "why.lost": (
+        "Started in the background, and its job cannot be found: what it applied is not known here. It is in the registry (did_info).",
+        "Iniciado em segundo plano, e o job não foi encontrado: o que aplicou não se sabe aqui. Está no registro (did_info).",
+    ),
+    "why.stopped": (
+        "Under way when the run ended, or when this was written. It reported no result.",
+        "Em andamento quando a execução terminou, ou quando isto foi escrito. Não relatou resultado.",
+    ),
+    "why.job_lost": (
+        "Started in the background, and its job cannot be found: whether it was applied is not known here. It is in the registry (did_info).",
+        "Iniciado em segundo plano, e o job não foi encontrado: se foi aplicado não se sabe aqui. Está no registro (did_info).",
+    ),
     "why.not_attempted": (
         "Not attempted: the run stopped before it, or apply_at_most left it to a later run.",
         "Não executado: a execução parou antes, ou apply_at_most o deixou para uma próxima execução.",
     ),
     "why.host_unreachable": (
-        "Ansible could not reach the host, so the module did not run. Ansible's output says why.",
-        "O Ansible não alcançou o host, portanto o módulo não rodou. A saída do Ansible diz por quê.",
+        "Ansible could not reach the host, or lost it while the module ran. Ansible's output says why; what was begun is in the registry (did_info).",
+        "O Ansible não alcançou o host, ou o perdeu enquanto o módulo rodava. A saída do Ansible diz por quê; o que foi iniciado está no registro"
+        " (did_info).",
     ),
     "why.no_result": (
         "Ansible ended the task without a result of the module. Its output says why; what was begun is in the registry (did_info).",
@@ -216,6 +255,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Started in the background, and its result did not arrive here.",
         "Iniciado em segundo plano, e o resultado não chegou aqui.",
     ),
+    "about.lost": (
+        "Started in the background, and its job cannot be found. The registry has what it applied.",
+        "Iniciado em segundo plano, e o job não foi encontrado. O registro tem o que ele aplicou.",
+    ),
+    "about.stopped": (
+        "Under way when the run ended. Run again: what was applied is not sent twice.",
+        "Em andamento quando a execução terminou. Rode de novo: o que foi aplicado não é enviado duas vezes.",
+    ),
     "settle": ("Settle all open DIDs together", "Resolver juntos todos os DIDs em aberto"),
     # The page
     "chart": ("Share of each outcome", "Parte de cada resultado"),
@@ -255,7 +302,10 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 _DONE = ("create", "update", "adopt")
 _TROUBLES = ("unrecorded", "unknown", "failed", "not_attempted")
-_UNSEEN = ("no_log", "async", "failed_tasks", "no_log_tasks", "async_tasks")
+_UNSEEN = (
+    *("no_log", "async", "failed_tasks"),
+    *("lost_tasks", "stopped_tasks", "no_log_tasks", "async_tasks"),
+)
 _REST = ("none", "unlisted")
 # The order of the counts in the closing line, and in the files, where what needs a decision comes first.
 CLOSING_ORDER = (*_DONE, *_TROUBLES, *_UNSEEN, *_REST)

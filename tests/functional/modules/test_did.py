@@ -266,6 +266,23 @@ def _name(runner: Runner) -> str:
 
 
 @in_both_ways
+def test_a_failure_names_the_registry_and_the_did(runner: Runner) -> None:
+    made = runner.did(did_number="1130001000", customer_id=7, description="Sales")
+    known = {name: made[name] for name in ("platform", "registry", "label")}
+    conflict = runner.did(did_number="1130001000", record_id=made["record_id"] + 1, customer_id=8)
+    assert conflict["error"]["kind"] == "conflict"
+    runner.simulator.fault("status", status=422)
+    refused = runner.did(did_number="1130001000", customer_id=8)
+    assert refused["error"]["kind"] == "refused"
+    assert {name: refused[name] for name in known} == known
+    # Without a plan, the DID is as the task declares it.
+    declared = {"customer_id": 8, "description": None}
+    assert {name: conflict[name] for name in known} == {**known, "label": declared}
+    # Before the registry is open, nothing is known of either.
+    assert not runner.did(did_number="1130001000", port="x").keys() & known.keys()
+
+
+@in_both_ways
 @on_both_backends
 def test_an_edit_of_unknown_outcome_is_repeated(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE)

@@ -10,20 +10,23 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
-import yaml
 
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
-from ansible_collections.nextbilling.did.tests.simulator import client
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
-from ansible_collections.nextbilling.did.tests.simulator.surroundings import surroundings
-from ansible_collections.nextbilling.did.tests.support.modules import Runner
-from ansible_collections.nextbilling.did.tests.support.programs import QUIET, output_of, program
+from ansible_collections.nextbilling.did.tests.support.players import (
+    SCHEMA,
+    Player,
+    Run,
+    Task,
+    did,
+    dids,
+    empty_player,
+)
+from ansible_collections.nextbilling.did.tests.support.programs import QUIET
 from ansible_collections.nextbilling.did.tests.support.reviews import (
     WORDS,
     item,
@@ -31,111 +34,6 @@ from ansible_collections.nextbilling.did.tests.support.reviews import (
     review_of,
     told,
 )
-from ansible_collections.nextbilling.did.tests.support.stores import FileStore
-
-SCHEMA = Path(client.__file__).parents[2] / "docs" / "review.schema.json"
-INVENTORY = """\
-[local]
-one ansible_connection=local
-two ansible_connection=local
-[lost]
-three ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=1 ansible_ssh_common_args='-o ConnectTimeout=1'
-"""
-Task = dict[str, Any]
-
-
-@dataclass
-class Run:
-    """What one run of ansible-playbook printed and wrote."""
-
-    code: int
-    output: str
-    folder: Path
-
-    @property
-    def review(self) -> dict[str, Any]:
-        """The review.json, checked against its schema."""
-        review: dict[str, Any] = json.loads(self.text("json"))
-        jsonschema.validate(review, json.loads(SCHEMA.read_text("utf-8")))
-        return review
-
-    def text(self, suffix: str) -> str:
-        """One of the three files."""
-        return (self.folder / f"review.{suffix}").read_text("utf-8")
-
-    @property
-    def closing(self) -> list[str]:
-        """The lines that the callback printed."""
-        return [line for line in self.output.splitlines() if line.startswith("DIDs: ")]
-
-    def counted(self) -> dict[str, int]:
-        """The counts that are not zero."""
-        return {name: number for name, number in self.review["counts"].items() if number}
-
-
-@dataclass
-class Player:
-    """Plays tasks with the callback enabled."""
-
-    runner: Runner
-    folder: Path
-    environment: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def simulator(self) -> Simulator:
-        """The platform."""
-        return self.runner.simulator
-
-    def play(self, *tasks: Task, check: bool = False, hosts: str = "one", **settings: str) -> Run:
-        """Run a playbook of one play with these tasks."""
-        return self.plays([self.a_play(*tasks, hosts=hosts)], check=check, **settings)
-
-    @staticmethod
-    def a_play(*tasks: Task, hosts: str = "one", **more: Any) -> dict[str, Any]:
-        """Return a play."""
-        return {"hosts": hosts, "gather_facts": False, "tasks": list(tasks), **more}
-
-    def plays(self, plays: list[dict[str, Any]], *, check: bool = False, **settings: str) -> Run:
-        """Run a playbook."""
-        book = self.folder / "book.yml"
-        book.write_text(yaml.safe_dump(plays, allow_unicode=True), "utf-8")
-        (self.folder / "hosts").write_text(INVENTORY)
-        command = [program("ansible-playbook"), "-i", "hosts", *(["--check"] if check else [])]
-        environment = {
-            **self.environment,
-            "ANSIBLE_ASYNC_DIR": str(self.folder / "jobs"),
-            "ANSIBLE_CALLBACKS_ENABLED": "nextbilling.did.review",
-            **settings,
-        }
-        code, output = output_of([*command, "book.yml"], self.folder, environment)
-        return Run(code, output, self.folder / settings.get("NEXTBILLING_REVIEW_DIR", "review"))
-
-
-# What stands beside a module's name in a task.
-BESIDE = {
-    *(
-        "async",
-        "check_mode",
-        "delay",
-        "delegate_to",
-        "failed_when",
-        "ignore_errors",
-        "loop",
-        "name",
-        "no_log",
-    ),
-    *("poll", "register", "retries", "run_once", "until", "when"),
-}
-
-
-def did(number: str, **more: Any) -> Task:
-    """Return a task that declares a DID."""
-    beside = {name: more.pop(name) for name in BESIDE & more.keys()}
-    return {
-        "name": f"DID {number}",
-        "nextbilling.did.did": {"did_number": number, **more},
-        **beside,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -146,12 +44,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def player(simulator: Simulator, tmp_path: Path) -> Player:
-    """A player with an empty platform, and an empty registry that knows it."""
-    simulator.reset()
-    environment = surroundings(simulator, tmp_path, configuration=QUIET)
-    runner = Runner(simulator, FileStore(Path(environment["NEXTBILLING_REGISTRY"])))
-    assert runner.did_registry()["changed"]
-    return Player(runner, tmp_path, environment)
+    return empty_player(simulator, tmp_path)
 
 
 def test_a_run_without_dids_has_no_review(player: Player) -> None:
@@ -205,18 +98,6 @@ def _tenseless(review: dict[str, Any]) -> dict[str, Any]:
     for run in review["runs"]:
         run.pop("check_mode")
     return {k: v for k, v in review.items() if k not in ("mode", "pending", "generated_at")}
-
-
-def dids(items: list[dict[str, Any]], **more: Any) -> Task:
-    """Return a task that declares many DIDs, registers what comes of it, and goes on."""
-    beside = {name: more.pop(name) for name in BESIDE & more.keys()}
-    return {
-        "name": "Many DIDs",
-        "nextbilling.did.dids": {"dids": items, **more},
-        "register": "many",
-        "ignore_errors": True,
-        **beside,
-    }
 
 
 def kept(folder: Path) -> Task:
@@ -383,6 +264,22 @@ def test_what_runs_in_the_background_is_counted_once_or_named(player: Player) ->
     assert "2 not awaited" in run.closing[0]
 
 
+def test_open_dids_of_a_loop_are_settled_by_one_file(player: Player) -> None:
+    numbers = ["1130001000", "1130001001"]
+    for number in numbers:
+        player.simulator.fault("drop_after", match={"did_number": number})
+    # No DID of the task succeeds, so its failures alone name the registry.
+    run = player.play(did("{{ item }}", loop=numbers, retries=0, customer_id=7))
+    assert run.counted() == {"total": 2, "unknown": 2}
+    (task,) = run.review["runs"]
+    location = player.environment["NEXTBILLING_REGISTRY"]
+    assert task["registry_location"] == location and task["platform"] and task["registry_id"]
+    assert {one["label"]["customer_id"] for one in run.review["dids"]} == {7}
+    for suffix in ("md", "html"):
+        assert "ansible-playbook nextbilling.did.settle" in run.text(suffix)
+    assert f'"settle_registry": "{location}"' in run.text("md")
+
+
 def test_hosts_and_plays_are_kept_apart(player: Player) -> None:
     here = {"delegate_to": "localhost"}
     run = player.plays(
@@ -398,7 +295,7 @@ def test_hosts_and_plays_are_kept_apart(player: Player) -> None:
         ]
     )
     assert run.code == 4, run.output
-    assert run.counted() == {"total": 5, "create": 3, "update": 1, "failed": 1}
+    assert run.counted() == {"total": 5, "create": 3, "update": 1, "unknown": 1}
     places = [(one["host"], one["play"]) for one in run.review["runs"]]
     assert sorted(places) == [
         ("one", "First"),
@@ -407,7 +304,7 @@ def test_hosts_and_plays_are_kept_apart(player: Player) -> None:
         ("two", "First"),
         ("two", "Second"),
     ]
-    (lost,) = [entry for entry in run.review["dids"] if entry["kind"] == "failed"]
+    (lost,) = [entry for entry in run.review["dids"] if entry["kind"] == "unknown"]
     assert lost["error"]["kind"] == "host_unreachable" and lost["error"]["msg"] is None
     assert [one["did_number"] for one in run.review["repeated"]] == ["1130001001"]
 

@@ -23,9 +23,9 @@ from ansible_collections.nextbilling.did.tests.support.browser import (
     show,
 )
 from ansible_collections.nextbilling.did.tests.support.reviews import (
-    failing,
     hostile,
     item,
+    page_of_each_kind,
     result,
     review_of,
     told,
@@ -36,28 +36,8 @@ __all__ = ["browser", "heard", "show"]
 pytestmark = needs_chromium
 
 
-def a_page(language: str = "en") -> str:
-    """Return a page with each kind of line."""
-    items = [
-        *(item(f"11300010{n:02}") for n in range(100)),
-        item("1130002000", action="create", changes={"description": {"before": None, "after": "Número de vendas"}}),
-        item("1130002005", action="create", changes={"description": {"before": None, "after": "abc"}}, index=1),
-        item("1130003000", changes={"description": {"before": "a", "after": "b"}}, before_confirmed_at="2020-01-01T00:00:00Z"),
-        item("1130003007", changes={"description": {"before": "a", "after": "c"}}),
-        failing("1130004000", "unknown", "DID 1130004000: it may or may not be applied\n- name: Look\n  x: y"),
-        failing("1130004005"),
-        item("1130005000", "not_attempted"),
-    ]  # fmt: skip
-    many = result(items)
-    many["summary"] |= {"none": 393, "total": 500}
-    review = review_of(
-        told(many), told({"censored": "x"}, task_uuid="2", module="did", task="A secret")
-    )
-    return render(review, Translations(language))["review.html"]
-
-
 def test_the_page_tells_the_counts_and_finds_what_is_asked_for(show: Callable[..., Tab]) -> None:
-    tab = show(a_page())
+    tab = show(page_of_each_kind())
     tiles = tab.locator(".tile").all_inner_texts()
     assert [" ".join(tile.split()) for tile in tiles] == [
         "1 unknown",
@@ -140,7 +120,7 @@ def test_a_change_of_many_blocks_unfolds_and_each_number_in_it_is_found(
 
 
 def test_lines_are_put_in_order(show: Callable[..., Tab]) -> None:
-    tab = show(a_page())
+    tab = show(page_of_each_kind())
     tab.get_by_role("combobox").select_option("age")
     assert numbers(tab)[-2:] == ["1130003000", "1130003007"]
     tab.get_by_role("combobox").select_option("list")
@@ -150,7 +130,7 @@ def test_lines_are_put_in_order(show: Callable[..., Tab]) -> None:
 
 
 def test_numbers_are_copied_and_the_keyboard_is_enough(show: Callable[..., Tab]) -> None:
-    tab = show(a_page(), permissions=["clipboard-read", "clipboard-write"])
+    tab = show(page_of_each_kind(), permissions=["clipboard-read", "clipboard-write"])
     tab.get_by_role("button", name="Copy 1130002000").click()
     assert tab.evaluate("navigator.clipboard.readText()") == "1130002000"
     folded = tab.get_by_role("button", name="Copy 1130001000 – 1130001099")
@@ -168,7 +148,7 @@ def test_numbers_are_copied_and_the_keyboard_is_enough(show: Callable[..., Tab])
     assert numbers(tab) == ["1130003007"]
     tab.keyboard.press("Escape")
     # From the top: the link past all, then each thing that can be worked, and every one of them has a name.
-    tab = show(a_page())
+    tab = show(page_of_each_kind())
     reached = []
     for _step in range(12):
         tab.keyboard.press("Tab")
@@ -180,7 +160,7 @@ def test_numbers_are_copied_and_the_keyboard_is_enough(show: Callable[..., Tab])
 
 
 def test_the_page_reads_without_its_script(show: Callable[..., Tab]) -> None:
-    tab = show(a_page("pt-BR"), java_script_enabled=False)
+    tab = show(page_of_each_kind("pt-BR"), java_script_enabled=False)
     assert len(numbers(tab)) == 9
     assert tab.get_by_role("heading", name="Pedem uma decisão").is_visible()
     assert tab.get_by_role("searchbox").count() == 0 and tab.locator("button:visible").count() == 0

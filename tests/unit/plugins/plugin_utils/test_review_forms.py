@@ -15,7 +15,6 @@ import jsonschema
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review.collect import Event
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.lines import fold
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import (
@@ -25,6 +24,7 @@ from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases im
     settling_steps,
     sources,
 )
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.result_reader import Event
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
     LANGUAGES,
     REVIEW_ORDER,
@@ -584,19 +584,53 @@ def test_a_loop_that_ansible_ends_is_a_failure_beside_its_passes() -> None:
     assert review_of(*passes, whole).counts["total"] == 1
 
 
-def test_a_job_whose_end_is_lost_stays_open_until_somebody_finds_it() -> None:
+def test_the_outcome_of_a_job_that_is_lost_is_unknown_until_somebody_finds_it() -> None:
     job = {"ansible_job_id": "j1", "started": True, "finished": False}
     ended = {**job, "finished": True}
-    lost = [
-        told(job, module="did"),
-        told({**ended, "msg": "could not find job"}, module="async_status", status="failed"),
-    ]
+    missing = {**ended, "msg": "could not find job"}
+
+    def lost_of(module: str, check_mode: bool) -> list[Event]:
+        return [
+            told(job, module=module, check_mode=check_mode),
+            told(missing, module="async_status", status="failed", check_mode=check_mode),
+        ]
+
+    lost = lost_of("did", check_mode=False)
     review = review_of(*lost)
-    assert [(one.why, one.dids, one.failed) for one in review.unseen] == [("async", 1, 1)]
-    assert review.counts["total"] == 0 and review.pending == 1
+    assert not review.unseen and review.pending == 1
+    assert (review.counts["total"], review.counts["unknown"], review.counts["failed"]) == (1, 1, 0)
+    assert closing_line(review, WORDS, None) == "DIDs: 1 unknown"
+    assert "its job cannot be found" in render(review, WORDS)["review.md"]
+    # How many DIDs a list had is not known.
+    review = review_of(*lost_of("dids", check_mode=False))
+    assert [(one.why, one.dids, one.failed) for one in review.unseen] == [("lost", None, 0)]
+    assert closing_line(review, WORDS, None) == "DIDs: 1 task of unknown outcome"
+    # In check mode, nothing can have been applied.
+    review = review_of(*lost_of("did", check_mode=True))
+    assert [(one.why, one.dids, one.failed) for one in review.unseen] == [("async", 1, 0)]
     found = told({**ended, "action": "create", "did_number": "1"}, module="async_status")
     review = review_of(*lost, found, found)
     assert not review.unseen and review.counts["create"] == review.counts["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("ended", "check_mode", "kind"),
+    [
+        ({"msg": "'x' is undefined"}, False, "failed"),
+        ({"msg": "MODULE FAILURE", "module_stdout": "", "rc": 1}, False, "unknown"),
+        ({"msg": "MODULE FAILURE", "module_stdout": "", "rc": 1}, True, "failed"),
+        ({"msg": "Timed out", "timedout": {"frame": "x", "period": 5}}, False, "unknown"),
+        ({"msg": "did not complete", "async_result": {}}, False, "unknown"),
+        ({"msg": "Failed to connect", "unreachable": True}, False, "unknown"),
+        ({"msg": "Failed to connect", "unreachable": True}, True, "failed"),
+    ],
+)
+def test_what_ansible_ended_is_certainly_not_applied_only_if_the_module_did_not_run(
+    ended: dict[str, Any], check_mode: bool, kind: str
+) -> None:
+    status = "unreachable" if "unreachable" in ended else "failed"
+    review = review_of(told(ended, module="did", status=status, check_mode=check_mode))
+    assert [entry.kind for entry in review.entries] == [kind] and review.counts[kind] == 1
 
 
 def test_what_runs_in_the_background_is_counted_once_or_named() -> None:
@@ -694,7 +728,7 @@ def test_markdown_stays_short_with_many_tasks_and_hosts() -> None:
     review = review_of(*seen, *hidden)
     text = render(review, WORDS)["review.md"]
     assert utf16(text) < LIMIT
-    assert "**2,000** tasks hidden" in text and "Needs a decision: 0 DIDs, 2,000 tasks" in text
+    assert "**2,000** tasks hidden" in text and "Needs a decision: 2,000 tasks" in text
     assert "tasks left out here" in text
 
 
