@@ -218,7 +218,6 @@ class Journal:
         self._unsent.add(token)
         self._transactions.retry(lambda: self._rollback(token), must_commit=True)
         self._unsent.discard(token)
-        self._claims.pop(token, None)
 
     def _rollback(self, token: str) -> None:
         with self._transactions.writing(must_commit=True) as transaction:
