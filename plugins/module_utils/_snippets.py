@@ -82,7 +82,9 @@ def _scalar(value: object) -> str:
 
 def quote(text: str) -> str:
     """Return a text as a double-quoted string of YAML."""
-    return f'"{"".join(map(_escaped, text))}"'
+    if not text.isprintable() or '"' in text or "\\" in text:
+        text = "".join(map(_escaped, text))
+    return f'"{text}"'
 
 
 def _escaped(character: str) -> str:

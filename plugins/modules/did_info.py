@@ -73,8 +73,9 @@ options:
 notes:
   - Returns the records of all platforms unless O(platform) names one. O(api_url) does not select a platform. The other options of the connection
     are accepted so that C(module_defaults) can be the same for all modules.
-  - The filters P(nextbilling.did.to_csv#filter), P(nextbilling.did.to_yaml#filter) and P(nextbilling.did.to_entries#filter), and the playbook
-    C(nextbilling.did.export), turn RV(dids) into lists that M(nextbilling.did.dids) and M(nextbilling.did.did_registry) read.
+  - The filters P(nextbilling.did.to_csv#filter), P(nextbilling.did.to_yaml#filter) and P(nextbilling.did.to_entries#filter) turn
+    RV(dids) into lists that M(nextbilling.did.dids) and M(nextbilling.did.did_registry) read. To write all DIDs of a platform to a file, use
+    M(nextbilling.did.did_registry) with C(state=exported), which does not hold them in memory.
 seealso:
   - module: nextbilling.did.did
   - module: nextbilling.did.did_registry

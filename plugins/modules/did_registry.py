@@ -48,6 +48,8 @@ options:
       - V(settled) takes an export of open DIDs that a person has filled in. An entry with a C(record_id) is recorded, with its number and id alone,
         because its fields are what was sent and not what the platform holds. An entry whose C(outcome) is C(absent) is forgotten with its C(attempt).
         Any other entry states nothing, so its DID stays open and is returned in RV(open). The playbook C(nextbilling.did.settle) uses this state.
+      - V(exported) writes the DIDs of a platform to the file O(dest), from which M(nextbilling.did.dids) and O(state=recorded) read them back. It changes
+        nothing in the registry. Its memory does not grow with the number of DIDs. The playbook C(nextbilling.did.export) uses this state.
       - V(copied) moves a whole registry from O(copy_from) to O(registry), with its id, all platforms, records, claims and history. It waits for requests
         in flight (O(registry_timeout)). The source is retired. Every task that still names it is refused with the new location, because two copies in use
         would create DIDs twice. If the task is interrupted, neither location can be used until the same task completes the move. A target that holds
@@ -64,6 +66,7 @@ options:
       - recorded
       - forgotten
       - settled
+      - exported
       - copied
       - pruned
     default: present
@@ -126,6 +129,30 @@ options:
     description:
       - With O(state=pruned), how far back the history reaches. A number of hours (V(h)), days (V(d)) or weeks (V(w)).
     type: str
+    version_added: 2.0.0
+  dest:
+    description:
+      - With O(state=exported), the file to write, on the host where the module runs. Give an absolute path that ends in C(.csv), C(.json) or C(.yml),
+        which selects the format. The guide R(Export,ansible_collections.nextbilling.did.docsite.export) describes it.
+      - The file is replaced as a whole, and only if its content changes. Its folder must exist. A draft and a copy of the entries stand there while the
+        module runs.
+      - If the registry knows several platforms, O(platform) is required. O(api_url) does not select one.
+    type: path
+    version_added: 2.0.0
+  mode:
+    description:
+      - With O(state=exported), the mode of the file, as octal digits in quotes. If it is omitted, the mode is V(0600).
+    type: raw
+    version_added: 2.0.0
+  outcome:
+    description:
+      - With O(state=exported), only DIDs with this outcome, as in O(nextbilling.did.did_info#module:outcome).
+    type: str
+    choices:
+      - confirmed
+      - unknown
+      - uncertain
+      - under_way
     version_added: 2.0.0
   progress:
     description:
@@ -192,6 +219,11 @@ EXAMPLES = r"""
     api_url: https://sip.nextbilling.com.br
     src: "{{ playbook_dir }}/open.csv"
 
+- name: Write all DIDs of the platform to a file
+  nextbilling.did.did_registry:
+    state: exported
+    dest: "{{ playbook_dir }}/dids.csv"
+
 - name: The history reaches back a year
   nextbilling.did.did_registry:
     state: pruned
@@ -219,6 +251,16 @@ pruned:
     runs:
       description: The number of runs.
       type: int
+exported:
+  description: The number of exported DIDs with each outcome, as in O(outcome).
+  returned: success, if O(state=exported)
+  type: dict
+  version_added: 2.0.0
+  sample:
+    confirmed: 120
+    unknown: 1
+    uncertain: 0
+    under_way: 0
 platform:
   description: The name under which the platform's records are kept.
   returned: success, unless O(state=copied)

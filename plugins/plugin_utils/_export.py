@@ -4,43 +4,27 @@
 
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
-"""Turns what C(did_info) returns into entries that C(dids) and C(did_registry) read back, and these into CSV or YAML. Pure."""
+"""What the filters share: DIDs as C(did_info) returns them become entries, and these the text of a file."""
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
-import json
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.nextbilling.did.plugins.module_utils._fields import (
-    BY_NAME,
-    DID_TYPES,
-    DidType,
-    is_same,
+from ansible_collections.nextbilling.did.plugins.module_utils._module.export_formats import (
+    Entry,
+    ExportError,
+    csv_lines,
+    entry_of,
+    used_names,
+    yaml_lines,
 )
-from ansible_collections.nextbilling.did.plugins.module_utils._input.csv_cells import (
-    EMPTY,
-    write_text,
-)
-from ansible_collections.nextbilling.did.plugins.module_utils._snippets import quote
-
-Entry = dict[str, t.Any]
-# The last column has a value in each row of an export: some programs leave out empty cells at the end of a row.
-_LAST_COLUMNS = ("confirmed_at", "attempt", "outcome")
-_TYPES: dict[object, DidType] = {entry.code: entry for entry in DID_TYPES}
-
 
 _P = t.ParamSpec("_P")
 _T = t.TypeVar("_T")
-
-
-class ExportError(ValueError):
-    """What was given cannot be exported. The message holds no value of a field."""
 
 
 def as_filter(function: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -57,7 +41,7 @@ def as_filter(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 def entries(dids: object) -> list[Entry]:
-    """Return an entry for each DID that C(did_info) returned: number, record id, fields without secrets, and what is known of it.
+    """Return an entry for each DID that C(did_info) returned.
 
     :raises ExportError: it is no such list, or has DIDs of several platforms.
     """
@@ -78,96 +62,17 @@ def _entry(did: object) -> Entry:
         did
     ):
         raise ExportError("an element of the list is no DID as nextbilling.did.did_info returns it")
-    fields = _known_fields(did)
-    # By its id alone where a renumbering has an unknown outcome: another run that declared the other number would create it.
-    is_renumbered = "did_number" in did["fields"] and "did_number" not in fields
-    return {
-        "did_number": None if is_renumbered else did["did_number"],
-        "record_id": did["record_id"],
-        **{name: _declared(name, value) for name, value in fields.items() if name != "did_number"},
-        **{name: did.get(name) for name in _LAST_COLUMNS},
-    }
-
-
-def _known_fields(did: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return the wire values of a DID that are known, without secrets, in the order of the vendor's page.
-
-    Those of a create that is open are what it has sent. A value that an edit of unknown outcome may have changed is not known.
-    """
-    known, attempted = dict(did["fields"]), did.get("attempted") or {}
-    if did["record_id"] is None:
-        known.update(attempted)
-        attempted = {}
-    values = {
-        name: known[name]
-        for name, field in BY_NAME.items()
-        if name in known
-        and not field.secret
-        and (name not in attempted or is_same(name, known[name], attempted[name]))
-    }
-    did_type = _TYPES.get(values["did_type"]) if "did_type" in values else None
-    if did_type is not None and did_type.needs is not None and did_type.needs not in values:
-        del values["did_type"]  # no entry may declare it alone
-    return values
-
-
-def _declared(name: str, wire: t.Any) -> t.Any:
-    """Return a value as a person declares it."""
-    if name == "did_type":
-        return _TYPES[wire].name if wire in _TYPES else wire
-    return list(wire) if isinstance(wire, Sequence) and not isinstance(wire, str) else wire
+    return entry_of(did)
 
 
 def to_csv(
     dids: Sequence[Entry], *, separator: str = ";", bom: bool = True, all_fields: bool = False
 ) -> str:
-    """Return entries as a table with a header row, as C(_input/csv_reader) reads it.
-
-    :param bom: whether it begins with a byte order mark, without which Excel does not read it as UTF-8.
-    :param all_fields: whether there is a column for each field, also for secrets, whose cells are empty.
-    """
-    if separator not in (";", ",", "\t", "|"):
-        raise ExportError("separator: must be one of ';', ',', '|' and the tab")
-    used = {name for entry in dids for name, value in entry.items() if value is not None}
-    columns = ["did_number", "record_id"]
-    columns += [name for name in BY_NAME if name != "did_number" and (all_fields or name in used)]
-    columns += [name for name in _LAST_COLUMNS if name in used]
-    table = io.StringIO(newline="")
-    writer = csv.writer(table, delimiter=separator, lineterminator="\r\n")
-    writer.writerow(columns)
-    for entry in dids:
-        writer.writerow([_cell(entry, name) for name in columns])
-    return ("\ufeff" if bom else "") + table.getvalue()
-
-
-def _cell(entry: Entry, name: str) -> str:
-    value = entry.get(name)
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        cell = " ".join(value) or EMPTY
-    else:
-        cell = write_text(value) if isinstance(value, str) else str(value)
-    if "\0" in cell or len(cell) > csv.field_size_limit():
-        did = entry["did_number"] or f"record {entry['record_id']}"
-        raise ExportError(
-            f"{did}: {name} holds a NUL character, or more than {csv.field_size_limit()} characters, which CSV cannot hold. Use JSON"
-            " or YAML"
-        )
-    return cell
+    """Return entries as the text of a CSV file."""
+    used = set().union(*map(used_names, dids))
+    return "".join(csv_lines(dids, used, separator=separator, bom=bom, all_fields=all_fields))
 
 
 def to_yaml(dids: Sequence[Entry]) -> str:
-    """Return entries as YAML. All text is in quotes, so that a number that a person edits stays text."""
-    lines = [
-        f"{'  ' if index else '- '}{name}: {_yaml(value)}\n"
-        for entry in dids
-        for index, (name, value) in enumerate(entry.items())
-    ]
-    return "---\n" + ("".join(lines) or "[]\n")
-
-
-def _yaml(value: t.Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_yaml, value))}]"
-    return quote(value) if isinstance(value, str) else json.dumps(value)
+    """Return entries as the text of a YAML file."""
+    return "".join(yaml_lines(dids))

@@ -23,6 +23,7 @@ from pathlib import Path
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator, SimulatorError
 
 from . import report
+from .database import distance_ratios, measure_distance
 from .hosts import host_ratios, measure_hosts
 from .lists import FROM_LARGE, FROM_SMALL, list_ratios, measure_lists
 from .matrix import Effort, Matrix, create_ratios
@@ -102,6 +103,7 @@ def _benchmark(world: World, effort: Effort) -> Iterator[str]:
     hosts = measure_hosts(world, effort.repetitions, progress)
     lists = measure_lists(world, effort.repetitions, progress)
     scale = measure_scale(world, effort.repetitions, progress)
+    distance = measure_distance(world, effort.repetitions, progress)
     matrix = Matrix(world, effort, progress)
     matrix.samples.update({FROM_SMALL: lists.small, FROM_LARGE: lists.large})
     matrix.run(statistics.median(sample.seconds for sample in lists.ping))
@@ -110,7 +112,7 @@ def _benchmark(world: World, effort: Effort) -> Iterator[str]:
     yield from (*report.list_table(lists), "")
     yield from (*report.matrix_tables(matrix), "")
     ratios = [*list_ratios(lists), *create_ratios(matrix.samples), *task_ratios(tasks)]
-    ratios += [*host_ratios(hosts), *scale_ratios(scale)]
+    ratios += [*host_ratios(hosts), *scale_ratios(scale), *distance_ratios(distance)]
     yield from report.ratio_table(ratios)
 
 

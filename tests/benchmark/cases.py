@@ -75,7 +75,7 @@ def measure(world: World, case: Case, expected: float = 0.0) -> Sample:
     seconds, memory = _run(world, case, expected)
     after = processor_seconds(simulator.pid)
     requests = _requests(world)
-    times = [request["time"] for request in requests if request["status"] == 200]
+    times = _applied(requests)
     _check(world, case, len(requests), len(times))
     span = times[-1] - times[0] if len(times) > 1 else 0.0
     return Sample(
@@ -124,6 +124,15 @@ def loop_task(world: World, case: Case) -> Task:
         "body_format": "json",
     }
     return {URI: request, **loop}
+
+
+def applied_times(world: World) -> list[float]:
+    """Return when the platform applied each request."""
+    return _applied(_requests(world))
+
+
+def _applied(requests: list[dict[str, Any]]) -> list[float]:
+    return [request["time"] for request in requests if request["status"] == 200]
 
 
 def _requests(world: World) -> list[dict[str, Any]]:

@@ -173,6 +173,10 @@ def create_ratios(samples: dict[Case, list[Sample]]) -> list[Ratio]:
         ratios.append(Ratio(name, rates, "≥", target if latency else None))
         name = "  the same by the whole processes, with their start"
         ratios.append(Ratio(name, whole, "≥", None if latency else target))
+    memory = _memory_of_creating(samples)
+    if memory:
+        name = f"memory of creating {SIZES[-1]:,}, extrapolated from 1,000 and 10,000"
+        ratios.append(Ratio(name, memory, "≤", 450.0, " MiB"))
     alone = samples[REFUSED._replace(concurrency=1, refuses=False)]
     refused = [own.seconds / other.seconds for own, other in zip(samples[REFUSED], alone)]
     loop, bare = samples[_LOOP], samples[_LOOP._replace(client=BARE)]
@@ -181,6 +185,20 @@ def create_ratios(samples: dict[Case, list[Sample]]) -> list[Ratio]:
     ratios.append(Ratio(name, rates, "≥", _LOOP_TARGET))
     name = f"creating {REFUSED.size:,}, 20 ms, 429 to simultaneous requests: concurrency 8 ÷ 1"
     return [*ratios, Ratio(name, refused, "≤", 1.1)]
+
+
+def _memory_of_creating(samples: dict[Case, list[Sample]]) -> list[float]:
+    """Return the memory of the longest list in MiB, in each round, as what each further DID takes is the same."""
+    short, long = Case(CREATE, DIDS, 20, 1, 1_000), Case(CREATE, DIDS, 0, 1, 10_000)
+    return [
+        (
+            above.memory
+            + (above.memory - below.memory) * (SIZES[-1] - long.size) / (long.size - short.size)
+        )
+        / 2**20
+        for below, above in zip(samples[short], samples[long])
+        if below.memory is not None and above.memory is not None
+    ]
 
 
 def _rate(sample: Sample) -> float:

@@ -28,12 +28,16 @@ _ENDS_OF_CELL = frozenset(f"{_SEPARATORS}\t\r\n")
 # A whole run of what may end a cell, and of what a spreadsheet may skip before an operator.
 _SKIPPED = rf"""{_SEPARATORS}'"\s\ufeff\u200b\u200e\u200f\u2060"""
 _RUN = re.compile(rf"\A[{_SKIPPED}]*|[{_SKIPPED}]+")
+# Whatever does not begin with a letter or a digit, or has an operator after anything else. Most texts are not like that.
+_SUSPECT = re.compile("\\A[^A-Za-z0-9]|[^A-Za-z0-9][-=+@\uff1d\uff0b\uff0d\uff20]")
 
 
 def write_text(text: str) -> str:
     """Return the cell that stands for a text. C(read_text) returns the text again."""
     if not text:
         return EMPTY
+    if not _SUSPECT.search(text) and not _is_misread(text):
+        return text
     return _RUN.sub(_add_marks, text)
 
 

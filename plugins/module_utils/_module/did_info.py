@@ -23,7 +23,6 @@ from .._model import (
     UNDER_WAY,
     UNKNOWN,
     UPDATE,
-    Claim,
     Record,
 )
 from .._registry.registry import Registry
@@ -31,7 +30,7 @@ from .._registry.reports import HistoryEntry
 from .._registry.run_reports import RunReport
 from .._secrets import MASK, is_mark
 from . import arguments
-from .results import registry_result
+from .results import record_result, registry_result, witness_result
 from .session import open_task_registry
 from .task import Result, Spec, Task
 
@@ -65,9 +64,9 @@ def read_registry(task: Task) -> Result:
         records = registry.reports.records(platform, task.params["outcome"], number, record_id)
         result: Result = {
             "changed": False,
-            "dids": [_record_result(name, record) for name, record in records],
+            "dids": [record_result(name, record) for name, record in records],
             "registry": _summary_result(registry),
-            "witness": _witness_result(task, registry, platform),
+            "witness": witness_result(task, registry, platform),
         }
         if task.params["runs"]:
             result["runs"] = [
@@ -130,40 +129,6 @@ def _summary_result(registry: Registry) -> Result:
         "counts": dict(summary.counts),
         "changed_at": summary.changed_at,
     }
-
-
-def _witness_result(task: Task, registry: Registry, platform: str | None) -> Result | None:
-    platforms = registry.platforms() if platform is None else [platform]
-    report = registry.witness_report(platforms)
-    if report is None:
-        return None
-    if report.missing:
-        task.warn(
-            f"The registry {registry.location} has lost {report.missing} DIDs that runs on this host have recorded ({report.path}). The modules did"
-            " and dids refuse it, and say how to record them again"
-        )
-    return report._asdict()
-
-
-def _record_result(platform: str, record: Record) -> Result:
-    return {
-        "platform": platform,
-        "did_number": record.did_number,
-        "record_id": record.record_id,
-        "outcome": record.shown_outcome,
-        "attempt": record.attempt,
-        "claim": None if record.claim is None else _claim_result(record.claim),
-        "fields": _fields.mask_secrets(record.fields),
-        "attempted": _fields.mask_secrets(record.attempted),
-        "confirmed_at": record.confirmed_at,
-    }
-
-
-def _claim_result(claim: Claim) -> Result | None:
-    """Return who holds a record, or None if its claim has ended."""
-    if not claim.live:
-        return None
-    return {"action": claim.action, "holder": claim.holder, "ends_at": claim.ends_at}
 
 
 def _run_result(run: RunReport) -> Result:

@@ -18,7 +18,7 @@ from .. import _fields
 from .._engine.correct import correct
 from .._engine.preflight import length_warnings
 from .._input.entries import Item, entries_of_option, stated_outcome, validate
-from .._model import CONFIRMED, FORGOTTEN, RECORDED, UNCERTAIN, UNDER_WAY, UNKNOWN, timestamp
+from .._model import FORGOTTEN, RECORDED, timestamp
 from .._planning.corrections import Statement
 from .._planning.diff import corrections_diff
 from .._registry.open import backend_at
@@ -27,15 +27,23 @@ from .._registry.registry import Registry
 from .._registry.witness_file import is_witness, read_entries
 from .._secrets import Fingerprints
 from . import arguments
-from .results import registry_result
+from .export import OUTCOMES, export_registry, export_spec
+from .results import change_result, registry_result
 from .session import open_task_registry, task_witness
 from .task import Result, Spec, Task
 
 _PRESENT, _COPIED, _PRUNED, _SETTLED = "present", "copied", "pruned", "settled"
+_EXPORTED = "exported"
+# Options that go with one state alone.
+_STATES = {
+    "copy_from": _COPIED,
+    "keep_history": _PRUNED,
+    **dict.fromkeys(export_spec(), _EXPORTED),
+}
 _OF_A_LIST = f"goes with state {RECORDED}, {FORGOTTEN} or {_SETTLED}"
 # The outcome of a row of which a person states that the create was not applied.
 _ABSENT = "absent"
-_UNTOUCHED = ("", CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY)
+_UNTOUCHED = ("", *OUTCOMES)
 _SECONDS = {"h": 3600, "d": 86_400, "w": 604_800}
 _AGE = re.compile(r"([0-9]{1,6})([hdw])")
 
@@ -46,7 +54,7 @@ def did_registry_spec() -> Spec:
         **arguments.shared_spec(),
         "state": {
             "type": "str",
-            "choices": [_PRESENT, RECORDED, FORGOTTEN, _SETTLED, _COPIED, _PRUNED],
+            "choices": [_PRESENT, RECORDED, FORGOTTEN, _SETTLED, _EXPORTED, _COPIED, _PRUNED],
             "default": _PRESENT,
         },
         **arguments.list_spec(),
@@ -56,6 +64,7 @@ def did_registry_spec() -> Spec:
         "copy_from": {"type": "str"},
         "copy_from_password": {"type": "str", "no_log": True},
         "keep_history": {"type": "str"},
+        **export_spec(),
         "progress": {"type": "bool", "default": True},
     }
 
@@ -65,25 +74,17 @@ def manage_registry(task: Task) -> Result:
     declared = task.take_items()
     problems = arguments.check_limits(task)
     state = task.params["state"]
-    # A copy has all platforms.
-    platform = "" if state == _COPIED else arguments.read_platform(task, problems)
+    # A copy has all platforms, and a registry may know only the one that is exported.
+    is_named = state not in (_COPIED, _EXPORTED)
+    platform = arguments.read_platform(task, problems) if is_named else ""
     location = arguments.read_location(task, problems)
     arguments.read_witness(task, problems)
     lists = arguments.list_options(task, declared)
-    if task.option("copy_from") is not None and state != _COPIED:
-        problems.append("copy_from: goes with state copied")
-    keep_history = task.option("keep_history")
-    if keep_history is not None and state != _PRUNED:
-        problems.append("keep_history: goes with state pruned")
-    if state == _SETTLED and task.params["overwrite"]:
-        problems.append("overwrite: does not go with state settled")
-    for name in ("another_platform", "accept_older"):
-        if task.params[name] and state != _PRESENT:
-            problems.append(f"{name}: goes with state present")
-    if state in (_PRESENT, _COPIED, _PRUNED) and lists:
-        problems.append(f"{lists[0]}: {_OF_A_LIST}")
+    problems += _misplaced_options(task, lists)
     if state == _COPIED:
         return _copy(task, location, problems)
+    if state == _EXPORTED:
+        return export_registry(task, location, problems)
     if state == _PRUNED:
         return _prune(task, location, platform, problems)
     if state != _PRESENT and len(lists) != 1:
@@ -99,6 +100,26 @@ def manage_registry(task: Task) -> Result:
         if is_from_witness:
             stated = [(item, RECORDED) for item in _missing_items(registry, platform, src)]
         return _correct(task, registry, platform, stated)
+
+
+def _misplaced_options(task: Task, lists: list[str]) -> list[str]:
+    """Return the problems of options that do not go with the state. C(lists): the options that give a list."""
+    state = task.params["state"]
+    problems = [
+        f"{name}: goes with state {wanted}"
+        for name, wanted in _STATES.items()
+        if task.option(name) is not None and state != wanted
+    ]
+    if state == _SETTLED and task.params["overwrite"]:
+        problems.append("overwrite: does not go with state settled")
+    problems += [
+        f"{name}: goes with state present"
+        for name in ("another_platform", "accept_older")
+        if task.params[name] and state != _PRESENT
+    ]
+    if state not in (RECORDED, FORGOTTEN, _SETTLED) and lists:
+        problems.append(f"{lists[0]}: {_OF_A_LIST}")
+    return problems
 
 
 def _missing_items(registry: Registry, platform: str, src: str) -> list[Item]:
@@ -128,7 +149,7 @@ def _make_present(task: Task, location: str, platform: str) -> Result:
     )
     for warning in [*made.warnings, *(witness.warnings if witness else [])]:
         task.warn(warning)
-    result = _change_result(task, made.changes, made.registry_id, location)
+    result = change_result(task, made.changes, made.registry_id, location)
     return {**result, "platform": platform}
 
 
@@ -158,7 +179,7 @@ def _copy(task: Task, location: str, problems: list[str]) -> Result:
     for warning in [moved.warning, *(witness.warnings if witness else [])]:
         if warning is not None:
             task.warn(warning)
-    return _change_result(task, moved.changes, moved.registry_id, location)
+    return change_result(task, moved.changes, moved.registry_id, location)
 
 
 def _prune(task: Task, location: str, platform: str, problems: list[str]) -> Result:
@@ -179,22 +200,10 @@ def _prune(task: Task, location: str, platform: str, problems: list[str]) -> Res
         if number
     ]
     return {
-        **_change_result(task, changes, registry_id, location),
+        **change_result(task, changes, registry_id, location),
         "platform": platform,
         "pruned": pruned._asdict(),
     }
-
-
-def _change_result(
-    task: Task, changes: list[str], registry_id: str | None, location: str
-) -> Result:
-    result: Result = {
-        "changed": bool(changes),
-        "registry": {"id": registry_id, "location": location},
-    }
-    if task.diff:
-        result["diff"] = {"before": "", "after": "".join(f"{change}\n" for change in changes)}
-    return result
 
 
 # Items with the state that each of them is about, None for one that states nothing.

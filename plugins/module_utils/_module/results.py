@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from .. import _fields
 from .._errors import DidError, defect
-from .._model import Plan, Record
+from .._model import Claim, Plan, Record
 from .._platform.connection import Connection, masked_path
 from .._registry.registry import Registry
 from .._secrets import MARK_REFUSED, is_mark
@@ -92,6 +92,53 @@ def error_result(error: DidError) -> Result:
 def registry_result(registry: Registry) -> Result:
     """Return what a result says of the registry."""
     return {"id": registry.registry_id, "location": registry.location}
+
+
+def change_result(task: Task, changes: list[str], registry_id: str | None, location: str) -> Result:
+    """Return the result of a task that changes a registry or a file. C(changes): in words, a line each."""
+    result: Result = {
+        "changed": bool(changes),
+        "registry": {"id": registry_id, "location": location},
+    }
+    if task.diff:
+        result["diff"] = {"before": "", "after": "".join(f"{change}\n" for change in changes)}
+    return result
+
+
+def witness_result(task: Task, registry: Registry, platform: str | None) -> Result | None:
+    """Return what the witness shows of a platform, or of all (None), and warn of DIDs that the registry has lost."""
+    platforms = registry.platforms() if platform is None else [platform]
+    report = registry.witness_report(platforms)
+    if report is None:
+        return None
+    if report.missing:
+        task.warn(
+            f"The registry {registry.location} has lost {report.missing} DIDs that runs on this host have recorded ({report.path}). The modules did"
+            " and dids refuse it, and say how to record them again"
+        )
+    return report._asdict()
+
+
+def record_result(platform: str, record: Record) -> Result:
+    """Return what C(did_info) says of a record."""
+    return {
+        "platform": platform,
+        "did_number": record.did_number,
+        "record_id": record.record_id,
+        "outcome": record.shown_outcome,
+        "attempt": record.attempt,
+        "claim": None if record.claim is None else _claim_result(record.claim),
+        "fields": _fields.mask_secrets(record.fields),
+        "attempted": _fields.mask_secrets(record.attempted),
+        "confirmed_at": record.confirmed_at,
+    }
+
+
+def _claim_result(claim: Claim) -> Result | None:
+    """Return who holds a record, or None if its claim has ended."""
+    if not claim.live:
+        return None
+    return {"action": claim.action, "holder": claim.holder, "ends_at": claim.ends_at}
 
 
 def did_result(plan: Plan, record: Record | None) -> Result:

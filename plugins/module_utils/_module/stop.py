@@ -49,10 +49,12 @@ class Stop:
     def wait_for_runs(self, seconds: float) -> None:
         """Wait for so many seconds for other runs, before anything is done. Raise C(Interrupted) if this run is to stop."""
         self.wait(seconds)
+        self.check("waited for other runs that hold DIDs")
+
+    def check(self, doing: str) -> None:
+        """Raise C(Interrupted) if the run is to stop, before anything is done. C(doing): what it did meanwhile."""
         if reason := self.reason():
-            raise Interrupted(
-                f"{reason} while it waited for other runs that hold DIDs. Nothing was sent or written. Run again"
-            )
+            raise Interrupted(f"{reason} while it {doing}. Nothing was sent or written. Run again")
 
     def reason(self) -> str | None:
         """Return why the run is to stop, or None."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import typing as t
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from .._errors import RegistryUnavailable
 from .._model import (
@@ -23,7 +23,7 @@ from .._model import (
     ForgottenHistory,
     Record,
 )
-from .backends.interface import RESTORE, Row, Transaction
+from .backends.interface import RESTORE, Row, T, Transaction
 from .identity import schema_version
 from .lost_numbers import find_lost
 from .records import RecordReader, chunks, placeholders
@@ -32,6 +32,8 @@ from .transactions import Transactions
 
 # How many lost DIDs a message names.
 _NAMED = 5
+# How many records are read at a time.
+_PAGE = 1000
 
 
 class HistoryEntry(t.NamedTuple):
@@ -160,20 +162,45 @@ class Reports:
         if number is not None:
             source = "numbers n JOIN records r ON r.record_key = n.record_key"
             values.update({"n.platform = ?": platform, "n.number = ?": number})
-        if outcome == UNDER_WAY:
-            # The clock goes on while rows are read, so the record decides whether its claim is live.
-            values["r.outcome <> 'confirmed' AND r.claim_until > ?"] = 0
-        else:
-            # The first condition is that of an index.
-            is_open = "" if outcome == CONFIRMED else "r.outcome <> 'confirmed' AND "
-            values[f"{is_open}r.outcome = ?"] = outcome
         conditions.update((name, value) for name, value in values.items() if value is not None)
+        conditions.update(_of_outcome(outcome))
         where = " AND ".join(conditions)
         found = self._records.select(transaction, where, *conditions.values(), source=source)
         return sorted(
             (record for record in found.values() if outcome in (None, record.shown_outcome)),
             key=lambda record: (record.numbers, record.record_id or 0),
         )
+
+    def scan(self, platform: str, outcome: str | None, work: Callable[[Iterator[Record]], T]) -> T:
+        """Return what C(work) returns for the records of a platform, which it gets one by one, all of one moment, as they were made.
+
+        Where the connection breaks, it is called again, for all of them.
+
+        :param outcome: as in C(records).
+        """
+        return self._transactions.read(
+            lambda transaction: work(self._scan(transaction, platform, outcome))
+        )
+
+    def _scan(
+        self, transaction: Transaction, platform: str, outcome: str | None
+    ) -> Iterator[Record]:
+        # An index on the platform would have each page sort all records that are left, so this condition uses none.
+        conditions = {"COALESCE(r.platform, '') = ?": platform, **_of_outcome(outcome)}
+        # A record with two numbers comes in two rows, so the page is made before the numbers are joined.
+        page = (
+            f"(SELECT * FROM records r WHERE {' AND '.join(conditions)} AND r.record_key > ?"
+            f" ORDER BY r.record_key LIMIT {_PAGE}) r"
+        )
+        last, size = "", _PAGE
+        while size == _PAGE:
+            found = self._records.select(
+                transaction, "1 = 1 ORDER BY r.record_key", *conditions.values(), last, source=page
+            )
+            size, last = len(found), next(reversed(found), last)
+            yield from (
+                record for record in found.values() if outcome in (None, record.shown_outcome)
+            )
 
     def made_by(self, attempts: Collection[str]) -> dict[str, tuple[str, str | None]]:
         """Return the platform and the number of the records that attempts made, by attempt, whatever has become of the records since."""
@@ -320,6 +347,18 @@ class Reports:
             },
             changed_at=changed_at,
         )
+
+
+def _of_outcome(outcome: str | None) -> dict[str, t.Any]:
+    """Return a condition for records that may have a shown outcome, and its value. The record then decides."""
+    if outcome is None:
+        return {}
+    if outcome == UNDER_WAY:
+        # The clock goes on while rows are read, so the record decides whether its claim is live.
+        return {"r.outcome <> 'confirmed' AND r.claim_until > ?": 0}
+    # The first condition is that of an index.
+    is_open = "" if outcome == CONFIRMED else "r.outcome <> 'confirmed' AND "
+    return {f"{is_open}r.outcome = ?": outcome}
 
 
 def _platforms(transaction: Transaction) -> list[str]:

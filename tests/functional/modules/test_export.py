@@ -18,7 +18,7 @@ from ansible_collections.nextbilling.did.plugins.filter.to_csv import to_csv
 from ansible_collections.nextbilling.did.plugins.filter.to_entries import to_entries
 from ansible_collections.nextbilling.did.plugins.filter.to_yaml import to_yaml
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
-from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
+from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner, in_both_ways
 from ansible_collections.nextbilling.did.tests.support.registries import (
     DIDS,
     EXAMPLE_PASSWORD,
@@ -39,6 +39,12 @@ def exported(dids: list[Result], path: Path) -> str:
         text = to_yaml(dids)
     path.write_text(text, "utf-8", newline="")
     return str(path)
+
+
+def lines(path: str) -> list[str]:
+    """Return the lines of an export, in any order."""
+    text = Path(path).read_text("utf-8")
+    return sorted(map(repr, json.loads(text)) if path.endswith(".json") else text.splitlines())
 
 
 def known(runner: Runner) -> list[Result]:
@@ -62,8 +68,12 @@ def test_an_export_is_read_back(running: Simulator, form: str, dids: list[Did]) 
             assert each.did_registry()["changed"]
         recorded = runner.did_registry(state="recorded", dids=dids)
         assert recorded.get("changed"), recorded
-        src = exported(runner.did_info()["dids"], Path(folder) / f"dids.{form}")
+        src = f"{folder}/dids.{form}"
+        assert runner.did_registry(state="exported", dest=src)["changed"]
         assert EXAMPLE_PASSWORD not in Path(src).read_text("utf-8")
+        by_filter = exported(runner.did_info()["dids"], Path(folder) / f"by_filter.{form}")
+        # The filters keep the order of did_info, which is that of the numbers.
+        assert lines(src) == lines(by_filter)
 
         # Into an empty registry of the same platform.
         result = other.did_registry(state="recorded", src=src)
@@ -172,3 +182,104 @@ def test_an_open_did_is_not_recorded_unseen(runner: Runner, tmp_path: Path) -> N
     again = runner.dids(src=src)
     assert (again["summary"]["none"], again["summary"]["unknown"]) == (1, 1)
     assert len(runner.requests()) == 2
+
+
+@in_both_ways
+@on_both_backends
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_file_is_written_once_and_as_a_whole(runner: Runner, tmp_path: Path, form: str) -> None:
+    runner.did(did_number="1", port=5060)
+    runner.simulator.fault("reset_before")
+    runner.did(did_number="2")
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    dest = folder / f"DIDs.{form.upper()}"
+    changed = both_exported(runner, dest)
+    assert changed["changed"] and f"write 2 DIDs to {dest}" in changed["diff"]["after"]
+    assert changed["exported"] == {"confirmed": 1, "unknown": 1, "uncertain": 0, "under_way": 0}
+    assert dest.stat().st_mode & 0o777 == 0o600
+    written = dest.stat()
+    assert not both_exported(runner, dest)["changed"]
+    assert (dest.stat().st_ino, dest.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
+    before = dest.read_bytes()
+    # Another mode alone, a file that goes on, one that breaks off, one with fewer DIDs.
+    assert "set the mode" in both_exported(runner, dest, mode="0640")["diff"]["after"]
+    assert (dest.stat().st_mode & 0o777, dest.stat().st_ino) == (0o640, written.st_ino)
+    for other in (before + b"\n", before[:-1], b""):
+        dest.write_bytes(other)
+        assert both_exported(runner, dest)["changed"]
+        assert (dest.read_bytes(), dest.stat().st_mode & 0o777) == (before, 0o600)
+    assert both_exported(runner, dest, outcome="confirmed")["exported"]["unknown"] == 0
+    assert b"unknown" not in dest.read_bytes()
+    assert list(folder.iterdir()) == [dest]
+
+
+def both_exported(runner: Runner, dest: Path, **options: Any) -> Result:
+    """Export in check mode, which leaves no trace, and in earnest; both say the same. The file has what the registry knows."""
+    options = {"state": "exported", "dest": str(dest), **options}
+    stored, held = runner.traces(), dest.read_bytes() if dest.exists() else None
+    predicted = runner.did_registry(check=True, **options)
+    assert held == (dest.read_bytes() if dest.exists() else None)
+    done = runner.did_registry(**options)
+    assert {**predicted, "invocation": None} == {**done, "invocation": None}
+    assert runner.traces() == stored and not done.get("failed"), done
+    return done
+
+
+@on_both_backends
+def test_every_did_of_many_pages_is_exported_once(runner: Runner, tmp_path: Path) -> None:
+    """Also one with two numbers, as the outcome of its renumbering is not known, wherever it is on its page."""
+    dids = [{"did_number": f"1130{index:06}", "record_id": 100 + index} for index in range(2002)]
+    assert runner.did_registry(state="recorded", dids=dids)["changed"]
+    for index in (998, 999, 1000, 2001):
+        runner.simulator.fault("reset_before")
+        runner.did(record_id=100 + index, did_number=f"1131{index:06}", renumber=True)
+    dest = tmp_path / "dids.json"
+    counts = both_exported(runner, dest)["exported"]
+    assert (counts["confirmed"], counts["uncertain"]) == (1998, 4)
+    entries = json.loads(dest.read_text("utf-8"))
+    assert [entry["record_id"] for entry in entries] == [100 + index for index in range(2002)]
+    assert [entries[index]["did_number"] for index in (998, 999, 1000, 2001)] == [None] * 4
+    assert [entries[index]["did_number"] for index in (997, 1001)] == ["1130000997", "1130001001"]
+
+
+def test_a_file_that_cannot_be_exported_to_is_refused(runner: Runner, tmp_path: Path) -> None:
+    runner.did(did_number="1")
+    made = tmp_path / "made.csv"
+    made.mkdir()
+    link = tmp_path / "link.csv"
+    link.symlink_to(tmp_path / "there.csv")
+    dest = str(tmp_path / "dids.csv")
+    for options, words in (
+        ({}, "dest: is required"),
+        ({"dest": "dids.csv"}, "dest: is a relative path"),
+        ({"dest": str(tmp_path / "dids.txt")}, "dest: must end in"),
+        ({"dest": str(made)}, "no regular file"),
+        ({"dest": str(link)}, "no regular file"),
+        ({"dest": str(tmp_path / "nowhere" / "dids.csv")}, "cannot be written (No such file"),
+        ({"dest": dest, "mode": 384}, "mode: must be octal digits in quotes"),
+        ({"dest": dest, "mode": "u=rw"}, "mode: must be octal digits in quotes"),
+        ({"dest": dest, "outcome": "open"}, "outcome: must be one of"),
+        ({"dest": dest, "dids": []}, "dids: goes with state recorded"),
+        ({"dest": dest, "state": "present"}, "dest: goes with state exported"),
+        ({"dest": dest, "platform": "other:443"}, "The registry knows 127.0.0.1"),
+    ):
+        for check in (True, False):
+            refused = runner.did_registry(**{"state": "exported", "check": check, **options})
+            assert refused.get("failed") and words in refused["msg"], refused
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["link.csv", "made.csv"]
+
+
+def test_what_the_collection_needs_is_not_exported_over(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    runner = Runner(simulator, FileStore(tmp_path / "registry.json"))
+    runner.options["witness"] = str(tmp_path / "witness")
+    runner.did_registry()
+    runner.did(did_number="1")
+    (witness,) = (tmp_path / "witness").glob("*/*.csv")
+    for dest in (runner.registry, witness):
+        before = dest.read_bytes()
+        refused = runner.did_registry(state="exported", dest=str(dest))
+        assert refused["error"]["kind"] == "invalid_parameter", refused
+        assert dest.read_bytes() == before

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +69,23 @@ def test_no_statement_of_a_task_reads_a_whole_table(runner: Runner, statements: 
             assert "dids" in runner.did_info(**options, history=history)
     assert len(statements) > 100
     assert not [*scans(runner, statements)], "\n".join(scans(runner, statements))
+
+
+def test_an_export_finds_each_page_by_its_first_key(
+    runner: Runner, statements: list[str], tmp_path: Path
+) -> None:
+    """Otherwise, each page would sort all records that are left."""
+    runner.did(did_number="1")
+    statements.clear()
+    for options in ({}, {"outcome": "unknown"}, {"outcome": "under_way"}):
+        dest = str(tmp_path / "dids.csv")
+        assert not runner.did_registry(state="exported", dest=dest, **options).get("failed")
+    pages = [statement for statement in statements if "LIMIT" in statement]
+    assert len(pages) == 3
+    with contextlib.closing(sqlite3.connect(runner.registry)) as connection:
+        for page in pages:
+            plan = str(connection.execute(f"EXPLAIN QUERY PLAN {page}").fetchall())
+            assert "(record_key>?)" in plan, plan
 
 
 def test_the_history_of_an_outcome_is_that_of_its_dids(runner: Runner) -> None:

@@ -10,6 +10,7 @@ import json
 import random
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -445,7 +446,7 @@ def older(bare: Runner, store: Store) -> Runner:
     return bare
 
 
-def test_an_older_registry_is_read(older: Runner) -> None:
+def test_an_older_registry_is_read(older: Runner, tmp_path: Path) -> None:
     before = older.traces()
     told = older.did_info(history=True, runs=1)
     assert (told["registry"]["schema"], told["runs"]) == (1, [])
@@ -454,6 +455,8 @@ def test_an_older_registry_is_read(older: Runner) -> None:
     (line,) = did["history"]
     assert (line["event"], line["run"], line["action"]) == ("answered", None, None)
     assert older.did_info(did_number="1166", history=True)["history"] == [line]
+    exported = older.did_registry(state="exported", dest=str(tmp_path / "dids.csv"))
+    assert exported["exported"]["confirmed"] == 1
     assert older.traces() == before
 
 

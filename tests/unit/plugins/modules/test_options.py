@@ -64,7 +64,7 @@ def test_what_a_wrong_indentation_put_into_an_option_is_not_shown(
 
 def test_a_choice_that_is_none_is_not_quoted(tmp_path: Path) -> None:
     result = run_module(did_registry.main, options(tmp_path, state=INDENTED))
-    refused(result, "state: must be one of present, recorded, forgotten, settled, copied")
+    refused(result, "state: must be one of present, recorded, forgotten, settled, exported, copied")
 
 
 def test_the_type_of_a_list_of_dids_is_told(tmp_path: Path) -> None:
