@@ -338,7 +338,7 @@ def test_a_registry_in_postgresql(shared_site: Site, server: Server, tarball: Pa
     site.is_refused()
     assert "changed=1" in site.plays(migrate)
     site.declares("Orders")
-    assert "permission" in site.types("ansible-playbook dids.yml", code=2)
+    assert "registry_unavailable" in site.types("ansible-playbook dids.yml", code=2)
     site.declares("Sales")
     administer(server, rights.text)
     assert "changed=0" in site.types(foresee)
