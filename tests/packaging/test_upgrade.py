@@ -39,10 +39,10 @@ REFUSED_BY_FIRST = (
     " Nothing was written and nothing was sent"
 )
 DIDS = """\
-did_number;last_number;record_id;description;customer_id;did_type;did_type_id
-1130001000;;;Support;13;queue;7
-1130001001;;12;Sales;13;queue;8
-1130002000;1130002099;;Extension {number};42;ivr;3
+did_number;last_number;record_id;description;customer_id;did_type;did_type_id;password
+1130001000;;;Support;13;queue;7;did-geheim-1
+1130001001;;12;Sales;13;queue;8;
+1130002000;1130002099;;Extension {number};42;ivr;3;
 """
 COUNT = 102
 CREATE = """\
