@@ -11,6 +11,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 VERSION := $(shell $(or $(PYTHON),false) -c 'import sys; print(sys.version_info >= (3, 11) and sys.version.split()[0] or "")' 2>/dev/null)
 
 MADE := .venv/.made-by-$(or $(VERSION),python)
+# By the pip that this Python has. If it has none, by one in .venv, which takes a few seconds more.
+INSTALL_NOX := install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 NOX := .venv/bin/python -m nox --non-interactive
 REQUIREMENTS := noxfile.py antsibull-nox.toml constraints.txt $(wildcard tests/*/requirements.txt)
 
@@ -56,8 +58,9 @@ $(MADE): requirements-dev.txt
 		|| { echo "make: $(PYTHON) lacks its venv module (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@echo "make: installing nox into .venv (once)"
 	@rm -rf .venv .nox
-	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt > .venv/install.log 2>&1 \
+	@$(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -m pip --python .venv $(INSTALL_NOX) > .venv/install.log 2>&1 \
+		|| { .venv/bin/python -m ensurepip && .venv/bin/python -m pip $(INSTALL_NOX); } >> .venv/install.log 2>&1 \
 		|| { echo "make: nox could not be installed; is a package index reachable? See .venv/install.log" >&2; exit 1; }
 	@touch $@
 

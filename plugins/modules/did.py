@@ -251,6 +251,7 @@ error:
       description:
         - Identifies the create whose outcome is unknown. Null for other errors. M(nextbilling.did.did_registry) takes it with C(state=forgotten).
       type: str
+      version_added: 2.0.0
       sample: 18ec00842ff4938e690a92f04fc7a01c
 """
 

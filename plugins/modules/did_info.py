@@ -132,10 +132,12 @@ dids:
           C(state=forgotten).
         - Null while the create is under way, because the platform's state can still change.
       type: str
+      version_added: 2.0.0
       sample: 18ec00842ff4938e690a92f04fc7a01c
     claim:
       description: The claim of the run that is working on the record, if RV(dids[].outcome) is C(under_way). Otherwise null.
       type: dict
+      version_added: 2.0.0
       contains:
         action:
           description: The action of the run, C(create), C(update) or C(adopt).

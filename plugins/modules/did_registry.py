@@ -281,6 +281,7 @@ summary:
   description: The number of entries that were recorded, that were forgotten, and that state nothing.
   returned: success, if O(state=settled)
   type: dict
+  version_added: 2.0.0
   contains:
     recorded:
       description: Entries with a C(record_id).
@@ -296,6 +297,7 @@ open:
   returned: success, if O(state=settled)
   type: list
   elements: dict
+  version_added: 2.0.0
   contains:
     did_number:
       description: The number.

@@ -237,6 +237,7 @@ summary:
     unrecorded:
       description: Applied by the platform, but not recorded. RV(dids[].error) says what to do.
       type: int
+      version_added: 2.0.0
     not_attempted:
       description: Not attempted, because the run ended early, the plan was not allowed, or O(apply_at_most) left it to a later run.
       type: int
@@ -299,6 +300,7 @@ dids:
     label:
       description: By what people know the DID, as last known before the task, or else as declared.
       type: dict
+      version_added: 2.0.0
       contains:
         customer_id:
           description: The customer. Null if it is not known.
@@ -334,6 +336,7 @@ dids_omitted:
   description: The number of DIDs that failed and that RV(dids) leaves out.
   returned: with RV(applied)
   type: int
+  version_added: 2.0.0
 applied:
   description:
     - What a failing run has applied, or would apply in check mode, grouped by identical change, with the largest groups first.
@@ -341,6 +344,7 @@ applied:
   returned: failure once there is a plan, unless O(details=true)
   type: list
   elements: dict
+  version_added: 2.0.0
   contains:
     action:
       description: As in M(nextbilling.did.did).
@@ -364,15 +368,18 @@ applied_omitted:
   description: The number of DIDs that were applied and that RV(applied) leaves out.
   returned: with RV(applied)
   type: int
+  version_added: 2.0.0
 not_attempted:
   description: What a failing run has not attempted, grouped as in RV(applied). RV(not_attempted_omitted) counts the DIDs that are left out.
   returned: with RV(applied)
   type: list
   elements: dict
+  version_added: 2.0.0
 not_attempted_omitted:
   description: The number of DIDs that were not attempted and that RV(not_attempted) leaves out.
   returned: with RV(applied)
   type: int
+  version_added: 2.0.0
 unlisted:
   description: The DIDs that are in the registry for this platform, but not in the list.
   returned: with O(report_unlisted=true), success, or failure once there is a plan

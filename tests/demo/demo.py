@@ -47,7 +47,7 @@ SINGLE, LISTED = 3, 301
 # The DID of the list whose create gets no answer.
 LOST = "1130002150"
 # Milliseconds that the platform takes for a request of the list: enough for a list that reports its progress.
-LATENCY = 40
+LATENCY = 20
 COLUMNS = ("record", "number", "type", "calls", "description")
 TYPES = {0: "ip", 5: "queue", 6: "ivr"}
 # What keeps Ansible's output to the point.

@@ -27,6 +27,8 @@ from ansible_collections.nextbilling.did.tests.docs.reading import AWX, kind
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 GUIDES = "docs/docsite/rst/"
+# The id of a registry, as documents write it.
+REGISTRY_ID = "5d3fc84a98203fb85b9bd09356d47844"
 
 # What a document can only hint at, and what stands there when it runs.
 STAND_INS = {
@@ -37,7 +39,7 @@ STAND_INS = {
     "${{ secrets.NEXTBILLING_API_TOKEN }}": "{token}",
     "${{ secrets.NEXTBILLING_API_KEY }}": "{key}",
     # Of the registry that the example meets, and of the plan that was shown last.
-    "5d3fc84a98203fb85b9bd09356d47844": "{registry_id}",
+    REGISTRY_ID: "{registry_id}",
     "the id that the first playbook showed": "{registry_id}",
     "the id that registry.yml showed": "{registry_id}",
     "o id que o primeiro playbook mostrou": "{registry_id}",
@@ -73,10 +75,12 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
 
 # Translations with the examples of the original, which the scenes of the original run.
 SAME_EXAMPLES = {
-    f"{GUIDES}{name}_pt_br.rst": f"{GUIDES}{name}.rst" for name in ("migration", "unknown_outcome")
+    f"{GUIDES}{name}_pt_br.rst": f"{GUIDES}{name}.rst"
+    for name in ("errors", "from_1_0_to_2_0", "how_it_works", "migration", "unknown_outcome")
 }
 _BENCHMARK, _AWX = f"{GUIDES}benchmark.rst", f"{GUIDES}execution_environments.rst"
 _MANY, _WAYS = f"{GUIDES}many_dids.rst", f"{GUIDES}where_a_task_runs.rst"
+_UPGRADE = f"{GUIDES}from_1_0_to_2_0.rst"
 _AVAILABILITY = f"{GUIDES}high_availability.rst"
 # Blocks that are not run, by document and language.
 NOT_RUN = {
@@ -232,7 +236,7 @@ _PIPELINE = Scene(
     environment={"RUNNER_PASSWORD": RUNNER},
 )
 
-_WITNESS = "witness/5d3fc84a98203fb85b9bd09356d47844/sip.nextbilling.com.br%3A443.csv"
+_WITNESS = f"witness/{REGISTRY_ID}/sip.nextbilling.com.br%3A443.csv"
 _LOST = """\
 did_number,record_id,confirmed_at,record_key,version
 1130001000,4711,2026-01-31T12:00:00Z,18ec00842ff4938e690a92f04fc7a01c,2
@@ -351,6 +355,29 @@ SCENES = (
         ),
     ),
     Scene(f"{GUIDES}migration.rst", ("If a wrong id was recorded",), records=TWO_RECORDS),
+    # A test of the package does these steps with a registry that release 1.0 wrote.
+    Scene(
+        _UPGRADE,
+        ("Step by step",),
+        files={"dids.csv": SMALL, "dids.yml": _DIDS_PLAY},
+        records=TWO_RECORDS,
+        platform=(12, 13),
+        makes=("registry-1.0.db", "review/review.html"),
+    ),
+    Scene(
+        _UPGRADE,
+        ("A registry in PostgreSQL",),
+        registry="postgresql:",
+        shared=True,
+        environment={"PGUSER": "postgres"},
+        makes=("registry-1.0.sql",),
+    ),
+    Scene(f"{GUIDES}errors.rst", records=TWO_RECORDS),
+    Scene(
+        f"{GUIDES}how_it_works.rst",
+        registry="/var/lib/nextbilling-did/registry.db",
+        records=TWO_RECORDS,
+    ),
     _REVIEWS._replace(
         sections=("Reviews in CI", _REVIEWED, "GitHub Actions"),
         environment={**_IN_SRV, "GITHUB_STEP_SUMMARY": "summary.md"},
@@ -404,7 +431,7 @@ SCENES = (
     ),
     Scene(
         f"{GUIDES}shared_registry.rst",
-        ("Upgrading from release 1.0", "Runs and history"),
+        ("Runs and history",),
         registry="/var/lib/nextbilling-did/registry.db",
         records=TWO_RECORDS,
     ),

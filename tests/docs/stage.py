@@ -170,7 +170,8 @@ class Stage:
 
     def _shell(self, command: str) -> tuple[int, str]:
         for place, content in self.scene.files.items():
-            if given.CHECKSUM in content:
+            # Both are known only after a part of the document has run.
+            if given.CHECKSUM in content or given.REGISTRY_ID in place:
                 self.write(place, content)
         state = self.folder / ".state"
         script = (
@@ -261,7 +262,7 @@ class Stage:
 
     def write(self, place: str, content: str) -> None:
         """Write a file into the reader's folder."""
-        path = self.folder / place
+        path = self.folder / self.meant(place)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.meant(content), encoding="utf-8")
         if path.name == ".pgpass":

@@ -25,6 +25,7 @@ from ansible_collections.nextbilling.did.tests.docs.examples import (
     names,
     read,
 )
+from ansible_collections.nextbilling.did.tests.docs.given import GUIDES
 from ansible_collections.nextbilling.did.tests.docs.test_examples import SPECS
 
 # What is not the collection's.
@@ -155,16 +156,18 @@ def test_a_wrong_name_is_found(known: set[str]) -> None:
     assert found == list(range(len(wrong)))
 
 
-@pytest.mark.parametrize("document", ["README.md", "README.pt-BR.md"])
-def test_the_readme_explains_every_kind_of_error(document: str) -> None:
-    table = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", read(document), re.M)
+@pytest.mark.parametrize("language", ["", "_pt_br"])
+def test_a_guide_explains_every_kind_of_error(language: str) -> None:
+    table = re.findall(
+        r"^   \* - ``(\w+)``\n     - .+\n     - .+$", read(f"{GUIDES}errors{language}.rst"), re.M
+    )
     assert sorted(table) == sorted(KINDS)
 
 
-@pytest.mark.parametrize("document", ["README.md", "README.pt-BR.md"])
-def test_the_readme_has_every_type_of_a_did(document: str) -> None:
-    text = read(document)
-    assert [each.name for each in _fields.DID_TYPES if f"`{each.name}`" not in text] == []
+@pytest.mark.parametrize("language", ["", "_pt_br"])
+def test_the_first_steps_have_every_type_of_a_did(language: str) -> None:
+    text = read(f"{GUIDES}first_steps{language}.rst")
+    assert [each.name for each in _fields.DID_TYPES if f"``{each.name}``" not in text] == []
 
 
 def test_the_modules_name_every_kind_of_error() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ansible_collections.nextbilling.did.tests.support.fixtures import (
     installed,
     running,
+    server,
     simulator,
     tarball,
 )
@@ -15,6 +16,7 @@ from ansible_collections.nextbilling.did.tests.support.fixtures import (
 __all__ = [
     "installed",
     "running",
+    "server",
     "simulator",
     "tarball",
 ]
