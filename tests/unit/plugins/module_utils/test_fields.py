@@ -314,6 +314,16 @@ def test_what_counts_as_the_same(name: str, one: Any, other: Any, same: bool) ->
     assert (kind.comparison_key(one) == kind.comparison_key(other)) is same
 
 
+@pytest.mark.parametrize("text", ["\u2022" * 8, "\u25cf" * 6])
+def test_a_row_of_dots_is_no_password(text: str) -> None:
+    (problem,), wires = _fields.normalise({"did_number": "1", "password": text})[::-1]
+    assert problem.startswith("password: is a mark") and "password" not in wires
+
+
+def test_a_password_may_have_dots() -> None:
+    assert _fields.normalise({"did_number": "1", "password": "\u2022a\u2022"})[1] == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
