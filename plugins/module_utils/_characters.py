@@ -9,7 +9,17 @@
 
 from __future__ import annotations
 
-_CHARACTER_SETS = ("cp1252", "latin-1")
+import re
+
+# The bytes that Windows-1252 does not define. Windows reads them as control characters (https://encoding.spec.whatwg.org/#windows-1252).
+_UNDEFINED = re.compile("([\x81\x8d\x8f\x90\x9d])")
+# What Excel on a Mac, and a command line of Windows, read a file in. A letter with an accent becomes two characters there, of which this is the
+# first. A text without it is right, such as "d\u2019\u00e1gua", which by chance is UTF-8 in MacRoman.
+_OTHER_SETS = (
+    ("mac_roman", "\N{SQUARE ROOT}"),
+    ("cp850", "\N{BOX DRAWINGS LIGHT VERTICAL AND RIGHT}"),
+    ("cp437", "\N{BOX DRAWINGS LIGHT VERTICAL AND RIGHT}"),
+)
 
 
 def check_characters(text: str) -> None:
@@ -27,15 +37,21 @@ def check_characters(text: str) -> None:
 
 def is_garbled(text: str) -> bool:
     """Tell whether a text that is not ASCII has marks of lost characters, or is UTF-8 that was read as another character set."""
-    return "\N{REPLACEMENT CHARACTER}" in text or any(
-        _is_utf8(text, each) for each in _CHARACTER_SETS
+    return (
+        "\N{REPLACEMENT CHARACTER}" in text
+        or _is_utf8(text, "cp1252")
+        or any(first in text and _is_utf8(text, name) for name, first in _OTHER_SETS)
     )
 
 
 def _is_utf8(text: str, character_set: str) -> bool:
     """Tell whether the bytes of a text in a character set are UTF-8. Those of a text that people wrote are not, unless it is ASCII."""
     try:
-        text.encode(character_set).decode("utf-8")
+        pieces = [
+            piece.encode("latin-1" if place % 2 else character_set)
+            for place, piece in enumerate(_UNDEFINED.split(text))
+        ]
+        b"".join(pieces).decode("utf-8")
     except UnicodeError:
         return False
     return True

@@ -30,11 +30,17 @@ MARK_REFUSED = (
 )
 
 
+_DOTS = "\N{BULLET}\N{BLACK CIRCLE}"
+
+
 def is_mark(value: str) -> bool:
     """Tell whether a value is a mark of this collection or of Ansible in place of a secret, or a fingerprint of the registry.
 
-    A mark of the collection is a whole value. One of Ansible may be a part of a value, as it replaces secrets within texts.
+    A mark of the collection is a whole value. One of Ansible may be a part of a value, as it replaces secrets within texts. A row of dots is
+    what web pages show.
     """
+    if not value.isascii() and not value.strip(_DOTS):
+        return True
     if "***" in value:
         text = value.strip()
         return text == MASK or text.startswith(f"{MASK} (") or "********" in text

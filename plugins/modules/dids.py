@@ -112,6 +112,7 @@ options:
   plan_checksum:
     description:
       - The RV(plan_checksum) of the reviewed plan, usually from a run in check mode. If the plan has changed, nothing is sent and the task fails.
+      - An empty text is refused. Without a reviewed plan, leave the option out.
       - A checksum of release 1, which is without V(v2-), is refused. Review the plan again.
       - With this option, O(max_creates) or O(max_changes), a DID fails with C(plan_changed) if another run has changed what must be done for it since
         the plan was made. It does not fail if nothing is left to do.

@@ -52,6 +52,8 @@ def read_csv(path: str, text: str, mapping: FieldMapping) -> Iterator[RawEntry]:
         for row in reader:
             if any(row):
                 declared = _fields_of_row(path, fields, row, line)
+                if first_line + reader.line_num > line + 1:
+                    _check_lines(path, fields, row, separator, line)
                 if has_spaced_quotes:
                     _check_quotes(path, row, line)
                 problems = failed_formulas(declared) if has_errors else ()
@@ -112,6 +114,34 @@ def _check_quotes(path: str, row: list[str], line: int) -> None:
         raise file_error(
             path, "has a space before a quotation mark that begins a cell; remove the space", line
         )
+
+
+def _check_lines(
+    path: str, fields: list[str | None], row: list[str], separator: str, line: int
+) -> None:
+    """Refuse a cell that has taken in rows, as between two cells of one column that each lack one of their quotation marks.
+
+    It then holds the rest of its own row, whole rows, and the beginning of the row where it ends: together as many cells as rows have.
+    """
+    own = fields.index("did_number" if "did_number" in fields else "record_id")
+    for column, cell in enumerate(row):
+        first, *others = (text.split(separator) for text in re.split(r"\r\n|\r|\n", cell))
+        if not others or len(first) != len(fields) - column or len(others[-1]) != column + 1:
+            continue
+        number = others[-1][own] if own <= column else first[own - column]
+        if all(len(cells) == len(fields) for cells in others[:-1]) and _is_digits(number):
+            raise file_error(
+                path,
+                "has a cell with a line break that reads as the end of one row and the beginning of another; is a quotation mark missing or too many?",
+                line,
+            )
+
+
+def _is_digits(cell: str) -> bool:
+    from .._numbers import FEWEST_DIGITS
+
+    digits = re.sub(r"[\s+().-]", "", cell.strip("\"'"))
+    return len(digits) >= FEWEST_DIGITS and digits.isascii() and digits.isdigit()
 
 
 _SHORT_ROW = ". If a spreadsheet left out empty cells at the end, make a column the last one that is never empty"

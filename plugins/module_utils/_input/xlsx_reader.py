@@ -49,6 +49,12 @@ _NAMED_SHEETS = 10
 _NAMED_MERGES = 5
 _PLAIN = re.compile(r"0|[1-9][0-9]*")
 _ESCAPE = re.compile(r"_x[0-9A-Fa-f]{4}_")
+# A workbook has the names of functions in English.
+_TOTALS = re.compile(
+    r"\s*(?:_xlfn\.)?(?:SUM|SUBTOTAL|AGGREGATE|COUNT|AVERAGE)[A-Z]*\(", re.IGNORECASE
+)
+# The fields that tell which DID a row is about. Totals of other fields stand beside them, or in no DID's row.
+_IDENTITIES = frozenset({"did_number", "last_number", "record_id"})
 _ERRORS = (
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, expat.ExpatError),
     *(ElementTree.ParseError, ValueError, TypeError, KeyError, IndexError),
@@ -73,6 +79,9 @@ _FORMATTED = Refused(
 )
 _HIDDEN = Refused(f"has a number format that hides its text or adds to it; {_AS_TEXT}")
 _CONTROL_CHARACTER = Refused("holds a control character; enter the value again")
+_TOTAL = Refused(
+    "holds a total of other cells, as the last row of a table has; remove that row, or enter the value"
+)
 _NO_VALUE = Refused(
     "holds a formula whose value is not stored; open the file in a spreadsheet program, and save it again"
 )
@@ -218,7 +227,8 @@ class SheetReader:
         self._attributes: dict[str, str] = {}
         self._text: list[str] | None = None
         self._value: str | None = None
-        self._is_formula = self._is_phonetic = False
+        self._formula: str | None = None
+        self._is_phonetic = False
 
     def read(self, part: t.IO[bytes]) -> list[RawEntry]:
         """Return the entries of the sheet."""
@@ -246,11 +256,9 @@ class SheetReader:
             self._attributes = attributes
             reference = attributes.get("r")
             self._column = self._column + 1 if reference is None else _column_of(reference)
-            self._value, self._is_formula = None, False
-        elif name in ("v", "t"):
+            self._value = self._formula = None
+        elif name in ("v", "t", "f"):
             self._text = None if self._is_phonetic else []
-        elif name == "f":
-            self._is_formula = True
         elif name == "rPh":
             self._is_phonetic = True
         elif name == "row":
@@ -271,10 +279,14 @@ class SheetReader:
                 # The text of a cell with formatting of its own stands in several parts.
                 self._value = (self._value or "") + "".join(self._text)
             self._text = None
+        elif name == "f":
+            self._formula, self._text = "".join(self._text or ()), None
         elif name == "rPh":
             self._is_phonetic = False
         elif name == "c":
             cell = self._read_cell()
+            if self._formula and self._is_total(self._formula):
+                cell = _TOTAL
             if cell != "":
                 self._cells[self._column] = cell
         elif name == "row" and self._cells:
@@ -283,13 +295,18 @@ class SheetReader:
             else:
                 self._read_header()
 
+    def _is_total(self, formula: str) -> bool:
+        """Tell whether the cell is a total, in a column that tells which DID a row is about."""
+        field = self._fields[self._column - 1] if self._column <= len(self._fields) else None
+        return field in _IDENTITIES and _TOTALS.match(formula) is not None
+
     def _read_cell(self) -> Cell:
         """Return what the sheet shows in a cell, an empty text for an empty one."""
         kind, value = self._attributes.get("t", "n"), self._value
         if kind == "e":
             return _ERROR_VALUE
         if value is None or (value == "" and kind != "str"):
-            return _NO_VALUE if self._is_formula else ""
+            return "" if self._formula is None else _NO_VALUE
         formats = self._workbook.formats
         style = int(self._attributes.get("s", 0))
         code = formats[style] if formats or style else GENERAL

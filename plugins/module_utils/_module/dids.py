@@ -91,7 +91,8 @@ def _check_options(task: Task) -> list[str]:
         problems.append("apply_at_most: must be 1 or more")
     if not 1 <= task.params["concurrency"] <= _CONCURRENCY_LIMIT:
         problems.append(f"concurrency: must be from 1 to {_CONCURRENCY_LIMIT}")
-    plan_checksum = task.option("plan_checksum")
+    # An empty one is a variable without a value, and would apply what nobody has reviewed.
+    plan_checksum = task.params["plan_checksum"]
     if plan_checksum is not None and re.fullmatch(r"[0-9a-f]{64}", plan_checksum):
         problems.append(
             "plan_checksum: is one of release 1, which computed it in another way. Review the plan again (check mode), and give the"
@@ -99,7 +100,8 @@ def _check_options(task: Task) -> list[str]:
         )
     elif plan_checksum is not None and not re.fullmatch(PREFIX + "[0-9a-f]{64}", plan_checksum):
         problems.append(
-            f"plan_checksum: must be the plan_checksum that a run in check mode returned, {PREFIX} and 64 hexadecimal digits"
+            f"plan_checksum: must be the plan_checksum that a run in check mode returned, {PREFIX} and 64 hexadecimal digits."
+            " To apply a plan without a review, leave the option out"
         )
     return problems
 

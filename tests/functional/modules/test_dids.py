@@ -750,6 +750,14 @@ def test_a_checksum_of_release_1_is_refused_with_the_reason(runner: Runner) -> N
     assert runner.requests() == []
 
 
+@pytest.mark.parametrize("reviewed", ["", " "])
+def test_an_empty_checksum_reviews_nothing(runner: Runner, reviewed: str) -> None:
+    result = runner.both_dids(dids=lines(1), plan_checksum=reviewed)
+    assert result["error"]["kind"] == "invalid_parameter"
+    assert "plan_checksum" in result["msg"]
+    assert runner.requests() == []
+
+
 @on_both_backends
 def test_a_did_that_needs_nothing_is_found_however_it_is_stored(runner: Runner) -> None:
     runner.dids(dids=lines(1, 2, 3, description="x"))

@@ -314,14 +314,44 @@ def test_what_counts_as_the_same(name: str, one: Any, other: Any, same: bool) ->
     assert (kind.comparison_key(one) == kind.comparison_key(other)) is same
 
 
-@pytest.mark.parametrize("text", ["RecepÃ§Ã£o", "Ã\x81rea", "Recep\ufffdo", "\ud800"])
+@pytest.mark.parametrize("text", ["\u2022" * 8, "\u25cf" * 6])
+def test_a_row_of_dots_is_no_password(text: str) -> None:
+    (problem,), wires = _fields.normalise({"did_number": "1", "password": text})[::-1]
+    assert problem.startswith("password: is a mark") and "password" not in wires
+
+
+def test_a_password_may_have_dots() -> None:
+    assert _fields.normalise({"did_number": "1", "password": "\u2022a\u2022"})[1] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("RecepÃ§Ã£o", "Ã\x81rea", "Recep\ufffdo", "\ud800"),
+        # Windows-1252 has the second character of É, and not that of Á.
+        "Ã\x81rea TÃ‰CNICA",
+        *("Recepção".encode().decode(name) for name in ("mac_roman", "cp850", "cp437")),
+    ],
+)
 def test_a_text_in_a_wrong_character_set_is_refused(text: str) -> None:
     (problem,), wires = _fields.normalise({"did_number": "1", "description": text})[::-1]
     assert problem.startswith("description: holds characters") and "description" not in wires
 
 
 @pytest.mark.parametrize(
-    "text", ["NÃO", "Recepção", "\u201cIRMÔ", "nº 1ª – 5 €", "漢字", "ROMÃ", "Ó"]
+    "text",
+    [
+        "NÃO",
+        "Recepção",
+        "\u201cIRMÔ",
+        "nº 1ª – 5 €",
+        "漢字",
+        "ROMÃ",
+        "Ó",
+        "d\u2019água",
+        "\u221a2",
+        "\u251c\u2500 a",
+    ],
 )
 def test_a_text_with_accents_is_taken(text: str) -> None:
     assert _fields.normalise({"did_number": "1", "description": text})[1] == []

@@ -191,6 +191,29 @@ def test_what_was_saved_in_another_character_set_is_refused(tmp_path: Path, name
     assert "dids.csv, line 2" in message and "UTF-8" in message
 
 
+# In each, two rows lack one quotation mark.
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["did_number;description;port", '1130001000;"Support;1', '(11) 3000-1001;Sales";2'],
+        ["description;did_number;port", '"Support;1130001000;1', 'Sales";1130001001;2'],
+        ["port;record_id;host", '1;1301;"a', "2;1302;b", '3;1303;c"'],
+    ],
+)
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_a_cell_that_has_taken_in_rows_is_refused(
+    tmp_path: Path, rows: list[str], ending: str
+) -> None:
+    message = refusal(saved(tmp_path, ending.join(rows)))
+    assert "dids.csv, line 2" in message and "quotation mark" in message
+
+
+def test_a_cell_may_have_lines_with_separators(tmp_path: Path) -> None:
+    rows = ["did_number,description,port", '1130001000,"Street, 12\nCity, 01310, X\n1130001001",1']
+    items, problems = load(saved(tmp_path, "\n".join(rows)))
+    assert problems == [] and items[0].values["description"].endswith("1130001001")
+
+
 # A space before a quotation mark is refused, as the mark would become a part of the text.
 cells = st.text(
     st.characters(codec="utf-8", exclude_characters="\0\r{"), min_size=1, max_size=20
@@ -199,6 +222,7 @@ cells = st.text(
     and not re.match(r'\s+"', text)
     and not is_mark(text)
     and not is_error_value(text.strip())
+    and not re.search(r"\n.*[;,]", text)  # may read as the beginning of another row
     and (text.isascii() or not is_garbled(text))
 )
 

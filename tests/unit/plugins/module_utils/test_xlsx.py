@@ -127,6 +127,31 @@ def test_flags_and_whole_numbers(tmp_path: Path) -> None:
         assert found == (["10.0.0.1", "10.0.0.2", "a.b"] if value is None else value)
 
 
+@pytest.mark.parametrize(
+    "formula", ["SUM(A2:A9)", "SUBTOTAL(103,A2:A9)", "_xlfn.AGGREGATE(9,5,A2:A9)", "COUNTA(A2:A9)"]
+)
+@pytest.mark.parametrize("field", ["did_number", "last_number", "record_id", "customer_id"])
+def test_a_total_is_no_did(tmp_path: Path, field: str, formula: str) -> None:
+    header = "<row r='1'><c r='A1' t='inlineStr'><is><t>{}</t></is></c><c r='B1' t='inlineStr'><is><t>{}</t></is></c></row>"
+    other = "record_id" if field == "did_number" else "did_number"
+    row = f"<row r='2'><c r='A2'><v>1130001000</v></c><c r='B2'><f>{formula}</f><v>1130001001</v></c></row>"
+    path = workbook_of(tmp_path / "dids.xlsx", header.format(other, field) + row, [])
+    problems = read(path)[1]
+    if field == "customer_id":
+        assert problems == []
+    else:
+        assert problems[0].startswith(f"dids.xlsx, Planilha1!B2: {field}: holds a total")
+
+
+def test_a_number_may_be_computed(tmp_path: Path) -> None:
+    header = "<row r='1'><c r='A1' t='inlineStr'><is><t>did_number</t></is></c></row>"
+    row = "<row r='2'><c r='A2'><f>MAX(B1:B9)+1</f><v>1130001001</v></c></row>"
+    assert read(workbook_of(tmp_path / "dids.xlsx", header + row, [])) == (
+        [{"did_number": "1130001001"}],
+        [],
+    )
+
+
 def test_a_refused_number_is_one_problem(tmp_path: Path) -> None:
     path = by_excel(tmp_path / "dids.xlsx", [["did_number"], [1130001000.5]])
     (problem,) = read(path)[1]
