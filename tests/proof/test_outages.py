@@ -292,7 +292,7 @@ def test_eight_processes_and_the_same_500_dids(
         start(module="dids", dids=wanted[shift:] + wanted[:shift], concurrency=2)
         for shift in range(0, 400, 50)
     ]
-    results = [process.result() for process in processes]
+    results = [process.result(lambda: len(runner.requests())) for process in processes]
     assert [result.get("msg") for result in results] == [None] * 8
     assert len(runner.simulator.created()) == len(runner.requests("PUT")) == 500
     assert sum(result["summary"]["create"] for result in results) == 500

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,20 @@ class Process:
             text=True,
         )
 
-    def result(self) -> Result:
-        """Wait for the end and return the module's result."""
-        printed, errors = self._process.communicate(timeout=TIMEOUT)
+    def result(self, progress: Callable[[], object] = lambda: None) -> Result:
+        """Wait for the end and return the module's result.
+
+        C(progress): returns what shows how far it is. As long as that changes, the wait goes on.
+        """
+        seen: object = None
+        while True:
+            try:
+                printed, errors = self._process.communicate(timeout=TIMEOUT)
+                break
+            except subprocess.TimeoutExpired:
+                before, seen = seen, progress()
+                if seen == before:
+                    raise
         assert printed, errors
         result: Result = json.loads(printed)
         return result

@@ -27,7 +27,11 @@ from .._planning.corrections import (
     is_open_create,
 )
 from .._registry.claims import wait_for_claims
+from .._registry.records import chunks
 from .._registry.registry import Registry
+
+# How many DIDs are looked up at a time.
+_CHUNK = 2000
 
 
 def correct(
@@ -56,9 +60,10 @@ def correct(
         to_forget = [each for each in statements if each.state == FORGOTTEN]
         to_record = [each for each in statements if each.state != FORGOTTEN]
         decisions = _decide_forgotten(registry, platform, to_forget) if to_forget else []
-        if to_record:
-            found = wait_for_claims(registry, platform, to_record, until=deadline, sleep=sleep)
-            decisions += _decide_recorded(registry, platform, to_record, found, overwrite)
+        # Of a DID that is as stated, nothing that was looked up is kept.
+        for some in chunks(to_record, _CHUNK):
+            found = wait_for_claims(registry, platform, some, until=deadline, sleep=sleep)
+            decisions += _decide_recorded(registry, platform, some, found, overwrite)
         corrections = all_corrections(decisions)
         # A decision holds for the records as looked up: it is written only if they are still the same, and unclaimed.
         if (

@@ -299,14 +299,14 @@ def _correct(task: Task, registry: Registry, platform: str, stated: _Stated) -> 
 
 
 def _statement(task: Task, item: Item, state: str, fingerprints: Fingerprints | None) -> Statement:
-    values = dict(item.values)
+    values = item.values
     not_known: set[str] = set()
     if fingerprints is not None:
         values = _fields.with_fingerprints(values, fingerprints)
     else:
         not_known = set(_fields.SECRETS) & values.keys()
+        values = {name: value for name, value in values.items() if name not in not_known}
         for name in not_known:
-            del values[name]
             task.warn(
                 f"{item.place}: without api_key no fingerprint of its {name} can be made; it is recorded as not known, and a task that"
                 " declares it sends it"

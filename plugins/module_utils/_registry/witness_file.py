@@ -13,9 +13,12 @@ away. C(did_registry) takes the file as C(src).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
+import io
 import os
 import re
 import stat
@@ -32,6 +35,8 @@ HEADER = b"did_number,record_id,confirmed_at,record_key,version\n"
 _LINE = re.compile(rb"^(\+?\d*),(\d+),([\dTZ:-]*),([0-9a-f]+),(\d+)$", re.MULTILINE)
 # More than a line has.
 _LINE_LENGTH = 160
+# Bytes that are read at a time where lines are only counted.
+_CHUNK = 1 << 20
 _LOCK_TIMEOUT, _LOCK_PAUSE = 30.0, 0.005
 _LONGEST_NAME = 150
 # Nothing but a file is opened: a pipe would block, and a link may lead anywhere.
@@ -130,24 +135,33 @@ class WitnessFile:
         return latest(_parse(b"".join(lines[-count:])))
 
     def count(self) -> int:
-        """Return how many lines there are without the header."""
-        return max(0, self._read(0).count(b"\n") - 1)
+        """Return how many lines there are without the header. Holds a part of the file at a time."""
+        with self._open_to_read() as (file, _size):
+            chunks = iter(functools.partial(file.read, _CHUNK), b"")
+            return max(0, sum(chunk.count(b"\n") for chunk in chunks) - 1)
 
     def _read(self, at_most: int) -> bytes:
         """Return the lines at the end of the file, nothing where it is missing. C(at_most): bytes, 0 for all."""
-        try:
-            file = os.open(self.path, os.O_RDONLY | _FLAGS)
-        except FileNotFoundError:
-            return b""
-        with open(file, "rb") as opened:
-            size = _check_kind(file)
-            _check_header(file, size)
+        with self._open_to_read() as (file, size):
             start = max(0, size - at_most) if at_most else 0
-            opened.seek(start)
-            data = opened.read(size - start)
+            file.seek(start)
+            data = file.read(size - start)
         if start:
             data = data.partition(b"\n")[2]
         return data[: data.rfind(b"\n") + 1]
+
+    @contextlib.contextmanager
+    def _open_to_read(self) -> Iterator[tuple[t.BinaryIO, int]]:
+        """Open the file. Yields it with its size, or an empty one where it is missing."""
+        try:
+            file = os.open(self.path, os.O_RDONLY | _FLAGS)
+        except FileNotFoundError:
+            yield io.BytesIO(), 0
+            return
+        with open(file, "rb") as opened:
+            size = _check_kind(file)
+            _check_header(file, size)
+            yield opened, size
 
     # Writing
 
