@@ -23,12 +23,17 @@ _OTHER_SETS = (
 
 
 def check_characters(text: str) -> None:
-    """Raise C(ValueError) for a text that is not valid, has marks of lost characters, or is UTF-8 read as another character set."""
+    """Raise C(ValueError) for a text that is not valid, has a NUL character, has marks of lost characters, or is UTF-8 read as another character set.
+
+    No table can hold a NUL character.
+    """
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("holds characters that are no valid Unicode text") from None
-    if is_garbled(text):
+    if "\0" in text:
+        raise ValueError("holds a NUL character: enter the text again")
+    if not text.isascii() and is_garbled(text):
         raise ValueError(
             "holds characters that a program has read in a wrong character set, such as Ã§ in place of ç: enter the text again, or open the"
             " original file as UTF-8"

@@ -72,7 +72,7 @@ def _normalise_text(value: object) -> str:
     if not isinstance(value, str):
         advice = _QUOTE_IT if isinstance(value, (int, float, Unsupported)) else ""
         raise ValueError(f"must be text, not {type_name(value)}{advice}")
-    if not value.isascii():
+    if not value.isascii() or "\0" in value:
         from ._characters import check_characters
 
         check_characters(value)

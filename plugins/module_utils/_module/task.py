@@ -220,9 +220,9 @@ def mask_value(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
         return origin(str(value)) or MASK
     if name in ("defaults", "dids"):
         return _mask_items(value)
-    if isinstance(value, (dict, list)):
-        return value if name in _fields.BY_NAME and _is_plain(value) else MASK
-    return value
+    if name in _PLAIN_KEYS:
+        return value if _is_plain(value) and _is_valid(name, value) else MASK
+    return MASK if isinstance(value, (dict, list)) else value
 
 
 def _mask_items(value: t.Any) -> t.Any:
@@ -247,7 +247,27 @@ def _mask_item(item: t.Any) -> t.Any:
 
 
 def _may_be_shown(name: object, value: t.Any) -> bool:
-    return is_attempt(value) if name == ATTEMPT else name in _PLAIN_KEYS and _is_plain(value)
+    return (
+        is_attempt(value)
+        if name == ATTEMPT
+        else (name in _PLAIN_KEYS and _is_plain(value) and _is_valid(str(name), value))
+    )
+
+
+def _is_valid(name: str, value: t.Any) -> bool:
+    """Tell whether a field may have this value. One that it may not have is a secret where cells stand in the wrong columns."""
+    if value is None:
+        return True
+    if isinstance(value, list) and name != "host_additional":
+        return all(_is_valid(name, element) for element in value)
+    try:
+        if name == "record_id":
+            _fields.normalise_record_id(value)
+        else:
+            _fields.wire_form(_fields.BY_NAME["did_number" if name == LAST_NUMBER else name], value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_plain(value: t.Any) -> bool:

@@ -314,6 +314,13 @@ def test_what_counts_as_the_same(name: str, one: Any, other: Any, same: bool) ->
     assert (kind.comparison_key(one) == kind.comparison_key(other)) is same
 
 
+@pytest.mark.parametrize("name", ["description", "annotations", "password", "username"])
+@pytest.mark.parametrize("text", ["a\0b", "é\0"])
+def test_a_nul_character_is_refused(name: str, text: str) -> None:
+    (problem,), wires = _fields.normalise({"did_number": "1", name: text})[::-1]
+    assert problem.startswith(f"{name}: holds a NUL") and name not in wires
+
+
 @pytest.mark.parametrize("text", ["\u2022" * 8, "\u25cf" * 6])
 def test_a_row_of_dots_is_no_password(text: str) -> None:
     (problem,), wires = _fields.normalise({"did_number": "1", "password": text})[::-1]

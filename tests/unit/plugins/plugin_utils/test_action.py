@@ -26,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
+from ansible_collections.nextbilling.did.plugins.module_utils._module.task import mask_value
 from ansible_collections.nextbilling.did.plugins.plugin_utils._action import (
     ENVIRONMENT_VARIABLE,
     HOST_VARIABLE,
@@ -357,6 +358,23 @@ def test_the_values_of_no_log_options_are_not_in_an_error() -> None:
     for wrong in ({"password": {"x": SECRET}}, {"api_key": [SECRET]}, {"pasword": SECRET}):
         task = action(**wrong).prepare({})
         assert SECRET not in str(task.invalid) + str(task.masked_invocation())
+
+
+@pytest.mark.parametrize(
+    "field", ["did_number", "record_id", "customer_id", "port", "did_type", "status", "register"]
+)
+def test_a_value_that_its_field_may_not_have_is_not_in_the_invocation(field: str) -> None:
+    # The password stands in the wrong column.
+    for wrong in ({field: SECRET}, {"dids": [{field: SECRET}]}, {"defaults": {field: SECRET}}):
+        masked = {name: mask_value(name, {}, value) for name, value in wrong.items()}
+        assert SECRET not in str(masked) and field in str(masked)
+
+
+def test_a_value_that_its_field_may_have_is_in_the_invocation() -> None:
+    did = {"did_number": "+55 (11) 3000-1000", "record_id": "13", "port": 1, "did_type": "queue"}
+    did["host_additional"] = ["10.0.0.1", "a.b"]
+    assert mask_value("dids", {}, [did]) == [did]
+    assert {name: mask_value(name, {}, value) for name, value in did.items()} == did
 
 
 # Characters that JSON escapes, that are not ASCII, or that numbers have.
