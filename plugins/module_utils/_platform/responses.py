@@ -43,6 +43,7 @@ _REFUSALS = frozenset(
 _REFUSED = "the platform refused the request"
 # Their body is a part of something, or a difference to it (RFC 9110, 15.3.7; RFC 3229).
 _PARTIAL = (206, 226)
+_UNREADABLE = "is no text"
 
 
 class SentRequest(t.NamedTuple):
@@ -96,7 +97,9 @@ class _Interpretation:
     def _problem(self) -> str:
         # Where nothing says how long an answer is, only a document that is complete shows that it was not cut.
         cut = not self._answer.framed and self._document is None
-        return self._answer.problem or (TRUNCATED if cut else "")
+        # What cannot be read cannot be searched for what contradicts a refusal.
+        unreadable = self._document is None and not _is_text(self._answer.content)
+        return self._answer.problem or (TRUNCATED if cut else _UNREADABLE if unreadable else "")
 
     def _success(self) -> Outcome:
         document = self._document
@@ -239,6 +242,14 @@ def _walk(document: t.Any) -> Iterator[tuple[str, t.Any]]:
             queue.extend(value.items())
         elif isinstance(value, list):
             queue.extend(("", each) for each in value)
+
+
+# No text holds these control characters, and other bytes seldom lack them. NUL: as above.
+_CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def _is_text(content: bytes) -> bool:
+    return _CONTROLS.search(content) is None
 
 
 def _letters(name: str) -> str:

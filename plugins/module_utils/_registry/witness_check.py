@@ -40,27 +40,54 @@ def find_missing(
 ) -> list[Entry]:
     """Return the entries that a registry has lost: a run would create their DIDs again.
 
-    An entry is there if its record has the version that was left, or a later one, whatever another run or a person has made of it since.
+    An entry is there if its record has the version that was left, or a later one, whatever another run or a person has made of it since. If the
+    record has another number, the number of the entry must be known besides: runs may have written to an older copy, and raised the version.
     Otherwise it is lost, unless the registry knows the DID with this id all the same, or as a create of unknown outcome, or its history tells
     that a person had it forgotten. No times are compared, as the clocks of runners differ.
     """
     missing: list[Entry] = []
     for some in chunks(entries):
         keys = [entry.key for entry in some]
-        versions: dict[str, int] = dict(
-            query(
-                f"SELECT record_key, version FROM records WHERE record_key IN ({placeholders(keys)})",
-                *keys,
-            )
+        rows = query(
+            "SELECT r.record_key, r.version, n.number FROM records r LEFT JOIN numbers n ON n.record_key = r.record_key"
+            f" WHERE r.record_key IN ({placeholders(keys)})",
+            *keys,
         )
+        versions: dict[str, int] = {key: version for key, version, _number in rows}
+        holders = {(key, number) for key, _version, number in rows}
         older = [entry for entry in some if versions.get(entry.key, 0) < entry.version]
+        renumbered = [
+            entry
+            for entry in some
+            if versions.get(entry.key, 0) >= entry.version
+            and entry.number is not None
+            and (entry.key, entry.number) not in holders
+        ]
         if older:
             known = _known(query, platform, older)
             unknown = [entry for entry in older if not _is_known(entry, known)]
             gone = [entry for entry in unknown if entry.key not in versions]
             forgotten = _forgotten_keys(query, records, platform, gone) if gone else set()
             missing += [entry for entry in unknown if entry.key not in forgotten]
+        if renumbered:
+            numbers = _known_numbers(query, platform, renumbered)
+            missing += [entry for entry in renumbered if entry.number not in numbers]
     return missing
+
+
+def _known_numbers(query: Query, platform: str, entries: Sequence[Entry]) -> set[object]:
+    """Return the numbers of entries that a record has, or had: the newest line of each number stays in the history."""
+    numbers = [entry.number for entry in entries]
+    places = placeholders(numbers)
+    return {
+        number
+        for table in ("numbers", "history")
+        for (number,) in query(
+            f"SELECT DISTINCT number FROM {table} WHERE platform = ? AND number IN ({places})",
+            platform,
+            *numbers,
+        )
+    }
 
 
 def _known(query: Query, platform: str, entries: Sequence[Entry]) -> set[Row]:

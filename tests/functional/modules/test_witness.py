@@ -185,6 +185,22 @@ def test_a_lost_renumbering_is_missed_though_the_id_is_still_there(runner: Runne
 
 
 @on_both_backends
+def test_a_lost_renumbering_is_missed_behind_another_hosts_edits(
+    runner: Runner, elsewhere: Runner
+) -> None:
+    """They raise the version of the older record, and leave the platform the number that it has."""
+    record_id = created(runner, OTHER)
+    before = Backup(runner.store)
+    renumbered(runner, record_id, NUMBER)
+    before.restore()
+    for description in ("first", "second"):
+        edit = elsewhere.did(did_number=None, record_id=record_id, description=description)
+        assert edit["action"] == "update", edit
+    refused(runner, f"{NUMBER} (record {record_id})")
+    assert len(runner.requests("PUT")) == 1
+
+
+@on_both_backends
 def test_a_lost_adoption_is_missed(runner: Runner) -> None:
     before = Backup(runner.store)
     assert runner.did(did_number=NUMBER, record_id=12)["action"] == "adopt"

@@ -395,6 +395,25 @@ def test_hands_that_write_during_a_long_run_are_noticed(tmp_path: Path) -> None:
         assert is_verified(path) != meddles
 
 
+def test_an_older_copy_that_is_written_over_the_file_during_a_long_run_is_noticed(
+    tmp_path: Path,
+) -> None:
+    """SQLite goes on: it has the newest pages in its write-ahead log, and the others are older then."""
+    path = tmp_path / "registry.db"
+    _making.make_present(str(path), PLATFORM, registry_id=None, timeout=5, apply=True)
+    with opened(path) as registry:
+        registry.reports.verify_new(PLATFORM, ["1"])
+        create(registry, "1", 1)
+    older = path.read_bytes()
+    with opened(path) as registry:
+        create(registry, "2", 2)
+        registry.begin_bulk()
+        create(registry, "3", 3)
+        path.write_bytes(older)
+        create(registry, "4", 4)
+    assert not is_verified(path)
+
+
 def test_a_run_that_was_killed_leaves_no_stamp(tmp_path: Path) -> None:
     path, copy = tmp_path / "registry.db", tmp_path / "killed.db"
     _making.make_present(str(path), PLATFORM, registry_id=None, timeout=5, apply=True)

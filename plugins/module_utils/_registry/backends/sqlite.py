@@ -243,6 +243,8 @@ class SqliteDatabase:
         transaction = _SqliteTransaction(self._connection)
         if self._verification.is_valid(transaction):
             self._verification.write_stamp(transaction)
+        else:
+            self._verification.remove_stamp(transaction)
         self._connection.execute("COMMIT")
 
 

@@ -12,7 +12,7 @@ inode, the time, and when the file was last verified. Another program that commi
 writes past SQLite changes the file's ctime, which no program can set, and a copy is another file. So does the recovery after a crash.
 
 While the file has a write-ahead log, the counter says nothing and no stamp is left. A run then knows by its own connection whether others have
-committed, and leaves a stamp when it has turned the log off.
+committed, and leaves a stamp when it has turned the log off; not where an older copy was written over the file meanwhile.
 """
 
 from __future__ import annotations
@@ -73,6 +73,9 @@ class Verification:
         self._verified_at: float | None = None
         # By C(PRAGMA data_version): it differs once another connection has committed.
         self._version: int | None = None
+        # The highest change counter that was seen, with a write-ahead log too, and whether a lower one has been seen after it.
+        self._highest = 0
+        self._is_overwritten = False
 
     def is_valid(self, transaction: _Transaction) -> bool:
         """Tell whether the file was verified, not long ago, and by now holds only what this code has written since.
@@ -84,6 +87,8 @@ class Verification:
             self._version, self._verified_at = version, None
         if self._verified_at is None:
             self._verified_at = self._stamped(transaction)
+        if self._is_older_copy():
+            return False
         age = time.time() - (self._verified_at or 0)
         return self._verified_at is not None and 0 <= age < _VERIFIED_FOR
 
@@ -110,6 +115,10 @@ class Verification:
         if not transaction.execute(sql, stamp, STAMP):
             transaction.execute("INSERT INTO meta (value, name) VALUES (?, ?)", stamp, STAMP)
 
+    def remove_stamp(self, transaction: _Transaction) -> None:
+        """Take away a stamp that is not of this file: that of a copy made a moment ago could fit by chance."""
+        transaction.execute("DELETE FROM meta WHERE name = ?", STAMP)
+
     def close(self) -> None:
         """Close the file, after the connection."""
         os.close(self._file)
@@ -127,10 +136,19 @@ class Verification:
         is_untouched = abs(found.st_ctime - stamp.written_at) <= _LONGEST_COMMIT
         return stamp.verified_at if is_same and is_untouched else None
 
+    def _is_older_copy(self) -> bool:
+        """Tell whether an older copy has been written over the file. No commit lowers the counter, and SQLite does not notice with a log."""
+        _log, counter = self._header()
+        self._is_overwritten = self._is_overwritten or counter < self._highest
+        self._highest = max(self._highest, counter)
+        return self._is_overwritten
+
     def _counter(self) -> int | None:
         """Return the file's change counter; None for a file that is empty, or has a write-ahead log."""
+        log, counter = self._header()
+        return None if log == _HAS_LOG else counter or None
+
+    def _header(self) -> tuple[int, int]:
+        """Return the kind of journal and the change counter, zeros for a file that is empty."""
         header = os.pread(self._file, _HEADER.size, 0)
-        if len(header) < _HEADER.size:
-            return None
-        log, counter = _HEADER.unpack(header)
-        return None if log == _HAS_LOG else int(counter)
+        return _HEADER.unpack(header) if len(header) == _HEADER.size else (0, 0)

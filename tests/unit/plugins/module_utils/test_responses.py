@@ -290,7 +290,6 @@ def test_a_body_that_only_refuses(status: int, body: str) -> None:
         "<h1>Error 404</h1>",
         "[]",
         "null",
-        "\x00\x01",
         '"' * 1000,
     ],
 )
@@ -475,6 +474,17 @@ def test_compressed_content_that_says_that_it_was_applied() -> None:
     assert outcome_of(message(422, body[:-4], "X-Cache: MISS")).state == MAYBE_APPLIED
     applied = outcome_of(message(200, body, "Content-Encoding: x-gzip"))
     assert (applied.state, applied.record_id) == (APPLIED, 77)
+
+
+@pytest.mark.parametrize("status", [200, 302, 422])
+def test_a_body_that_is_no_text_refuses_nothing(status: int) -> None:
+    """A gateway may compress or recode an answer, and drop the header that says so."""
+    headers = ["Location: https://other.example" + PATH] if status == 302 else []
+    for body in (zlib.compress(CREATED.encode()), CREATED.encode("cp500"), b"\0\1"):
+        assert outcome_of(message(status, body, *headers)).state == MAYBE_APPLIED
+    for body in ("<p>\tN\u00e3o</p>\r\n".encode("cp1252"), "<p>no</p>".encode("utf-16")):
+        expected = MAYBE_APPLIED if status == 200 else NOT_APPLIED
+        assert outcome_of(message(status, body, *headers)).state == expected
 
 
 def test_a_success_before_another_answer_is_unknown_and_its_id_is_told() -> None:
