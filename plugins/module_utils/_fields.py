@@ -72,13 +72,15 @@ def _normalise_text(value: object) -> str:
     if not isinstance(value, str):
         advice = _QUOTE_IT if isinstance(value, (int, float, Unsupported)) else ""
         raise ValueError(f"must be text, not {type_name(value)}{advice}")
-    if not value.isascii():
+    if not value.isascii() and _MAY_BE_GARBLED.search(value):
         from ._characters import check_characters
 
         check_characters(value)
     return value
 
 
+# What all texts have that C(_characters) refuses. UTF-8 has no single byte beyond ASCII.
+_MAY_BE_GARBLED = re.compile("[^\x00-\x7f]{2}|[\ufffd\ud800-\udfff]")
 QUOTED_CHARACTERS = 60
 
 
@@ -111,7 +113,8 @@ def _normalise_password(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(_explain_unquoted(value))
     text = _normalise_text(value)
-    if any(end.isspace() or not end.isprintable() for end in text[:1] + text[-1:]):
+    ends = text[:1] + text[-1:]
+    if not ends.isprintable() or " " in ends:
         raise ValueError(
             "begins or ends with space, a line break or another character that is not seen, which is more likely an accident than part"
             " of it. Give it without"
@@ -449,7 +452,7 @@ def wire_form(field: Field, value: object) -> Wire:
     """Return the wire form of a declared value, or raise C(ValueError) with the words that follow "port: "."""
     check_no_mark(value)
     wire = field.type.normalise(value)
-    if field.name != "description" and isinstance(wire, str) and _placeholders(wire):
+    if isinstance(wire, str) and "{" in wire and field.name != "description" and _placeholders(wire):
         raise ValueError(
             f"holds {PLACEHOLDER}, which only the description of a range may hold: write what is meant"
         )
@@ -458,7 +461,7 @@ def wire_form(field: Field, value: object) -> Wire:
 
 def check_no_mark(value: object) -> None:
     """Raise C(ValueError) for what results, reviews and the registry hold in place of a secret."""
-    texts = value if isinstance(value, (list, tuple)) else [value]
+    texts = value if isinstance(value, (list, tuple)) else (value,)
     for text in texts:
         if isinstance(text, str) and is_mark(text):
             raise ValueError(MARK_REFUSED)
@@ -466,7 +469,7 @@ def check_no_mark(value: object) -> None:
 
 def _placeholders(text: str) -> list[str]:
     """Return the placeholders for a number in a text, misspelled ones included."""
-    return re.findall(r"\{+\s*number\s*\}+", text, re.IGNORECASE) if "{" in text else []
+    return re.findall(r"\{+\s*number\s*\}+", text, re.IGNORECASE)
 
 
 def _misused_placeholder(description: str, is_range: bool) -> list[str]:
