@@ -79,8 +79,7 @@ def _normalise_text(value: object) -> str:
     return value
 
 
-# What all texts have that C(_characters) refuses. UTF-8 has no single byte beyond ASCII.
-_MAY_BE_GARBLED = re.compile("[^\x00-\x7f]{2}|[\ufffd\ud800-\udfff]")
+_MAY_BE_GARBLED = re.compile(r"[^\x00-\x7f]{2}|[\ufffd\ud800-\udfff]")  # as in UTF-8, or lost
 QUOTED_CHARACTERS = 60
 
 
@@ -113,8 +112,7 @@ def _normalise_password(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(_explain_unquoted(value))
     text = _normalise_text(value)
-    ends = text[:1] + text[-1:]
-    if not ends.isprintable() or " " in ends:
+    if not (ends := text[:1] + text[-1:]).isprintable() or " " in ends:
         raise ValueError(
             "begins or ends with space, a line break or another character that is not seen, which is more likely an accident than part"
             " of it. Give it without"
@@ -452,7 +450,7 @@ def wire_form(field: Field, value: object) -> Wire:
     """Return the wire form of a declared value, or raise C(ValueError) with the words that follow "port: "."""
     check_no_mark(value)
     wire = field.type.normalise(value)
-    if isinstance(wire, str) and "{" in wire and field.name != "description" and _placeholders(wire):
+    if field.name != "description" and isinstance(wire, str) and _placeholders(wire):
         raise ValueError(
             f"holds {PLACEHOLDER}, which only the description of a range may hold: write what is meant"
         )
@@ -461,15 +459,14 @@ def wire_form(field: Field, value: object) -> Wire:
 
 def check_no_mark(value: object) -> None:
     """Raise C(ValueError) for what results, reviews and the registry hold in place of a secret."""
-    texts = value if isinstance(value, (list, tuple)) else (value,)
-    for text in texts:
+    for text in value if isinstance(value, (list, tuple)) else (value,):
         if isinstance(text, str) and is_mark(text):
             raise ValueError(MARK_REFUSED)
 
 
 def _placeholders(text: str) -> list[str]:
     """Return the placeholders for a number in a text, misspelled ones included."""
-    return re.findall(r"\{+\s*number\s*\}+", text, re.IGNORECASE)
+    return re.findall(r"\{+\s*number\s*\}+", text, re.IGNORECASE) if "{" in text else []
 
 
 def _misused_placeholder(description: str, is_range: bool) -> list[str]:

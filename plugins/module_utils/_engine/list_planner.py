@@ -25,6 +25,7 @@ from .._model import Desired, Job
 from .._planning.unchanged import digest_if_unchanged
 from .planner import Planner
 
+
 class ListPlan(t.NamedTuple):
     """The plan of a list. C(items), C(jobs): its DIDs, without those that need nothing and have nothing to do with the others.
 
@@ -106,16 +107,18 @@ class _Reading:
         for index, (number, record_id, text) in enumerate(zip(numbers, record_ids, texts)):
             record = None if text is None else confirmed.get(number)
             digest = None
-            if record is not None and not (
-                has_suspects and self._is_suspect(number, record_id, record.record_id)
+            if (
+                text is not None
+                and record is not None
+                and not (has_suspects and self._is_suspect(number, record_id, record.record_id))
             ):
                 digest = digest_if_unchanged(number, record_id, text, record, policy)
-            if digest is None:
+            if record is None or digest is None:
                 self._keep(chunk[index])
-            else:
-                self._note(number, record_id)
-                self.unchanged.append(record.record_id)
-                self.digests += digest
+                continue
+            self._note(number, record_id)
+            self.unchanged.append(record.record_id)
+            self.digests += digest
 
     def _keep(self, entry: Entry) -> None:
         """Validate an entry, and keep what it stands for. Of an invalid list, only what several entries may have in common is needed."""

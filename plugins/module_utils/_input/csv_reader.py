@@ -51,7 +51,9 @@ class _Notation(t.NamedTuple):
         return cls(
             "#" in text or "Err:" in text,
             "'" in text or '"""' in text,
-            re.search(r'[;,|\t\r\n][ \xa0]+"', text) is not None,
+            # The search takes long, and few tables have what it searches for.
+            (' "' in text or '\xa0"' in text)
+            and re.search(r'[;,|\t\r\n][ \xa0]+"', text) is not None,
         )
 
 
@@ -182,6 +184,8 @@ class _RowChunk:
 def _declared(columns: Mapping[str, Sequence[t.Any]], index: int) -> dict[str, t.Any]:
     """Return the declared fields of a row."""
     return {name: cells[index] for name, cells in columns.items() if cells[index] is not None}
+
+
 def _lines(text: str, position: int) -> Iterator[str]:
     """Yield the lines of a text from a position on, with their ends. A copy of the whole text would take four bytes for a character."""
     while position < len(text):

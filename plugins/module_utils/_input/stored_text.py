@@ -136,7 +136,7 @@ class _Members(dict[t.Any, str]):
         except ValueError:
             return _REFUSED
         if self._remembers and isinstance(value, (str, tuple)):
-            if len(self) >= _REMEMBERED:
+            if len(self) > _REMEMBERED:
                 nothing = self[None]
                 self.clear()
                 self[None] = nothing
@@ -144,11 +144,11 @@ class _Members(dict[t.Any, str]):
         return member
 
     def _write(self, wire: t.Any) -> str:
-        name = self._field.name
+        name, _type, is_secret, _affects_routing = self._field
+        if is_secret:
+            return f'"{name}":{self._fingerprints.json_of(name, wire)},'
         if name == _DESCRIPTION and "{" in wire:
             return _REFUSED  # it may be a placeholder
-        if self._field.secret:
-            return f'"{name}":{self._fingerprints.json_of(name, wire)},'
         return f'"{name}":{_ENCODER.encode(wire)},'
 
 
