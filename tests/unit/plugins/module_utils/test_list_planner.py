@@ -80,7 +80,7 @@ VALUES: dict[str, tuple[object, ...]] = {
 TABLE_NUMBERS = ("1130001000", "1130001001", "+1130001002", "(11) 3000-1004", "", " ", "x")
 CELLS: dict[str, tuple[str, ...]] = {
     "customer_id": ("1", "2", " 1 ", "", "1.0", "x"),
-    "description": ("Número", "", " ", "a,b", "a\nb", "'=1", '""', "{number}", "#12", "Ãº"),
+    "description": ("Número", "", " ", "a,b", "a\nb", "'=1", '""', "{number}", "#12", "#N/A", "Ãº"),
     "did_type": ("queue", "5", "8", "", "ip"),
     "did_type_id": ("7", "7", ""),
     "port": ("5060", "Tronco", "nenhum", "", "70000"),
@@ -236,6 +236,8 @@ def _whole(planner: Planner, did_list: DidList) -> tuple[list[Job], list[str]]:
 # A type without what it needs, though it is stored so.
 @example(([QUEUE], [_stored(13, **QUEUE)], {}, Policy()), 1)
 @example(([QUEUE], [_stored(13, **QUEUE)], {"device_id": 1}, Policy()), 1)
+# A key that is no field, though the rest is as it is stored.
+@example(([{**DID, "nothing": 1}, OTHER], BOTH, {}, Policy()), 1)
 # Another password.
 @example(([{**SECRET, "password": "geheim-2"}], [OF_SECRET], {}, Policy()), 1)
 @example(([{**SECRET, "password": "geheim-2"}], [OF_SECRET], {}, ONCE), 1)
@@ -259,6 +261,10 @@ def _tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
 
 
 @given(_tables(), st.booleans(), st.integers(1, 4), st.data())
+# What a spreadsheet shows for a failed formula is text, and may be stored; rows are empty before it.
+@example(
+    (["did_number", "description"], [["", " "], ["1130001000", "#REF!"], ["1", "a"]]), True, 3, None
+)
 @example(
     (["did_number", "port"], [["1130001000", "5060"], ["", " "], ["1130001001", ""]]), True, 2, None
 )
