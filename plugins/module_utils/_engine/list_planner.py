@@ -93,7 +93,7 @@ class _Reading:
         self.digests = bytearray()
         is_empty = True
         for chunk in did_list.chunks(chunk_size):
-            is_empty = is_empty and not len(chunk)
+            is_empty = is_empty and len(chunk) == 0
             self._read(chunk)
         self.problems = did_list.describe(self._found, self.items, is_empty=is_empty)
 
