@@ -52,11 +52,12 @@ _value:
 import typing as t
 from collections.abc import Callable
 
+from ansible_collections.nextbilling.did.plugins.module_utils._module.export_formats import Entry
 from ansible_collections.nextbilling.did.plugins.plugin_utils import _export
 
 
 @_export.as_filter
-def to_entries(dids: object) -> list[_export.Entry]:
+def to_entries(dids: object) -> list[Entry]:
     """Return DIDs as did_info has returned them as entries of a list."""
     return _export.entries(dids)
 

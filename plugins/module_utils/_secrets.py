@@ -67,8 +67,10 @@ class Fingerprints:
 
     def of(self, field: str, value: str) -> dict[str, str]:
         """Return what the registry keeps of a secret: C({"fingerprint": hex, "key": id of the key})."""
-        mac = _mac(self._key, field.encode() + b"\0" + value.encode())
-        return {"fingerprint": mac.hex(), "key": self.key_id}
+        return {"fingerprint": self._hexadecimal(field, value), "key": self.key_id}
+
+    def _hexadecimal(self, field: str, value: str) -> str:
+        return _mac(self._key, f"{field}\0{value}".encode()).hex()
 
     def digest(self, parts: Iterable[bytes]) -> str:
         """Return a digest of texts with secrets in them, in hexadecimal. It tells whether they are the same, and nothing else."""
@@ -79,8 +81,7 @@ class Fingerprints:
 
     def json_of(self, field: str, value: str) -> str:
         """Return what C(of) returns, as the JSON that the registry stores."""
-        fingerprint, key = self.of(field, value).values()
-        return f'{{"fingerprint":"{fingerprint}","key":"{key}"}}'
+        return f'{{"fingerprint":"{self._hexadecimal(field, value)}","key":"{self.key_id}"}}'
 
     def is_comparable(self, stored: Mapping[str, str]) -> bool:
         """Tell whether a stored fingerprint was made with this key."""

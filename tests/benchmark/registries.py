@@ -13,6 +13,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from ansible_collections.nextbilling.did.plugins.module_utils._fields import BY_NAME
+
 from .workload import FIRST_RECORD, sent
 
 _AT = "2026-01-01T00:00:00Z"
@@ -60,8 +62,10 @@ def fill(path: Path, size: int, first_record: int = FIRST_RECORD) -> None:
 def _rows(platform: str, size: int, first_record: int) -> Iterator[dict[str, object]]:
     """Yield the values of each DID, by their names in the statements."""
     for index in range(size):
-        fields = sent(index)
-        del fields["password"]
+        values = sent(index)
+        del values["password"]
+        # A create stores what it sent, in the order of the vendor's page.
+        fields = {name: values[name] for name in BY_NAME if name in values}
         changes = {name: [None, value] for name, value in fields.items()}
         yield {
             "platform": platform,

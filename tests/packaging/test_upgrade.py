@@ -247,7 +247,7 @@ def site(first_tarball: Path, simulator: Simulator, tmp_path: Path) -> Site:
 
 def id_of(printed: str) -> str:
     """Return the id of a registry that a play has printed."""
-    return re.findall(r"\bid ([0-9a-f]{32})\b", printed)[0]
+    return str(re.findall(r"\bid ([0-9a-f]{32})\b", printed)[0])
 
 
 def test_a_registry_in_a_file(site: Site, tarball: Path) -> None:

@@ -14,20 +14,16 @@ another entry is of the same DID, and its part of the plan's checksum. C(planner
 from __future__ import annotations
 
 import array
-import itertools
 import typing as t
 from collections.abc import Collection, Sequence, Set
 
-from .._input.entries import DidList, Entry, Item
+from .._input.chunks import CHUNK, Chunk, Entry
+from .._input.entries import DidList, Item, without_declared
 from .._input.folding import Problem
-from .._input.stored_text import StoredText, StoredTextWriter
+from .._input.stored_text import StoredTextWriter
 from .._model import Desired, Job
 from .._planning.unchanged import digest_if_unchanged
-from .._registry.registry import ConfirmedText
 from .planner import Planner
-
-# So many entries at a time are looked up.
-CHUNK = 2_000
 
 
 class ListPlan(t.NamedTuple):
@@ -95,52 +91,53 @@ class _Reading:
         self.items: list[Item] = []
         self.unchanged = array.array("q")
         self.digests = bytearray()
-        entries = iter(did_list)
         is_empty = True
-        while chunk := list(itertools.islice(entries, chunk_size)):
-            is_empty = False
+        for chunk in did_list.chunks(chunk_size):
+            is_empty = is_empty and len(chunk) == 0
             self._read(chunk)
         self.problems = did_list.describe(self._found, self.items, is_empty=is_empty)
 
-    def _read(self, chunk: Sequence[Entry]) -> None:
-        texts = [None if entry.problems else self._writer.write(entry.declared) for entry in chunk]
+    def _read(self, chunk: Chunk) -> None:
+        numbers, record_ids, texts = self._writer.write(chunk)
         confirmed = {}
         if not self._found and not self._settings.policy.force:
-            numbers = [text.number for text in texts if text is not None]
-            confirmed = self._registry.find_confirmed(self._settings.platform, numbers)
-        for entry, text in zip(chunk, texts):
-            record = None if text is None else confirmed.get(text.number)
+            plain = [number for number, text in zip(numbers, texts) if text is not None]
+            confirmed = self._registry.find_confirmed(self._settings.platform, plain)
+        has_suspects, policy = any(self._suspects), self._settings.policy
+        for index, (number, record_id, text) in enumerate(zip(numbers, record_ids, texts)):
+            record = None if text is None else confirmed.get(number)
             digest = None
-            if text is not None and record is not None and not self._is_suspect(text, record):
-                digest = digest_if_unchanged(text, record, self._settings.policy)
-                if digest is not None:
-                    self._note(text)
-                    self.unchanged.append(record.record_id)
-                    self.digests += digest
-            if digest is None:
-                self._keep(entry)
+            if (
+                text is not None
+                and record is not None
+                and not (has_suspects and self._is_suspect(number, record_id, record.record_id))
+            ):
+                digest = digest_if_unchanged(number, record_id, text, record, policy)
+            if record is None or digest is None:
+                self._keep(chunk[index])
+                continue
+            self._note(number, record_id)
+            self.unchanged.append(record.record_id)
+            self.digests += digest
 
     def _keep(self, entry: Entry) -> None:
         """Validate an entry, and keep what it stands for. Of an invalid list, only what several entries may have in common is needed."""
         items, problems = self._list.validate(entry)
         self._found += problems
         for item in items:
-            self._note(item)
-            if not self._found or self._is_suspect(item):
-                self.items.append(item)
+            self._note(item.number, item.record_id)
+            if not self._found or self._is_suspect(item.number, item.record_id):
+                self.items.append(without_declared(item))
 
-    def _note(self, did: StoredText | Item) -> None:
-        if did.number is not None:
-            self._numbers.append(hash(did.number))
-        if did.record_id is not None:
-            self._declared_ids.append(did.record_id)
+    def _note(self, number: str | None, record_id: int | None) -> None:
+        if number is not None:
+            self._numbers.append(hash(number))
+        if record_id is not None:
+            self._declared_ids.append(record_id)
 
-    def _is_suspect(self, did: StoredText | Item, record: ConfirmedText | None = None) -> bool:
-        numbers, record_ids = self._suspects
-        return (
-            (bool(numbers) and hash(did.number) in numbers)
-            or did.record_id in record_ids
-            or (record is not None and record.record_id in record_ids)
+    def _is_suspect(self, number: str | None, *record_ids: int | None) -> bool:
+        return hash(number) in self._suspects.numbers or any(
+            record_id in self._suspects.record_ids for record_id in record_ids
         )
 
     def suspects(self) -> _Suspects:

@@ -11,18 +11,23 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import os
 import re
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from .chunks import Chunk, Entry
 from .files import file_error, line_of
-from .mapping import FieldMapping
+from .mapping import HOSTS, FieldMapping, hosts_of
 from .names import INVISIBLE, strip
-from .raw_entries import RawEntry
-from .tables import UNNAMED, failed_formulas, fields_of_header, finish_row
+from .tables import UNNAMED, failed_formulas, fields_of_header
 
 _SEPARATORS = ";,\t|"
 _HEAD = 200
+_Fields = Sequence[t.Optional[str]]
+# The number of the first line of a row, and its cells.
+_Row = tuple[int, list[str]]
 # So many characters at a time are split into lines.
 _PIECE = 1 << 16
 _OTHER_FORMATS = (
@@ -33,37 +38,56 @@ _OTHER_FORMATS = (
 )
 
 
-def read_csv(path: str, text: str, mapping: FieldMapping) -> Iterator[RawEntry]:
-    """Yield the rows of a table with a header row. An empty cell is "not managed"; C(csv_cells) says what stands for an empty value."""
+class _Notation(t.NamedTuple):
+    """What a table needs to be looked at for. Without such characters, no cell is an error value, and each is the text that it stands for."""
+
+    has_errors: bool
+    has_marks: bool
+    has_spaced_quotes: bool
+
+    @classmethod
+    def of(cls, text: str) -> _Notation:
+        """Return what the text of a table may hold."""
+        return cls(
+            "#" in text or "Err:" in text,
+            "'" in text or '"""' in text,
+            # The search takes long, and few tables have what it searches for.
+            (' "' in text or '\xa0"' in text)
+            and re.search(r'[;,|\t\r\n][ \xa0]+"', text) is not None,
+        )
+
+
+def read_csv(path: str, text: str, mapping: FieldMapping, size: int) -> Iterator[Chunk]:
+    """Yield the rows of a table with a header row, so many at a time. An empty cell is "not managed"; C(csv_cells) says what stands for
+    an empty value.
+    """
     for start, name in _OTHER_FORMATS:
         if text[:_HEAD].lstrip().startswith(start):
             raise file_error(path, f"is not CSV but {name}", 1)
     position, separator = _find_header(path, text)
-    reader = csv.reader(_lines(text, position), delimiter=separator, strict=True)
-    first_line = line_of(text, position)
-    # Without these characters, no cell is an error value, and each one is the text that it stands for.
-    has_errors = "#" in text or "Err:" in text
-    has_marks = "'" in text or '"""' in text
-    has_spaced_quotes = re.search(r'[;,|\t\r\n][ \xa0]+"', text) is not None
-    line = first_line
-    try:
-        fields = fields_of_header(path, [strip(name) for name in next(reader, [])], mapping, line)
-        line = first_line + reader.line_num
-        for row in reader:
-            if any(row):
-                declared = _fields_of_row(path, fields, row, line)
-                if first_line + reader.line_num > line + 1:
-                    _check_lines(path, fields, row, separator, line)
-                if has_spaced_quotes:
-                    _check_quotes(path, row, line)
-                problems = failed_formulas(declared) if has_errors else ()
-                if has_marks:
-                    from .csv_cells import read_marks
+    rows = _read_rows(path, text, position, separator)
+    line, _height, header = next(rows)
+    fields = fields_of_header(path, [strip(name) for name in header], mapping, line)
+    notation = _Notation.of(text)
+    checked = _check_rows(path, rows, fields, separator, notation)
+    count = 0
+    while some := list(itertools.islice(checked, size)):
+        chunk = _RowChunk(os.path.basename(path), count, some, fields, mapping, notation)
+        count += len(chunk)
+        yield chunk
 
-                    read_marks(declared)
-                if finish_row(declared, mapping):
-                    yield RawEntry(f", line {line}", declared, problems)
-            line = first_line + reader.line_num
+
+def _read_rows(
+    path: str, text: str, position: int, separator: str
+) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield the rows from a position on: the number of a row's first line, how many lines it takes, and its cells."""
+    line = first_line = line_of(text, position)
+    reader = csv.reader(_lines(text, position), delimiter=separator, strict=True)
+    try:
+        for row in reader:
+            end = first_line + reader.line_num
+            yield line, end - line, row
+            line = end
     except csv.Error:
         raise file_error(
             path,
@@ -71,6 +95,103 @@ def read_csv(path: str, text: str, mapping: FieldMapping) -> Iterator[RawEntry]:
             f" {csv.field_size_limit()} characters)",
             line,
         ) from None
+
+
+def _check_rows(
+    path: str,
+    rows: Iterable[tuple[int, int, list[str]]],
+    fields: _Fields,
+    separator: str,
+    notation: _Notation,
+) -> Iterator[_Row]:
+    """Yield the rows that are not empty."""
+    width = len(fields)
+    needs_check = width == 1 or UNNAMED in fields or notation.has_spaced_quotes
+    for line, height, row in rows:
+        if any(row):
+            if needs_check or len(row) != width:
+                _check_row(path, row, line, fields, notation)
+            if height > 1:
+                _check_line_breaks(path, row, line, fields, separator)
+            yield line, row
+
+
+class _RowChunk:
+    """Rows of a table. Those that declare nothing are left out."""
+
+    def __init__(
+        self,
+        name: str,
+        position: int,
+        rows: Sequence[_Row],
+        fields: _Fields,
+        mapping: FieldMapping,
+        notation: _Notation,
+    ) -> None:
+        self._name = name
+        self._position = position
+        self._lines = [line for line, _row in rows]
+        columns: dict[str, list[t.Any]] = {
+            field: [cell if cell and not cell.isspace() else None for cell in cells]
+            for field, cells in zip(fields, zip(*(row for _line, row in rows)))
+            if field
+        }
+        self._problems: dict[int, tuple[str, ...]] = {}
+        if notation.has_errors:
+            for index in range(len(rows)):
+                problems = failed_formulas(_declared(columns, index))
+                if problems:
+                    self._problems[index] = problems
+        if notation.has_marks:
+            from .csv_cells import read_text
+
+            columns = {
+                field: [each and read_text(each) for each in cells]
+                for field, cells in columns.items()
+            }
+        for field in mapping.values.keys() & columns.keys():
+            columns[field] = [mapping.meaning_of(field, each) for each in columns[field]]
+        if HOSTS in columns:
+            columns[HOSTS] = list(map(hosts_of, columns[HOSTS]))
+        self._columns = columns
+        # A table mostly has a column without an empty cell.
+        if all(None in cells for cells in columns.values()):
+            self._drop_empty()
+
+    def _drop_empty(self) -> None:
+        kept = [index for index in range(len(self)) if _declared(self._columns, index)]
+        self._problems = {
+            place: self._problems[index]
+            for place, index in enumerate(kept)
+            if index in self._problems
+        }
+        self._lines = [self._lines[index] for index in kept]
+        self._columns = {
+            field: [cells[index] for index in kept] for field, cells in self._columns.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, index: int, /) -> Entry:
+        place = f"{self._name}, line {self._lines[index]}"
+        declared = _declared(self._columns, index)
+        problems = self._problems.get(index, ())
+        return Entry(self._position + index, place, place, declared, problems)
+
+    def columns(self) -> Mapping[str, Sequence[object]]:
+        return self._columns
+
+    def refused(self) -> Collection[int]:
+        return self._problems
+
+
+def _declared(columns: Mapping[str, Sequence[t.Any]], index: int) -> dict[str, t.Any]:
+    """Return the declared fields of a row."""
+    return {name: cells[index] for name, cells in columns.items() if cells[index] is not None}
 
 
 def _lines(text: str, position: int) -> Iterator[str]:
@@ -108,16 +229,34 @@ def _find_header(path: str, text: str) -> tuple[int, str]:
     raise file_error(path, "is empty: it has no names of fields, and no DIDs")
 
 
-def _check_quotes(path: str, row: list[str], line: int) -> None:
-    """Refuse a cell with a space before its quotation marks: they would be read as part of its text."""
-    if any(cell[:1].isspace() and cell.lstrip().startswith('"') for cell in row):
-        raise file_error(
-            path, "has a space before a quotation mark that begins a cell; remove the space", line
-        )
+_SHORT_ROW = ". If a spreadsheet left out empty cells at the end, make a column the last one that is never empty"
 
 
-def _check_lines(
-    path: str, fields: list[str | None], row: list[str], separator: str, line: int
+def _check_row(path: str, row: list[str], line: int, fields: _Fields, notation: _Notation) -> None:
+    """Refuse a row whose cells cannot be told apart, or whose columns are not those of the header."""
+    problem = None
+    if len(fields) == 1 and set(row[0]).intersection(_SEPARATORS):
+        # Read as one cell, a password in it would be quoted as part of an invalid number.
+        problem = "has more cells than the header, which has one name; the same character must separate the cells in all rows"
+    elif len(row) != len(fields):
+        # A missing cell may have stood in the middle: then the cells after it are in the wrong columns.
+        hint = "" if len(row) > len(fields) else _SHORT_ROW
+        problem = f"has {len(row)} cells, and the header has {len(fields)}{hint}"
+    elif any(cell.strip() for name, cell in zip(fields, row) if name == UNNAMED):
+        problem = "has a cell in a column without a name in the header"
+    elif notation.has_spaced_quotes and any(map(_is_spaced_quote, row)):
+        problem = "has a space before a quotation mark that begins a cell; remove the space"
+    if problem is not None:
+        raise file_error(path, problem, line)
+
+
+def _is_spaced_quote(cell: str) -> bool:
+    """Tell whether quotation marks stand behind a space: they would be read as part of the cell's text."""
+    return cell[:1].isspace() and cell.lstrip().startswith('"')
+
+
+def _check_line_breaks(
+    path: str, row: list[str], line: int, fields: _Fields, separator: str
 ) -> None:
     """Refuse a cell that has taken in rows, as between two cells of one column that each lack one of their quotation marks.
 
@@ -142,29 +281,3 @@ def _is_digits(cell: str) -> bool:
 
     digits = re.sub(r"[\s+().-]", "", cell.strip("\"'"))
     return len(digits) >= FEWEST_DIGITS and digits.isascii() and digits.isdigit()
-
-
-_SHORT_ROW = ". If a spreadsheet left out empty cells at the end, make a column the last one that is never empty"
-
-
-def _fields_of_row(
-    path: str, fields: list[str | None], row: list[str], line: int
-) -> dict[t.Any, t.Any]:
-    """Return the declared fields of a row: the text of each cell that is not empty, by the field of its column."""
-    if len(fields) == 1 and set(row[0]).intersection(_SEPARATORS):
-        # Read as one cell, a password in it would be quoted as part of an invalid number.
-        raise file_error(
-            path,
-            "has more cells than the header, which has one name; the same character must separate the cells in all rows",
-            line,
-        )
-    if len(row) != len(fields):
-        # A missing cell may have stood in the middle: then the cells after it are in the wrong columns.
-        hint = "" if len(row) > len(fields) else _SHORT_ROW
-        raise file_error(
-            path, f"has {len(row)} cells, and the header has {len(fields)}{hint}", line
-        )
-    declared = {name: cell for name, cell in zip(fields, row) if cell and not cell.isspace()}
-    if UNNAMED in declared:
-        raise file_error(path, "has a cell in a column without a name in the header", line)
-    return declared

@@ -10,13 +10,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
-import types
 import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from .. import _fields
+from .chunks import CHUNK, Chunk, Entry, chunks_of
 from .folding import NAMED_PAIRS, Problem, fold_problems, quotation
 from .mapping import UNMANAGED, VALUE, FieldMapping, read_mapping, unknown_keys
 from .names import EXPORT_NAMES, list_of_fields
@@ -34,30 +35,14 @@ _STATEMENT_NAMES = frozenset({*FIELD_NAMES, *EXPORT_NAMES})
 _DEFAULT_NAMES = frozenset({*FIELD_NAMES, LAST_NUMBER})
 _RANGE_NAMES = _DEFAULT_NAMES | EXPORT_NAMES
 EMPTY_TEXTS = (VALUE, UNMANAGED)
+# Reads a list anew each time, in chunks of a size.
+ChunkReader = Callable[[int], Iterator[Chunk]]
 _NO_FIELD = "is no field of a DID"
 # The fields of which a message may show a wrong value that is a word: a password mostly looks different.
 _WORD_TYPES = (*(_fields.COUNT, _fields.INTEGER, _fields.PORT, _fields.FLAG, _fields.DID_TYPE),)
 
 
-_NOTHING: Mapping[str, object] = types.MappingProxyType({})
-
-
-class Entry(t.NamedTuple):
-    """One declaration as the option or the file has it.
-
-    C(place): where it stands, such as C(dids[3]) or C(dids.csv, line 4). C(source): the same, None for an option of the task.
-    C(problems): the problems of its notation in the file. C(columns): in a sheet, the column of each field.
-    """
-
-    position: int
-    place: str
-    source: str | None
-    declared: object
-    problems: tuple[str, ...] = ()
-    columns: Mapping[str, str] = types.MappingProxyType({})
-
-    def __repr__(self) -> str:
-        return f"Entry({self.place})"
+_NOTHING: Mapping[str, object] = {}
 
 
 class Item(t.NamedTuple):
@@ -111,10 +96,10 @@ def open_list(
     if problems:
         return None, problems
     if dids is None:
-        name, entries = "src", _file_entries(str(src), mapping, sheet)
+        name, read = "src", _file_reader(str(src), mapping, sheet)
     else:
-        name, entries = "dids", functools.partial(_option_entries, dids, "dids", mapping)
-    return DidList(entries, name, defaults=defaults, ranges=ranges, attempts=attempts), []
+        name, read = "dids", _chunk_reader(lambda: _option_entries(dids, "dids", mapping))
+    return DidList(read, name, defaults=defaults, ranges=ranges, attempts=attempts), []
 
 
 def entries_of_option(
@@ -153,13 +138,15 @@ def entries_of_file(
     :raises InvalidParameter: it cannot be read, is no such file, or has a syntax error; with the line, if there is one.
     """
     mapping = mapping or FieldMapping(_RANGE_NAMES if ranges else _STATEMENT_NAMES)
-    return list(_file_entries(path, mapping, sheet)())
+    return list(itertools.chain.from_iterable(_file_reader(path, mapping, sheet)(CHUNK)))
 
 
-def _file_entries(
-    path: str, mapping: FieldMapping, sheet: str | None
-) -> Callable[[], Iterator[Entry]]:
-    """Return what yields the entries of a file, each time that it is called. The file is read once."""
+def _chunk_reader(read: Callable[[], Iterable[Entry]]) -> ChunkReader:
+    return lambda size: chunks_of(read(), size)
+
+
+def _file_reader(path: str, mapping: FieldMapping, sheet: str | None) -> ChunkReader:
+    """Return what reads the entries of a file. It is opened once. Only the reader of its format is imported."""
     from . import files
 
     if not os.path.isabs(path):
@@ -167,26 +154,6 @@ def _file_entries(
             path, 'is a relative path; give an absolute one, such as "{{ playbook_dir }}/dids.csv"'
         )
     suffix = os.path.splitext(path)[1].lower()
-    raw_entries = _read_file(path, suffix, mapping, sheet)
-
-    def entries() -> Iterator[Entry]:
-        name = os.path.basename(path)
-        for index, (where, declared, problems, columns) in enumerate(raw_entries()):
-            place = f"{name}{where}"
-            yield Entry(index, place, place, declared, problems, columns)
-
-    # The header of a table was mapped already.
-    if suffix in (".csv", ".xlsx"):
-        return entries
-    return lambda: _map_entries(entries(), "src", mapping)
-
-
-def _read_file(
-    path: str, suffix: str, mapping: FieldMapping, sheet: str | None
-) -> Callable[[], Iterable[RawEntry]]:
-    """Return what gives the entries of a file, each time that it is called. Only the reader of its format is imported."""
-    from . import files
-
     if suffix == ".csv":
         from .csv_reader import read_csv
 
@@ -207,7 +174,17 @@ def _read_file(
         raw_entries = read_yaml(path, files.read_text(path), mapping.names)
     else:
         raise files.refuse_other_format(path)
-    return lambda: raw_entries
+
+    def entries() -> Iterator[Entry]:
+        name = os.path.basename(path)
+        for index, (where, declared, problems, columns) in enumerate(raw_entries):
+            place = f"{name}{where}"
+            yield Entry(index, place, place, declared, problems, columns)
+
+    # The header of a table was mapped already.
+    return _chunk_reader(
+        entries if suffix == ".xlsx" else lambda: _map_entries(entries(), "src", mapping)
+    )
 
 
 def _map_entries(entries: Iterable[Entry], name: str, mapping: FieldMapping) -> Iterator[Entry]:
@@ -231,9 +208,9 @@ def _map_entries(entries: Iterable[Entry], name: str, mapping: FieldMapping) -> 
 class DidList:
     """A list of declarations. Each iteration reads it anew, so that who needs one entry after the other keeps none of them.
 
-    C(defaults): wire forms for the fields that an entry does not name.
+    C(defaults): wire forms for the fields that an entry does not name. C(chunks): reads it in chunks of a size.
 
-    :param entries: yields its entries.
+    :param read: reads it, in chunks of a size.
     :param name: the option that it comes from.
     :param defaults: declared values.
     :param ranges: an entry may name a range of numbers, and stands for all of them.
@@ -242,21 +219,21 @@ class DidList:
 
     def __init__(
         self,
-        entries: Callable[[], Iterator[Entry]],
+        read: ChunkReader,
         name: str,
         *,
         defaults: Mapping[str, t.Any] | None = None,
         ranges: bool = False,
         attempts: bool = False,
     ) -> None:
-        self._entries = entries
+        self.chunks = read
         self._name = name
         self._ranges = ranges
         self._attempts = attempts
         self.defaults, self._problems = _validate_defaults(defaults or {})
 
     def __iter__(self) -> Iterator[Entry]:
-        return self._entries()
+        return itertools.chain.from_iterable(self.chunks(CHUNK))
 
     def declared(self) -> Iterator[object]:
         """Yield all that the list declares: the defaults, then what each entry does. Secrets are in the clear."""
@@ -271,7 +248,7 @@ class DidList:
 
     def items(self) -> tuple[list[Item], list[str]]:
         """Return the valid items, and a line for each problem; no line holds a secret. Of what their entries declare, the outcome is kept."""
-        return self._read(_without_declared)
+        return self._read(without_declared)
 
     def problems(self) -> list[str]:
         """Return a line for each problem. Keeps what tells which entries are of one DID."""
@@ -326,9 +303,8 @@ def validate(
     :param ranges: an entry may name a range of numbers, and stands for all of them.
     :param attempts: an entry may name the attempt that it is about. Otherwise, an attempt is ignored.
     """
-    return DidList(
-        lambda: iter(entries), name, defaults=defaults, ranges=ranges, attempts=attempts
-    ).items()
+    read = _chunk_reader(lambda: entries)
+    return DidList(read, name, defaults=defaults, ranges=ranges, attempts=attempts).items()
 
 
 def _located(entry: Entry, problem: str) -> Problem:
@@ -470,7 +446,7 @@ def _duplicates(items: Sequence[Item]) -> list[str]:
     )
 
 
-def _without_declared(item: Item) -> Item:
+def without_declared(item: Item) -> Item:
     """Return an item whose entry declares nothing but an outcome: its values say the rest, and a long list would take half as much again."""
     declared = t.cast("dict[str, object]", item.entry.declared)
     outcome = {OUTCOME: declared[OUTCOME]} if OUTCOME in declared else _NOTHING

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from .names import fold, quotable_header, quotable_name, suggestion
 
 VALUE, UNMANAGED = "value", "unmanaged"
+# The field of several hosts, which a cell of a table separates by spaces, commas or bars.
+HOSTS = "host_additional"
 # How JSON, and with it a module, writes a key that is no text in YAML. Yes, No, On and Off are booleans there.
 _KEYS_OF_YAML = ("true", "false", "null")
 _QUOTE_IT = "YAML reads a key such as Yes, No, On or Off as a boolean: quote it. For a cell that holds the word true, write TRUE"
@@ -54,13 +56,14 @@ class FieldMapping(t.NamedTuple):
 
     def translate(self, declared: dict[str, t.Any]) -> None:
         """Replace each value that the option C(values) lists by what it means. A meaning of null is "not managed"."""
-        for name, meanings in self.values.items():
-            value = declared.get(name)
-            if isinstance(value, bool) or not isinstance(value, (str, int)):
-                continue
-            folded = fold(str(value))
-            if folded in meanings:
-                declared[name] = meanings[folded]
+        for name in self.values.keys() & declared.keys():
+            declared[name] = self.meaning_of(name, declared[name])
+
+    def meaning_of(self, name: str, value: t.Any) -> t.Any:
+        """Return what a value of a field means: the value itself if the option C(values) does not list it."""
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            return value
+        return self.values[name].get(fold(str(value)), value)
 
     def missing_headers(self, found: Iterable[str]) -> list[str]:
         """Return a problem for each header of the option C(columns) that a list does not have. C(found): its folded headers."""
@@ -157,9 +160,13 @@ def _check_meanings(cells: Mapping[str, object]) -> list[str]:
 
 def split_hosts(declared: dict[str, t.Any]) -> None:
     """Make a list of the hosts that a cell of a table holds."""
-    hosts = declared.get("host_additional")
-    if isinstance(hosts, str):
-        declared["host_additional"] = list(_split(hosts))
+    if HOSTS in declared:
+        declared[HOSTS] = hosts_of(declared[HOSTS])
+
+
+def hosts_of(cell: t.Any) -> t.Any:
+    """Return the hosts that a cell of a table holds, and any other value as it is."""
+    return _split(cell) if isinstance(cell, str) else cell
 
 
 @functools.lru_cache(maxsize=256)

@@ -5,42 +5,44 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Writes a declaration as the registry stores it: JSON of the wire forms, in the order of the vendor's page. Pure.
+"""Writes declarations as the registry stores them: JSON of the wire forms, in the order of the vendor's page. Pure.
 
-The columns of a list hold few different cells, so each cell is normalised and encoded once. What is not plainly valid has no stored
-text: C(entries.DidList.validate) says what it is.
+It is done by column, and the stored text of an entry is what its cells add, joined. What a value adds comes from C(_fields.wire_form),
+once for equal values. An entry that is not plainly valid has no stored text: C(entries.DidList.validate) says what it is.
 """
 
 from __future__ import annotations
 
-import functools
+import itertools
 import json
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from .. import _fields
 from .._secrets import Fingerprints
+from .chunks import Chunk
 from .ranges import LAST_NUMBER
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
-# So many cells of a column are remembered, and as many sets of keys. A column with more different cells gains nothing by it.
+# So many values of a column are remembered. A column with more different values gains nothing by it.
 _REMEMBERED = 4096
 _NUMBER, _TYPE, _DESCRIPTION = "did_number", "did_type", "description"
 _BEFORE_NUMBER = len(f'"{_NUMBER}":"')
+# In place of what a value adds that is not plainly valid. JSON holds no such character.
+_REFUSED = "\0"
+_NO_ID = 0
 
-# By cell, or by the cells of a list, what it adds to the stored text. No key is a number, as 1, 1.0 and true are equal.
-_Fragments = dict[t.Any, str]
 
+class StoredTexts(t.NamedTuple):
+    """What the entries of a chunk declare, each at its index.
 
-class StoredText(t.NamedTuple):
-    """A declaration of one DID. C(number): its identity. C(text): its values as the registry stores them, fingerprints for secrets."""
+    C(numbers): the identities of the DIDs. C(texts): values as the registry stores them, fingerprints for secrets; None for an entry
+    that is not plainly valid, has no number, or is a range.
+    """
 
-    number: str
-    record_id: int | None
-    text: str
-
-    def __repr__(self) -> str:
-        return f"StoredText({self.number})"
+    numbers: Sequence[str]
+    record_ids: Sequence[int | None]
+    texts: Sequence[str | None]
 
 
 class StoredTextWriter:
@@ -50,84 +52,109 @@ class StoredTextWriter:
     """
 
     def __init__(self, defaults: Mapping[str, t.Any], fingerprints: Fingerprints) -> None:
-        self._fingerprints = fingerprints
         self._defaults = defaults
-        self._fragments: dict[str, _Fragments] = {name: {} for name in _fields.BY_NAME}
-        # By the keys of a declaration, the fields that it may add, in the order of the vendor's page.
-        self._orders: dict[tuple[object, ...], list[tuple[str, _Fragments]]] = {}
+        self._members = {
+            name: _Members(field, defaults.get(name), fingerprints)
+            for name, field in _fields.BY_NAME.items()
+        }
 
-    def write(self, declared: object) -> StoredText | None:
-        """Return the stored text of a declaration that is valid, has a number and is no range; else None."""
-        if not isinstance(declared, dict) or declared.get(_NUMBER) is None:
-            return None
-        if declared.get(LAST_NUMBER) is not None:
-            return None
-        fragments = []
-        number = ""
-        try:
-            record_id = declared.get("record_id")
-            if record_id is not None:
-                record_id = _fields.normalise_record_id(record_id)
-            for name, remembered in self._order(declared):
-                value = declared.get(name)
-                if value.__class__ is list:
-                    value = tuple(value)
-                fragment = remembered.get(value)
-                if fragment is None:
-                    fragment = self._fragment(name, value)
-                    if name == _NUMBER:
-                        number = fragment[_BEFORE_NUMBER:-1]
-                if fragment:
-                    fragments.append(fragment)
-            if record_id is None and self._lacks_companion(declared):
-                return None
-        except (ValueError, TypeError):
-            return None  # a list or dictionary in a list is not hashable
-        return StoredText(_fields.identity(number), record_id, f"{{{','.join(fragments)}}}")
+    def write(self, chunk: Chunk) -> StoredTexts:
+        """Return the stored texts of the entries of a chunk."""
+        columns, nothing = chunk.columns(), [None] * len(chunk)
+        if _NUMBER not in columns:
+            return StoredTexts([""] * len(chunk), nothing, nothing)
+        members = {
+            name: remembered.of(columns.get(name, nothing))
+            for name, remembered in self._members.items()
+            if name in columns or name in self._defaults
+        }
+        numbers = [_fields.identity(member[_BEFORE_NUMBER:-2]) for member in members[_NUMBER]]
+        texts: list[str | None] = [
+            f"{{{text[:-1]}}}" if number and _REFUSED not in text else None
+            for number, text in zip(numbers, map("".join, zip(*members.values())))
+        ]
+        record_ids = list(map(_record_id, columns.get("record_id", nothing)))
+        last_numbers = columns.get(LAST_NUMBER, ())
+        for index in itertools.chain(
+            chunk.refused(),
+            (index for index, record_id in enumerate(record_ids) if record_id == _NO_ID),
+            (index for index, last in enumerate(last_numbers) if last is not None),
+            self._without_companion(columns, members.get(_TYPE, ()), record_ids),
+        ):
+            texts[index] = None
+        return StoredTexts(numbers, record_ids, texts)
 
-    def _order(self, declared: Mapping[object, object]) -> list[tuple[str, _Fragments]]:
-        keys = tuple(declared)
-        order = self._orders.get(keys)
-        if order is None:
-            names = {*keys, *self._defaults}
-            order = [(name, found) for name, found in self._fragments.items() if name in names]
-            _remember(self._orders, keys, order)
-        return order
+    def _without_companion(
+        self,
+        columns: Mapping[t.Any, Sequence[object]],
+        types: Sequence[str],
+        record_ids: Sequence[int | None],
+    ) -> Iterator[int]:
+        """Yield the indexes of entries that declare no field which their type needs. C(types): what the types add."""
+        for needs in {_NEEDS.get(each) for each in set(types)} - {None, *self._defaults}:
+            companions = columns.get(needs, itertools.repeat(None))
+            for index, row in enumerate(zip(types, companions, record_ids)):
+                # A DID that exists may have it already.
+                if row[1:] == (None, None) and _NEEDS.get(row[0]) == needs:
+                    yield index
 
-    def _fragment(self, name: str, value: object) -> str:
-        """Return what a field adds to the stored text, nothing for one that is not managed. Raises C(ValueError)."""
-        if value is None and name not in self._defaults:
-            return ""
-        field = _fields.BY_NAME[name]
-        wire = self._defaults[name] if value is None else _fields.wire_form(field, value)
-        if name == _DESCRIPTION and "{" in str(wire):
-            raise ValueError  # it may be a placeholder
-        if field.secret:
-            return f'"{name}":{self._fingerprints.json_of(name, str(wire))}'
-        fragment = f'"{name}":{_ENCODER.encode(wire)}'
+
+# By what a type adds, the field that it needs beside it.
+_NEEDS = {f'"{_TYPE}":{each.code},': each.needs for each in _fields.DID_TYPES}
+
+
+class _Members(dict[t.Any, str]):
+    """By value of a field, what it adds to the stored text: a member of the object and a comma, nothing for a field that is not managed.
+
+    No key is a number, as 1, 1.0 and true are equal.
+    """
+
+    def __init__(self, field: _fields.Field, default: object, fingerprints: Fingerprints) -> None:
+        super().__init__()
+        self._field = field
+        self._fingerprints = fingerprints
+        self[None] = "" if default is None else self._write(default)
         # A number is hardly ever met twice, and a secret is kept nowhere.
-        if isinstance(value, (str, tuple)) and name != _NUMBER:
-            _remember(self._fragments[name], value, fragment)
-        return fragment
+        self._remembers = not field.secret and field.name != _NUMBER
 
-    def _lacks_companion(self, declared: Mapping[str, object]) -> bool:
-        value = declared.get(_TYPE)
-        if value is None and _TYPE not in self._defaults:
-            return False
-        wires = dict(self._defaults)
-        if value is not None:
-            wires[_TYPE] = _type_code(value) if isinstance(value, str) else _wire_type(value)
-        return _fields.missing_companion(wires, declared) is not None
+    def of(self, values: Sequence[object]) -> list[str]:
+        """Return what values add, C(_REFUSED) for those that are not plainly valid."""
+        try:
+            return list(map(self.__getitem__, values))
+        except TypeError:  # a list has no hash
+            return [self._of_any(value) for value in values]
+
+    def _of_any(self, value: object) -> str:
+        try:
+            return self[tuple(value) if isinstance(value, list) else value]
+        except TypeError:
+            return _REFUSED
+
+    def __missing__(self, value: object) -> str:
+        try:
+            member = self._write(_fields.wire_form(self._field, value))
+        except ValueError:
+            return _REFUSED
+        if self._remembers and isinstance(value, (str, tuple)):
+            if len(self) > _REMEMBERED:
+                nothing = self[None]
+                self.clear()
+                self[None] = nothing
+            self[value] = member
+        return member
+
+    def _write(self, wire: t.Any) -> str:
+        name, _type, is_secret, _affects_routing = self._field
+        if is_secret:
+            return f'"{name}":{self._fingerprints.json_of(name, wire)},'
+        if name == _DESCRIPTION and "{" in wire:
+            return _REFUSED  # it may be a placeholder
+        return f'"{name}":{_ENCODER.encode(wire)},'
 
 
-def _wire_type(value: object) -> _fields.Wire:
-    return _fields.wire_form(_fields.BY_NAME[_TYPE], value)
-
-
-_type_code = functools.lru_cache(maxsize=64)(_wire_type)
-
-
-def _remember(remembered: dict[t.Any, t.Any], key: object, value: object) -> None:
-    if len(remembered) >= _REMEMBERED:
-        remembered.clear()
-    remembered[key] = value
+def _record_id(value: object) -> int | None:
+    """Return a record id, None where none is declared, and C(_NO_ID) for what is none."""
+    try:
+        return None if value is None else _fields.normalise_record_id(value)
+    except ValueError:
+        return _NO_ID

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 
 from .._fields import SECRETS
-from .._input.stored_text import StoredText
 from .._model import Policy
 from .._registry.registry import ConfirmedText
 from .checksum import stored_text, unchanged_digest
@@ -21,22 +20,25 @@ _MISSING = object()
 
 
 def digest_if_unchanged(
-    declared: StoredText, record: ConfirmedText, policy: Policy
+    number: str, record_id: int | None, declared: str, record: ConfirmedText, policy: Policy
 ) -> bytes | None:
     """Return the digest of a DID that needs nothing, for the plan's checksum; None for one of which C(decide) has to say what it needs.
 
+    :param record_id: the declared one.
+    :param declared: its stored text.
     :param record: the record of its number, confirmed and not claimed.
     """
-    if policy.force or declared.record_id not in (None, record.record_id):
+    known_id, fields = record
+    if policy.force or (record_id is not None and record_id != known_id):
         return None
-    if declared.text == record.fields:
-        return unchanged_digest(declared.number, record.record_id, record.fields, declared.text)
+    if declared == fields:
+        return unchanged_digest(number, known_id, fields, declared)
     # An edit adds fields behind the others, and a list need not declare all of them.
     try:
-        known = json.loads(record.fields)
+        known = json.loads(fields)
     except ValueError:
         return None
-    values = json.loads(declared.text)
+    values = json.loads(declared)
     compared = values.keys()
     if policy.update_password == "on_create":
         compared -= set(SECRETS)
@@ -44,4 +46,4 @@ def digest_if_unchanged(
         known.get(name, _MISSING) != values[name] for name in compared
     ):
         return None
-    return unchanged_digest(declared.number, record.record_id, stored_text(known), declared.text)
+    return unchanged_digest(number, known_id, stored_text(known), declared)

@@ -148,9 +148,12 @@ class Journal:
         database = self._transactions.database
         claim = self._claims.get(token)
         # Another server, or another file, may lack the claim.
-        if claim is not None and database.is_same_since(claim[-1].connections):
-            if claim[-1].is_young(seconds, self.clocks()):
-                return True
+        if (
+            claim is not None
+            and database.is_same_since(claim[-1].connections)
+            and claim[-1].is_young(seconds, self.clocks())
+        ):
+            return True
         query = f"SELECT 1 FROM records WHERE claim_token = ? AND claim_until - {database.now} >= ?"
         return bool(self._transactions.query(query, token, seconds))
 

@@ -129,8 +129,8 @@ class Registry:
                 ),
                 must_commit=False,
             )
-            for number, *row in rows:
-                found[number] = ConfirmedText(*row)
+            for number, record_id, fields in rows:
+                found[number] = ConfirmedText(record_id, fields)
         return found
 
     def check_writable(self) -> None:

@@ -265,7 +265,7 @@ def test_a_file_that_cannot_be_exported_to_is_refused(runner: Runner, tmp_path: 
         ({"dest": dest, "platform": "other:443"}, "The registry knows 127.0.0.1"),
     ):
         for check in (True, False):
-            refused = runner.did_registry(**{"state": "exported", "check": check, **options})
+            refused = runner.did_registry(check=check, **{"state": "exported", **options})
             assert refused.get("failed") and words in refused["msg"], refused
     assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["link.csv", "made.csv"]
 

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.doc_fragments import connection, fields, registry
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
+from ansible_collections.nextbilling.did.plugins.module_utils._characters import check_characters
 from ansible_collections.nextbilling.did.plugins.module_utils._module import arguments as base
 from ansible_collections.nextbilling.did.plugins.modules import did
 
@@ -362,3 +365,27 @@ def test_a_text_in_a_wrong_character_set_is_refused(text: str) -> None:
 )
 def test_a_text_with_accents_is_taken(text: str) -> None:
     assert _fields.normalise({"did_number": "1", "description": text})[1] == []
+
+
+# Text in UTF-8, read as another character set, and other characters at either side of it.
+GARBLED = st.text(min_size=1, max_size=2).flatmap(
+    lambda text: st.sampled_from(
+        [text, *(text.encode().decode(each, "replace") for each in ("latin-1", "cp1252"))]
+    )
+)
+
+
+@given(st.one_of(GARBLED, st.text("aç\u00c3\u00a7\ufffd\u20ac\ud800", max_size=4)))
+@example("N\u00famero")
+@example("\ufffd")
+@example("\ud800")
+def test_whichever_text_has_wrong_characters_is_refused(text: str) -> None:
+    field = _fields.BY_NAME["annotations"]
+    try:
+        if not text.isascii():
+            check_characters(text)
+    except ValueError:
+        with pytest.raises(ValueError, match="characters"):
+            _fields.wire_form(field, text)
+    else:
+        assert _fields.wire_form(field, text) == text

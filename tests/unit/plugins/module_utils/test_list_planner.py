@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from hypothesis import event, example, given
@@ -21,6 +24,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._engine.planner im
     Planner,
     Settings,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._input.chunks import EntryChunk
 from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import (
     DidList,
     open_list,
@@ -70,6 +74,22 @@ VALUES: dict[str, tuple[object, ...]] = {
     "record_id": (13, "14", 0),
     "last_number": ("1130001001", "1130001000"),
     "nothing": (1,),
+}
+
+
+TABLE_NUMBERS = ("1130001000", "1130001001", "+1130001002", "(11) 3000-1004", "", " ", "x")
+CELLS: dict[str, tuple[str, ...]] = {
+    "customer_id": ("1", "2", " 1 ", "", "1.0", "x"),
+    "description": ("Número", "", " ", "a,b", "a\nb", "'=1", '""', "{number}", "#12", "#N/A", "Ãº"),
+    "did_type": ("queue", "5", "8", "", "ip"),
+    "did_type_id": ("7", "7", ""),
+    "port": ("5060", "Tronco", "nenhum", "", "70000"),
+    "username": ("cliente1", "", "#REF!", "2.10"),
+    "password": ("geheim-1", "geheim-2", "", "***"),
+    "host_additional": ("a.example b.example", "a.example", "", "-"),
+    "record_id": ("13", "14", "", "0"),
+    "last_number": ("", "", "1130001001"),
+    "outcome": ("confirmed", ""),
 }
 
 
@@ -216,6 +236,8 @@ def _whole(planner: Planner, did_list: DidList) -> tuple[list[Job], list[str]]:
 # A type without what it needs, though it is stored so.
 @example(([QUEUE], [_stored(13, **QUEUE)], {}, Policy()), 1)
 @example(([QUEUE], [_stored(13, **QUEUE)], {"device_id": 1}, Policy()), 1)
+# A key that is no field, though the rest is as it is stored.
+@example(([{**DID, "nothing": 1}, OTHER], BOTH, {}, Policy()), 1)
 # Another password.
 @example(([{**SECRET, "password": "geheim-2"}], [OF_SECRET], {}, Policy()), 1)
 @example(([{**SECRET, "password": "geheim-2"}], [OF_SECRET], {}, ONCE), 1)
@@ -226,6 +248,71 @@ def test_the_plan_is_that_of_the_whole_list(case: Any, chunk_size: int) -> None:
     planner = Planner(cast(Registry, World(records)), settings, FINGERPRINTS)
     did_list, _problems = open_list(declared, None, defaults=defaults, ranges=True)
     assert did_list is not None
+    _check_plan(planner, did_list, chunk_size)
+
+
+@st.composite
+def _tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of a table, mostly of cells that are valid."""
+    names = ["did_number", *draw(st.lists(st.sampled_from(sorted(CELLS)), unique=True))]
+    cells = [st.sampled_from(CELLS.get(name, TABLE_NUMBERS)) for name in names]
+    rows = draw(st.lists(st.tuples(*cells), min_size=1, max_size=6))
+    return names, [list(row) for row in rows]
+
+
+@given(_tables(), st.booleans(), st.integers(1, 4), st.data())
+# What a spreadsheet shows for a failed formula is text, and may be stored; rows are empty before it.
+@example(
+    (["did_number", "description"], [["", " "], ["1130001000", "#REF!"], ["1", "a"]]), True, 3, None
+)
+@example(
+    (["did_number", "port"], [["1130001000", "5060"], ["", " "], ["1130001001", ""]]), True, 2, None
+)
+@example((["did_number", "username"], [["1130001000", '""'], ["1130001001", "'=1"]]), True, 2, None)
+@example(
+    (["did_number", "username"], [["1130001000", "#REF!"], ["1130001001", "a"]]), True, 2, None
+)
+def test_the_plan_of_a_table_is_that_of_its_entries(
+    table: Any, is_stored: bool, chunk_size: int, data: Any
+) -> None:
+    header, rows = table
+    options: dict[str, Any] = {"values": {"port": {"tronco": 5060, "nenhum": None}}}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "dids.csv")
+        with path.open("w", encoding="utf-8", newline="") as handle:
+            csv.writer(handle).writerows([header, *rows])
+        did_list, _problems = open_list(None, str(path), ranges=True, **options)
+    assert did_list is not None
+    declared = [entry.declared for entry in did_list]
+    records = (
+        []
+        if not is_stored
+        else (
+            _stored_as(declared)
+            if data is None
+            else data.draw(_records(cast("list[dict[str, Any]]", declared)))
+        )
+    )
+    settings = Settings("p:443", Connection("https://p", "t", "k"), Policy(), registry_timeout=0)
+    planner = Planner(cast(Registry, World(records)), settings, FINGERPRINTS)
+    _check_plan(planner, did_list, chunk_size)
+    for chunk in did_list.chunks(chunk_size):
+        entries = EntryChunk(list(chunk))
+        assert {name for name, cells in chunk.columns().items() if any(cells)} <= {*header}
+        for name, cells in entries.columns().items():
+            assert list(chunk.columns()[name]) == list(cells)
+        assert {*chunk.refused()} == entries.refused()
+
+
+def _stored_as(declared: Sequence[Any]) -> list[Record]:
+    return [
+        _stored(13 + at, **_fields.with_fingerprints(_fields.wire_forms(did, {})[0], FINGERPRINTS))
+        for at, did in enumerate(declared)
+    ]
+
+
+def _check_plan(planner: Planner, did_list: DidList, chunk_size: int) -> None:
+    """Check that a list has the plan that it has as a whole."""
     jobs, problems = _whole(planner, did_list)
 
     plan, found = plan_list(planner, did_list, chunk_size=chunk_size)

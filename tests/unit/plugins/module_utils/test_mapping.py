@@ -140,6 +140,22 @@ def test_a_header_that_is_missing(
     assert words in raised.value.message and "Xk29" not in raised.value.message
 
 
+def test_a_failed_formula_is_told_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "dids.csv"
+    rows = ",, \n,a,#REF!\n1130001000,#REF!,a\n1130001001,a,#REF!\n"
+    path.write_text(f"did_number,description,Obs.\n,,#N/D\n{rows}", encoding="utf-8")
+
+    items, problems = read_items(None, str(path), columns={"Obs.": None})
+
+    # Rows that declare nothing are no entries, and a column that is left out is not looked at.
+    assert [item.place for item in items] == ["dids.csv, line 6"]
+    assert [problem.partition(":")[0] for problem in problems] == [
+        "dids.csv, line 4",
+        "dids.csv, line 5",
+    ]
+    assert "#REF!" in problems[1]
+
+
 def test_two_headers_for_one_field(tmp_path: Path) -> None:
     header = ["did_number", "porta", "port"]
     for suffix in ("csv", "xlsx"):
