@@ -113,7 +113,7 @@ def test_a_list_does_for_each_did_what_the_module_did_does(runner: Runner) -> No
     shared = one.keys() & entry.keys()
     assert {key: entry[key] for key in shared} == {key: one[key] for key in shared}
     documented = yaml.safe_load(did.RETURN)
-    assert shared >= documented.keys() - {"diff", "registry", "platform", "error", "msg"}
+    assert shared >= documented.keys() - {"diff", "registry", "platform", "run", "error", "msg"}
 
 
 @in_both_ways
