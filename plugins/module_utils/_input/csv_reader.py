@@ -66,7 +66,7 @@ def read_csv(path: str, text: str, mapping: FieldMapping, size: int) -> Iterator
             raise file_error(path, f"is not CSV but {name}", 1)
     position, separator = _find_header(path, text)
     rows = _read_rows(path, text, position, separator)
-    line, _height, header = next(rows)
+    line, _height, header = next(rows, (1, 1, []))
     fields = fields_of_header(path, [strip(name) for name in header], mapping, line)
     notation = _Notation.of(text)
     checked = _check_rows(path, rows, fields, separator, notation)
