@@ -113,7 +113,8 @@ _MODULES = {
 PAGE = "review.html"
 # During an apply, what was reported so far is written again and again. That may take so many seconds of
 # the processor, and such a part of the time.
-_SECONDS, _SHARE = 1.0, 0.02
+_SECONDS = 1.0
+_SHARE = 0.02
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _VARIABLE = re.compile(r"\{\{ *(\w+) *(\| *default\(omit\) *)?\}\}")
 
