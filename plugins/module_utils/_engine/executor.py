@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 
 from .. import _messages
 from .._errors import DidError, RegistryBusy, RegistryMismatch, defect
-from .._fields import with_fingerprints
 from .._model import (
     ADOPT,
     NONE,
@@ -46,8 +45,6 @@ from .throttle import ConcurrencyLimit, Pacing, Schedule
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._platform.client import Client
 
-# What a claim lasts beyond the request's timeout, in seconds.
-_LEASE_MARGIN = 30.0
 # From so many requests on, it pays to prepare the registry for them.
 _BULK = 20
 # The longest wait between two reports, in seconds.
@@ -312,17 +309,8 @@ class Executor:
         return []
 
     def _claim(self, execution: Execution) -> str | None:
-        plan = execution.plan
-        execution.intent = Intent(
-            action=plan.action,
-            known=plan.known,
-            number=plan.desired.number,
-            record_id=plan.record_id,
-            stored_payload=with_fingerprints(plan.payload, self._planner.fingerprints),
-            lease=self._settings.connection.timeout + _LEASE_MARGIN,
-            changes=plan.changes,
-            run=self._registry.journal.runs.key,
-        )
+        run = self._registry.journal.runs.key
+        execution.intent = self._planner.make_intent(execution.plan, run)
         return self._registry.journal.claim(self._settings.platform, execution.intent)
 
     def _is_granted(self, execution: Execution, token: str | None) -> bool:

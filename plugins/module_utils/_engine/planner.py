@@ -14,7 +14,8 @@ import typing as t
 from collections.abc import Callable, Sequence
 
 from .._errors import DidError, UnknownOutcome
-from .._model import Claim, Desired, Job, LookupResult, Policy
+from .._fields import with_fingerprints
+from .._model import Claim, Desired, Intent, Job, LookupResult, Plan, Policy
 from .._planning.decide import decide
 from .._platform.connection import Connection
 from .._registry.claims import wait_for_claims
@@ -23,6 +24,9 @@ from .._secrets import Fingerprints
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .._snippets import Target
+
+# What a claim lasts beyond the request's timeout, in seconds.
+_LEASE_MARGIN = 30.0
 
 
 class Settings(t.NamedTuple):
@@ -114,6 +118,19 @@ class Planner:
             job.error = add_resolution(error, job.desired, self.target())
         except DidError as error:
             job.error = error
+
+    def make_intent(self, plan: Plan, run: str | None) -> Intent:
+        """Return the intent to carry out a plan. C(run): the key of the run."""
+        return Intent(
+            action=plan.action,
+            known=plan.known,
+            number=plan.desired.number,
+            record_id=plan.record_id,
+            stored_payload=with_fingerprints(plan.payload, self.fingerprints),
+            lease=self.settings.connection.timeout + _LEASE_MARGIN,
+            changes=plan.changes,
+            run=run,
+        )
 
     def target(self, moved_to: str | None = None) -> Target:
         """Return the registry and the platform that the plays in errors are about. C(moved_to): where the registry is by now."""

@@ -15,6 +15,7 @@ from .._model import ANSWERED, APPLIED_EVENT, CONFIRMED, Intent, Record
 from .backends.interface import Transaction
 from .history import request_row
 from .records import (
+    CLEAR_CLAIM,
     ID_IS_FREE,
     RecordReader,
     confirmed_record,
@@ -23,8 +24,6 @@ from .records import (
     insert_confirmed,
     new_key,
 )
-
-CLEAR_CLAIM = "claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL, claim_run = NULL"
 
 
 class ConfirmedRequest(t.NamedTuple):

@@ -5,14 +5,25 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Writes intents with their claims."""
+"""Writes intents with their claims, and undoes them."""
 
 from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
 
 from .._model import UNCERTAIN, UNKNOWN, Intent, Record, timestamp
 from .backends.interface import Transaction
 from .history import actor
-from .records import ID_IS_FREE, dump, insert, insert_number, record_state
+from .records import (
+    CLEAR_CLAIM,
+    ID_IS_FREE,
+    RecordReader,
+    dump,
+    insert,
+    insert_number,
+    record_state,
+)
 
 
 def write_intent(
@@ -96,3 +107,33 @@ def _add_number(transaction: Transaction, platform: str, number: str | None, key
         platform,
         key,
     )
+
+
+def undo_intent(transaction: Transaction, records: RecordReader, token: str) -> None:
+    """Leave the record as it was before a claim: without a row, where the claim made it."""
+    rows = transaction.query(
+        "SELECT record_key, claim_before FROM records WHERE claim_token = ?", token
+    )
+    for key, before in rows:
+        if before is None:
+            transaction.execute("DELETE FROM numbers WHERE record_key = ?", key)
+            transaction.execute("DELETE FROM records WHERE record_key = ?", key)
+        else:
+            _restore(transaction, key, records.load(before))
+
+
+def _restore(transaction: Transaction, key: str, before: Mapping[str, t.Any]) -> None:
+    transaction.execute(
+        "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
+        f" {CLEAR_CLAIM} WHERE record_key = ?",
+        before["record_id"],
+        before["outcome"],
+        dump(before["attempted"]),
+        timestamp(),
+        key,
+    )
+    for (number,) in transaction.query("SELECT number FROM numbers WHERE record_key = ?", key):
+        if number not in before["numbers"]:
+            transaction.execute(
+                "DELETE FROM numbers WHERE record_key = ? AND number = ?", key, number
+            )

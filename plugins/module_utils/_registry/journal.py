@@ -10,18 +10,17 @@
 from __future__ import annotations
 
 import contextlib
-import typing as t
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from .._errors import DidError, RegistryBusy, RegistryUnavailable
 from .._model import Correction, Intent, Record, timestamp
 from .backends.interface import Collision, CommitUnknown, PipelineFailed, T, Transaction
-from .confirmations import CLEAR_CLAIM, ConfirmedRequest, apply_answer, end_claim, write_answer
+from .confirmations import ConfirmedRequest, apply_answer, end_claim, write_answer
 from .corrections import write_corrections
-from .intents import write_intent
+from .intents import undo_intent, write_intent
 from .leases import Clocks, Lease, read_clocks
 from .move_marks import not_in_use_error
-from .records import RecordReader, dump, new_key
+from .records import RecordReader, new_key
 from .recovery import RecordedOutcome, RecordedOutcomes, record_left, witness_entry
 from .runs import RunWriter
 from .transactions import StaleRecord, Transactions
@@ -224,7 +223,7 @@ class Journal:
 
     def _rollback(self, token: str) -> None:
         with self._transactions.writing(must_commit=True) as transaction:
-            self._delete_or_restore(transaction, token)
+            undo_intent(transaction, self._records, token)
 
     def settle(self) -> None:
         """Roll back the claims under which nothing was sent, as far as the registry can be written."""
@@ -238,7 +237,7 @@ class Journal:
         """Restore what the server of a new connection may lack. Returns what is to be done once that is committed."""
         unsent = frozenset(self._unsent)
         for token in unsent:
-            self._delete_or_restore(transaction, token)
+            undo_intent(transaction, self._records, token)
         restored = self._outcomes.restore_lost(transaction)
         self.runs.restore(transaction)
 
@@ -249,35 +248,6 @@ class Journal:
             self.restored += len(restored)
 
         return finish
-
-    def _delete_or_restore(self, transaction: Transaction, token: str) -> None:
-        rows = transaction.query(
-            "SELECT record_key, claim_before FROM records WHERE claim_token = ?", token
-        )
-        for key, before in rows:
-            if before is None:
-                transaction.execute("DELETE FROM numbers WHERE record_key = ?", key)
-                transaction.execute("DELETE FROM records WHERE record_key = ?", key)
-            else:
-                self._restore_record(transaction, key, self._records.load(before))
-
-    def _restore_record(
-        self, transaction: Transaction, key: str, before: Mapping[str, t.Any]
-    ) -> None:
-        transaction.execute(
-            "UPDATE records SET version = version + 1, record_id = ?, outcome = ?, attempted = ?, changed_at = ?,"
-            f" {CLEAR_CLAIM} WHERE record_key = ?",
-            before["record_id"],
-            before["outcome"],
-            dump(before["attempted"]),
-            timestamp(),
-            key,
-        )
-        for (number,) in transaction.query("SELECT number FROM numbers WHERE record_key = ?", key):
-            if number not in before["numbers"]:
-                transaction.execute(
-                    "DELETE FROM numbers WHERE record_key = ? AND number = ?", key, number
-                )
 
     def mark_unknown(self, token: str) -> None:
         """End the claim of a request whose outcome is not known. The record stays unknown or uncertain."""

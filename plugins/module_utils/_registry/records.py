@@ -21,6 +21,8 @@ from .backends.interface import LONGEST_LIST, RESTORE, Database, Transaction
 
 # Of a platform, a record id and the key of the record that is to have it.
 ID_IS_FREE = "NOT EXISTS (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)"
+# The end of a claim.
+CLEAR_CLAIM = "claim_token = NULL, claim_until = NULL, claim_holder = NULL, claim_action = NULL, claim_before = NULL, claim_run = NULL"
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 

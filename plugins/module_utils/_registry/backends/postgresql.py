@@ -15,49 +15,37 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import time
 import typing as t
 from collections.abc import Callable, Iterator, Sequence
 
 from ..._errors import RegistryBusy, RegistryMismatch, RegistryUnavailable
 from .interface import (
-    GUIDE,
     Collision,
     CommitUnknown,
     Conflict,
     ConnectionLost,
     Database,
     PipelineFailed,
-    Position,
-    Row,
-    ServerState,
     T,
     TooManyConnections,
 )
 from .postgresql_commit import STOP_WAIT, commit
 from .postgresql_connection import (
     collect_warnings,
-    connect,
-    for_psycopg,
     is_broken,
     last_rows,
-    load_psycopg,
-    query_on,
 )
-from .postgresql_errors import LOCK_NOT_AVAILABLE, NO_STANDBY, describe, translate, why_locked
+from .postgresql_errors import LOCK_NOT_AVAILABLE, NO_STANDBY, describe, translate
 from .postgresql_pipeline import PipelinedTransaction, is_pipeline_supported, pipeline_failure
 from .postgresql_server import (
-    latest,
     read_catalogue,
-    read_position,
-    read_state,
 )
+from .postgresql_session import FIRST_PAUSE, LONGEST_PAUSE, PostgresqlSession
 from .postgresql_statements import (
     BEGIN_READING,
     META,
     META_AND_KINDS,
     ONE_WRITER,
-    Meta,
     begin_writing,
     split_meta,
 )
@@ -71,12 +59,11 @@ if t.TYPE_CHECKING:  # pragma: no cover
 
 # The server, or a proxy in front of it, does not know whether a statement was completed.
 _COMPLETION_UNKNOWN = "40003"
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _MOST_UNPIPELINED = 64
 
 
-class PostgresqlDatabase:
-    """The registry in the first schema of the connection's search path. It connects when the first statement is run.
+class PostgresqlDatabase(PostgresqlSession):
+    """The registry in the first schema of the connection's search path.
 
     A connection that broke is made anew for the next transaction, never for the rest of one.
     """
@@ -84,11 +71,6 @@ class PostgresqlDatabase:
     reconnects = True
     longest_list = 2000
     now = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
-    # Seconds to wait for other writers, and for the database itself, with what must be committed. A failover may take a minute.
-    must_commit_timeout = 90.0
-    clock = staticmethod(time.monotonic)
-    sleep = staticmethod(time.sleep)
-    connect = staticmethod(connect)
 
     def __init__(
         self,
@@ -99,30 +81,13 @@ class PostgresqlDatabase:
         timeout: float,
         stop_reason: Callable[[], str | None],
     ) -> None:
-        self.location = location
+        super().__init__(location, password, timeout=timeout, stop_reason=stop_reason)
         self.schema = self._found_schema = schema
-        self._password = password
-        self._timeout = timeout
-        self._stop_reason = stop_reason
-        self._connection: psycopg.Connection[t.Any] | None = None
-        # What it was when it was opened: the id, and those of its tables.
-        self._registry_id: str | None = None
-        self._table_ids: str | None = None
-        # What this connection has shown last.
-        self._known: Meta | None = None
         # How many transactions wait for each result, after pipelines that have failed; and how many the last failure brought.
         self._unpipelined = self._last_unpipelined = 0
         self._is_writable = False
-        self.connections = 0
-        # The position of the server that was last written to.
-        self._position: Position | None = None
-        # Since when work fails, and since when no connection can be made.
+        # Since when work fails.
         self._outage_since: float | None = None
-        self._unreachable_since: float | None = None
-        # Since when commits have waited for a standby in vain.
-        self._standby_missing_since: float | None = None
-        # The server's first refusal since it has had no connection to give.
-        self._refusal: TooManyConnections | None = None
 
     @functools.cached_property
     def catalogue(self) -> Catalogue:
@@ -148,12 +113,6 @@ class PostgresqlDatabase:
     def reading(self, *, pipelined: bool = False) -> Iterator[PostgresqlTransaction]:
         with self._transaction(BEGIN_READING, pipelined=pipelined) as transaction:
             yield transaction
-
-    def query(self, sql: str, *values: t.Any) -> Sequence[Row]:
-        return self._run(lambda connection: connection.execute(for_psycopg(sql), values).fetchall())
-
-    def is_same_since(self, connections: int) -> bool:
-        return connections == self.connections
 
     @contextlib.contextmanager
     def writing(
@@ -189,7 +148,7 @@ class PostgresqlDatabase:
             yield transaction
 
     def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
-        pause = _FIRST_PAUSE
+        pause = FIRST_PAUSE
         began = self.clock()
         while True:
             try:
@@ -220,14 +179,7 @@ class PostgresqlDatabase:
                 # After a failover a new connection leads to another server.
                 self.close()
             self.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
-
-    def _may_wait(self, since: float, pause: float, *, must_commit: bool = False) -> bool:
-        """Tell whether to try again after a pause. A run that is to stop waits only with an outcome, and not for a standby."""
-        if self._stop_reason() and (not must_commit or self._standby_missing_since is not None):
-            return False
-        timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
-        return self.clock() + pause <= since + timeout
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     @contextlib.contextmanager
     def _transaction(
@@ -314,111 +266,6 @@ class PostgresqlDatabase:
             " server's log"
         )
 
-    def _roll_back(self, connection: psycopg.Connection[t.Any]) -> None:
-        import psycopg
-
-        idle = psycopg.pq.TransactionStatus.IDLE
-        if connection.closed or connection.info.transaction_status == idle:
-            return
-        try:
-            connection.execute("ROLLBACK")
-        except psycopg.Error:
-            self.close()
-
-    def _run(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
-        """Run a query, or what begins a transaction. Retry it where the server undid it in favour of others."""
-        began, pause = self.clock(), _FIRST_PAUSE
-        while True:
-            try:
-                return self._run_once(statement)
-            except Conflict:
-                if not self._may_wait(began, pause):
-                    raise
-            self.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
-
-    def _run_once(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
-        """Run a statement. Run it once more, on a new connection, where the present one is broken."""
-        connection = self._connection
-        if connection is not None:
-            try:
-                return statement(connection)
-            except load_psycopg(self.location).Error as error:
-                self._roll_back(connection)
-                if not is_broken(connection, error):
-                    raise self._translate(connection, error) from None
-        return self._run_on_new_connection(statement)
-
-    def _run_on_new_connection(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
-        """Connect and run a statement. A run waits once for a server that is away or full, not in each transaction."""
-        pause = _FIRST_PAUSE
-        while True:
-            self.close()
-            began = self.clock()
-            try:
-                result = self._connect_and_run(statement)
-            except (TooManyConnections, ConnectionLost) as failure:
-                if isinstance(failure, TooManyConnections):
-                    self._refusal = self._refusal or failure
-                if self._unreachable_since is None:
-                    self._unreachable_since = began
-                if not self._may_wait(self._unreachable_since, pause):
-                    # After a refusal, a pooler may give no reason for a while.
-                    raise (self._refusal or failure) from None
-                self.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-            else:
-                self._refusal = self._unreachable_since = None
-                return result
-
-    def _connect_and_run(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:
-        connection = self._connection = self.connect(self.location, self._password)
-        self.connections += 1
-        try:
-            if self._registry_id is not None:
-                self._check_registry(last_rows(connection, META))
-            if self._position is not None:
-                self._check_position(connection)
-            return statement(connection)
-        except load_psycopg(self.location).Error as error:
-            self._roll_back(connection)
-            raise self._translate(connection, error) from None
-
-    def _translate(self, connection: psycopg.Connection[t.Any], error: psycopg.Error) -> Exception:
-        return why_locked(self.location, connection, error) or translate(self.location, error)
-
-    def _check_registry(self, rows: Sequence[Row]) -> dict[str, str]:
-        """Return the table C(meta) from the rows of C(META), if it is that of the registry that was opened."""
-        meta, table_ids = split_meta(rows)
-        found = (meta.get("registry_id"), table_ids)
-        if self._registry_id is not None and found != (self._registry_id, self._table_ids):
-            self.close()
-            raise RegistryMismatch(
-                f"The registry {self.location} is another one than a moment ago, or in other tables: its address, a pooler or search_path"
-                f" leads elsewhere. It had the id {self._registry_id}. {GUIDE}"
-            )
-        self._known = meta, table_ids
-        return meta
-
-    def _check_position(self, connection: psycopg.Connection[t.Any]) -> None:
-        try:
-            found = read_position(query_on(connection, self.location))
-            self._position = latest(self._position, found, self.location)
-        except RegistryMismatch:
-            self.close()
-            raise
-
-    def server_state(self) -> ServerState:
-        return read_state(self.query)
-
-    def read_position(self) -> Position | None:
-        # From here on, each new connection must lead to this server or to a later one.
-        self._position = latest(self._position, read_position(self.query), self.location)
-        return self._position
-
-    def last_position(self) -> Position | None:
-        return self._position
-
     def begin_bulk(self) -> None:
         pass  # no mode makes a commit cheaper
 
@@ -439,12 +286,10 @@ class PostgresqlDatabase:
         return catalogue.why_not_writable_as_owner() if as_owner else catalogue.why_not_writable()
 
     def close(self) -> None:
-        # The next connection may lead to another server, which is checked before the first write.
-        self._is_writable, self._known = False, None
+        # The next server is checked before the first write.
+        self._is_writable = False
         self.__dict__.pop("catalogue", None)
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        super().close()
 
 
 if t.TYPE_CHECKING:  # pragma: no cover
