@@ -181,9 +181,13 @@ def section_extent(dids: int, tasks: int, translate: Translations) -> str:
 def more_parts(line: Line, shown: int, translate: Translations) -> str:
     """Return how many parts of a line follow those that are shown, and with how many DIDs; an empty text if none do."""
     rest = line.parts[shown:]
-    dids = translate.count("dids", sum(map(len, rest)))
-    ranges = translate.count("ranges", len(rest))
-    return translate("more_ranges", ranges=ranges, dids=dids) if rest else ""
+    if not rest:
+        return ""
+    count = sum(map(len, rest))
+    dids = translate.count("dids", count)
+    if count == len(rest):
+        return translate("more_dids", dids=dids)
+    return translate("more_ranges", ranges=translate.count("ranges", len(rest)), dids=dids)
 
 
 def sources(line: Line) -> str:

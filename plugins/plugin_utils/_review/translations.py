@@ -58,6 +58,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "lines": ("line|lines", "linha|linhas"),
     "ranges": ("range|ranges", "faixa|faixas"),
     "in_ranges": ("{dids} in {ranges}", "{dids} em {ranges}"),
+    "more_dids": ("and {dids} more", "e mais {dids}"),
     "more_ranges": ("and {ranges} more with {dids}", "e mais {ranges} com {dids}"),
     "results": ("result|results", "resultado|resultados"),
     # Headings

@@ -143,6 +143,9 @@ def test_one_change_of_many_blocks_is_one_line_that_unfolds_to_them() -> None:
     assert "`1130039000` – `1130039001` and 260 ranges more with 520 DIDs" in files["review.md"]
     assert "and 100 ranges more with 200 DIDs" in files["review.html"]
     assert 'data-numbers="1130000000:2 1130001000:2 ' in files["review.html"]
+    files = render(review_of(told(result(number_blocks(300, 1)))), WORDS)
+    assert "and 260 DIDs more" in files["review.md"]
+    assert "and 100 DIDs more" in files["review.html"]
 
 
 def test_a_range_with_its_numbers_in_the_descriptions_is_one_line() -> None:
