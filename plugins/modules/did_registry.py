@@ -222,6 +222,7 @@ EXAMPLES = r"""
 - name: Write all DIDs of the platform to a file
   nextbilling.did.did_registry:
     state: exported
+    platform: sip.nextbilling.com.br:443
     dest: "{{ playbook_dir }}/dids.csv"
 
 - name: The history reaches back a year
