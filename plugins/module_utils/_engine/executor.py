@@ -335,7 +335,7 @@ class Executor:
                 return journal.confirm(
                     execution.token,
                     self._settings.platform,
-                    t.cast("Intent", execution.intent),
+                    t.cast(Intent, execution.intent),
                     t.cast("int", t.cast(Outcome, answer).record_id),
                     timestamp(),
                 )
