@@ -160,7 +160,7 @@ def imports(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def test(session: nox.Session) -> None:
-    """Run the unit tests, the functional tests on SQLite, and the integration target of the role.
+    """Run the unit tests, the functional tests on SQLite except the slow ones, and the integration target of the role.
 
     With arguments, which go to pytest, it runs only the tests that they select.
     """
@@ -170,7 +170,7 @@ def test(session: nox.Session) -> None:
     if session.posargs:
         tree.run("python", "-m", "pytest", *session.posargs)
         return
-    tree.run(*PYTEST, "--stores", "sqlite", "tests/unit", "tests/functional")
+    tree.run(*PYTEST, "-m", "not slow", "--stores", "sqlite", "tests/unit", "tests/functional")
     tree.run("ansible-test", "integration", "provision_role")
 
 

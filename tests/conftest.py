@@ -66,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "store(name): the test needs this kind of registry, where neither a fixture nor a parameter says so",
         "long: the test runs only with --long",
         "kills: the test kills a server, so it gets a pair of servers of its own",
+        "slow: the test takes many seconds, so make test leaves it to make test-all",
     ):
         config.addinivalue_line("markers", line)
 

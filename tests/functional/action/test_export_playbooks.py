@@ -95,6 +95,7 @@ def test_a_registry_is_exported_once_and_read_back(
     assert (unchanged["changed"], unchanged["summary"]["none"]) == (False, 4)
 
 
+@pytest.mark.slow
 def test_several_open_dids_are_settled_by_the_commands_of_the_message(
     runner: Runner, playbook: Playbook, folder: Path
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_template_shows_the_fields_and_is_applied_by_nobody(
     assert "needs record_id" in recorded["msg"]
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_said(runner: Runner, playbook: Playbook, folder: Path) -> None:
     runner.did(did_number="1")
     for name, variables, words in (

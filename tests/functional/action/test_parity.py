@@ -166,6 +166,7 @@ def comparable(value: Any) -> Any:
     return [comparable(each) for each in value] if isinstance(value, list) else value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variant",
     ["plain", *(pytest.param(name, marks=pytest.mark.long) for name in ("debugging", "check"))],
@@ -210,6 +211,7 @@ REASONS: list[tuple[dict[str, Any], str | None]] = [
 ]
 
 
+@pytest.mark.slow
 def test_the_reason_for_a_module_is_shown(runner: Runner, tmp_path: Path) -> None:
     tasks = [
         {

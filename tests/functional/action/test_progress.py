@@ -192,6 +192,7 @@ def test_nothing_is_shown_after_a_signal(runner: Runner) -> None:
     assert lines.shown == []
 
 
+@pytest.mark.slow
 def test_a_long_run_is_not_silent(runner: Runner, tmp_path: Path) -> None:
     """One run on three hosts: one as it is by default, one that must not name counts, one that is asked to be silent."""
     runner.simulator.switch(latency_ms=1700)

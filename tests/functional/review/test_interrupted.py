@@ -63,6 +63,7 @@ def shown(run: Run) -> dict[str, str]:
     return {entry["did_number"]: entry["kind"] for entry in run.review["dids"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_process", ["true", "false"])
 def test_after_ctrl_c_the_review_has_what_the_registry_recorded(
     player: Player, in_process: str

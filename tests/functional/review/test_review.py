@@ -173,6 +173,7 @@ def both(player: Player) -> tuple[Run, Run, dict[str, int]]:
     return runs[0], runs[1], summaries[0]
 
 
+@pytest.mark.slow
 def test_five_hundred_dids(player: Player) -> None:
     """They are counted as their summary counts them, and shown in Markdown line by line."""
     predicted, applied, summary = both(player)
@@ -229,6 +230,7 @@ def test_what_no_log_hides_is_named(player: Player) -> None:
         assert "One secret" in run.text(suffix) and "A secret list" in run.text(suffix)
 
 
+@pytest.mark.slow
 def test_what_runs_in_the_background_is_counted_once_or_named(player: Player) -> None:
     background = {"async": 30, "poll": 0}
 
