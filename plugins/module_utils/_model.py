@@ -39,6 +39,8 @@ LABEL = ("customer_id", "description")
 # The statements of people, and the events of history that they leave.
 RECORDED = "recorded"
 FORGOTTEN = "forgotten"
+# The outcomes of records, as they are shown.
+OUTCOMES = (CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY)
 
 # The events of history that requests leave: one that was applied, and an answer that no longer fitted its record.
 APPLIED_EVENT = "applied"

@@ -30,6 +30,7 @@ _NUMBER, _TYPE, _DESCRIPTION = "did_number", "did_type", "description"
 _BEFORE_NUMBER = len(f'"{_NUMBER}":"')
 # In place of what a value adds that is not plainly valid. JSON holds no such character.
 _REFUSED = "\0"
+# No record has it.
 _NO_ID = 0
 
 
@@ -77,7 +78,6 @@ class StoredTextWriter:
         last_numbers = columns.get(LAST_NUMBER, ())
         for index in itertools.chain(
             chunk.refused(),
-            (index for index, record_id in enumerate(record_ids) if record_id == _NO_ID),
             (index for index, last in enumerate(last_numbers) if last is not None),
             self._without_companion(columns, members.get(_TYPE, ()), record_ids),
         ):

@@ -17,11 +17,8 @@ from .. import _fields
 from .._model import (
     ADOPT,
     APPLIED_EVENT,
-    CONFIRMED,
     CREATE,
-    UNCERTAIN,
-    UNDER_WAY,
-    UNKNOWN,
+    OUTCOMES,
     UPDATE,
     Record,
 )
@@ -41,7 +38,7 @@ def did_info_spec() -> Spec:
         **arguments.shared_spec(),
         "did_number": {"type": "raw"},
         "record_id": {"type": "int"},
-        "outcome": {"type": "str", "choices": [CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY]},
+        "outcome": {"type": "str", "choices": list(OUTCOMES)},
         "history": {"type": "bool", "default": False},
         "runs": {"type": "int", "default": 0},
     }

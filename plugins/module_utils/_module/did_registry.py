@@ -18,7 +18,7 @@ from .. import _fields
 from .._engine.correct import correct
 from .._engine.preflight import length_warnings
 from .._input.entries import Item, entries_of_option, stated_outcome, validate
-from .._model import FORGOTTEN, RECORDED, timestamp
+from .._model import FORGOTTEN, OUTCOMES, RECORDED, timestamp
 from .._planning.corrections import Statement
 from .._planning.diff import corrections_diff
 from .._registry.open import backend_at
@@ -27,7 +27,7 @@ from .._registry.registry import Registry
 from .._registry.witness_file import is_witness, read_entries
 from .._secrets import Fingerprints
 from . import arguments
-from .export import OUTCOMES, export_registry, export_spec
+from .export import export_registry, export_spec
 from .results import change_result, registry_result
 from .session import open_task_registry, task_witness
 from .task import Result, Spec, Task

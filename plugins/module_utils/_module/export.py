@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from .._errors import InvalidParameter, RegistryMismatch
-from .._model import CONFIRMED, UNCERTAIN, UNDER_WAY, UNKNOWN, Record
+from .._model import OUTCOMES, Record
 from .._registry.registry import Registry
 from .._registry.witness_file import is_witness
 from . import arguments
@@ -38,7 +39,6 @@ from .results import change_result, record_result, witness_result
 from .session import open_task_registry
 from .task import Result, Spec, Task
 
-OUTCOMES = (CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY)
 _SUFFIXES = (".csv", ".json", ".yml", ".yaml")
 _DEFAULT_MODE = "0600"
 _WRITE, _SET_MODE = "write", "set mode"
@@ -140,10 +140,18 @@ def _errors_of(dest: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _open_spool(task: Task, platform: str, dest: str) -> Iterator[_Spool]:
-    """Open a spool. It is gone at the end, whatever ends the process."""
+    """Open a spool. It is gone at the end, whatever ends the process.
+
+    It lies beside C(dest), where there is room for the export. Some file systems make a file with a name first, so check mode takes the folder
+    for temporary files.
+    """
+    folder = os.path.dirname(dest)
     with _errors_of(dest):
+        os.stat(folder)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         with tempfile.TemporaryFile(
-            "w+", encoding="utf-8", newline="\n", dir=os.path.dirname(dest)
+            "w+", encoding="utf-8", newline="\n", dir=None if task.check_mode else folder
         ) as file:
             yield _Spool(task, platform, dest, t.cast("t.TextIO", file))
 

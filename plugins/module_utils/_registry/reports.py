@@ -17,9 +17,8 @@ from .._errors import RegistryUnavailable
 from .._model import (
     APPLIED_EVENT,
     CONFIRMED,
-    UNCERTAIN,
+    OUTCOMES,
     UNDER_WAY,
-    UNKNOWN,
     ForgottenHistory,
     Record,
 )
@@ -341,10 +340,7 @@ class Reports:
         return Summary(
             schema=schema,
             platforms=_platforms(transaction),
-            counts={
-                outcome: counts.get(outcome, 0)
-                for outcome in (CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY)
-            },
+            counts={outcome: counts.get(outcome, 0) for outcome in OUTCOMES},
             changed_at=changed_at,
         )
 

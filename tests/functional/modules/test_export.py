@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,21 @@ def both_exported(runner: Runner, dest: Path, **options: Any) -> Result:
     assert {**predicted, "invocation": None} == {**done, "invocation": None}
     assert runner.traces() == stored and not done.get("failed"), done
     return done
+
+
+def test_check_mode_makes_no_file_beside_the_exported_one(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for a moment, on a file system that gives each file a name."""
+    monkeypatch.setattr(os, "O_TMPFILE", 0)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    os.utime(folder, (0, 0))
+    runner.did(did_number="1")
+    options: dict[str, Any] = {"state": "exported", "dest": str(folder / "dids.csv")}
+    assert runner.did_registry(check=True, **options)["changed"]
+    assert folder.stat().st_mtime == 0
+    assert runner.did_registry(**options)["changed"]
 
 
 @on_both_backends

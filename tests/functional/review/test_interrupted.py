@@ -6,19 +6,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.players import (
     Player,
     Run,
     Task,
     did,
     dids,
-    empty_player,
 )
 from ansible_collections.nextbilling.did.tests.support.waiting import TIMEOUT, until
 
@@ -26,17 +22,6 @@ LATENCY = 200
 NUMBERS = [f"11300010{n:02}" for n in range(60)]
 LIST = dids([{"did_number": number, "port": 5060, "customer_id": 7} for number in NUMBERS])
 FIRST = did("1130002000", port=5060, name="First")
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator.start() as running:
-        yield running
-
-
-@pytest.fixture
-def player(simulator: Simulator, tmp_path: Path) -> Player:
-    return empty_player(simulator, tmp_path)
 
 
 def interrupt(player: Player, number: int, *tasks: Task, in_process: str = "true") -> Run:

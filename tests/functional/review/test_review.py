@@ -9,14 +9,12 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
-from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
 from ansible_collections.nextbilling.did.tests.support.players import (
     SCHEMA,
     Player,
@@ -24,7 +22,6 @@ from ansible_collections.nextbilling.did.tests.support.players import (
     Task,
     did,
     dids,
-    empty_player,
 )
 from ansible_collections.nextbilling.did.tests.support.programs import QUIET
 from ansible_collections.nextbilling.did.tests.support.reviews import (
@@ -34,17 +31,6 @@ from ansible_collections.nextbilling.did.tests.support.reviews import (
     review_of,
     told,
 )
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with Simulator.start() as running:
-        yield running
-
-
-@pytest.fixture
-def player(simulator: Simulator, tmp_path: Path) -> Player:
-    return empty_player(simulator, tmp_path)
 
 
 def test_a_run_without_dids_has_no_review(player: Player) -> None:

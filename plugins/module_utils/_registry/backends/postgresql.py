@@ -30,16 +30,10 @@ from .interface import (
     TooManyConnections,
 )
 from .postgresql_commit import STOP_WAIT, commit
-from .postgresql_connection import (
-    collect_warnings,
-    is_broken,
-    last_rows,
-)
+from .postgresql_connection import collect_warnings, is_broken, last_rows
 from .postgresql_errors import LOCK_NOT_AVAILABLE, NO_STANDBY, describe, translate
 from .postgresql_pipeline import PipelinedTransaction, is_pipeline_supported, pipeline_failure
-from .postgresql_server import (
-    read_catalogue,
-)
+from .postgresql_server import read_catalogue
 from .postgresql_session import FIRST_PAUSE, LONGEST_PAUSE, PostgresqlSession
 from .postgresql_statements import (
     BEGIN_READING,

@@ -205,6 +205,9 @@ def _stored(record_id: int, **fields: Any) -> Record:
 DID = {"did_number": "1130001000", "port": 5060}
 OTHER = {"did_number": "1130001001", "port": 5060}
 QUEUE = {"did_number": "1130001000", "did_type": 5}
+ONE = {"customer_id": 1}
+OF_ONE = [_stored(13, **DID, **ONE), _stored(14, **OTHER, **ONE)]
+PLACEHOLDER = {"did_number": "1130001000", "description": "Ramal {number}"}
 SECRET = {"did_number": "1130001000", "password": "geheim-1"}
 OF_SECRET = _stored(13, **_fields.with_fingerprints(SECRET, FINGERPRINTS))
 BOTH = [_stored(13, **DID), _stored(14, **OTHER)]
@@ -236,6 +239,12 @@ def _whole(planner: Planner, did_list: DidList) -> tuple[list[Job], list[str]]:
 # A type without what it needs, though it is stored so.
 @example(([QUEUE], [_stored(13, **QUEUE)], {}, Policy()), 1)
 @example(([QUEUE], [_stored(13, **QUEUE)], {"device_id": 1}, Policy()), 1)
+# A range whose first DID is as it is stored.
+@example(([{**DID, "last_number": "1130001001"}], BOTH[:1], {}, Policy()), 1)
+# A boolean in place of a number, after the number that it equals in Python.
+@example(([{**DID, **ONE}, {**OTHER, "customer_id": True}], OF_ONE, {}, Policy()), 2)
+# A placeholder outside a range, though it is stored so.
+@example(([PLACEHOLDER], [_stored(13, **PLACEHOLDER)], {}, Policy()), 1)
 # A key that is no field, though the rest is as it is stored.
 @example(([{**DID, "nothing": 1}, OTHER], BOTH, {}, Policy()), 1)
 # Another password.
