@@ -40,7 +40,8 @@ def resolution(number: str, attempt: str, target: Target) -> str:
         target,
     )
     return (
-        "Look it up there, run one of these two plays once, and run again. (If it exists, you can add its record_id to this task instead.)"
+        "Look it up there. Choose the play that is true, save it to a file, run it once with ansible-playbook, and run this task again. (If it"
+        " exists, you can instead add its record_id to its task or entry.)"
         f"\n{recorded}\n{forgetting_play(number, attempt, target)}"
     )
 
@@ -101,7 +102,7 @@ def request_failed(plan: Plan, outcome: Outcome, attempt: str, target: Target) -
     )
     if outcome.state == NOT_APPLIED:
         when = "later" if outcome.kind == "throttled" else "when it is corrected"
-        error.message += f". Nothing was applied or stays open: run again {when}"
+        error.message += f". Nothing was applied, and nothing stays open: run again {when}"
     elif plan.action == CREATE:
         if outcome.record_id is not None:
             error.message += f". The answer names record {outcome.record_id}"
