@@ -230,14 +230,15 @@ def _check_plans(
         )
     creates = [job for job in sending if job.plan is not None and job.plan.action == CREATE]
     for name, limited, unit in (
-        ("max_creates", creates, "creates"),
-        ("max_changes", sending, "requests"),
+        ("max_creates", creates, "create"),
+        ("max_changes", sending, "request"),
     ):
         limit = task.params[name]
         if limit is not None and len(limited) > limit:
             return LimitExceeded(
-                f"The plan holds {len(limited)} {unit} ({_name_first(limited)}), and {name} allows {limit}. Nothing was sent. If the plan is"
-                f" right (--diff shows it), raise {name}; if it is not, look whether this is the right list and the right registry"
+                f"The plan holds {len(limited)} {unit}{'' if len(limited) == 1 else 's'} ({_name_first(limited)}), and {name} allows {limit}."
+                f" Nothing was sent. If the plan is right (the task's result shows it), raise {name}; if it is not, look whether this is the right"
+                " list and the right registry"
             )
     return None
 

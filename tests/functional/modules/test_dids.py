@@ -646,6 +646,8 @@ def test_a_plan_beyond_a_limit_is_told_by_its_first_dids(runner: Runner) -> None
     assert "7 creates (DID 1130000002, " in creates and "DID 1130000006 and 2 more)" in creates
     changes = runner.both_dids(dids=plan[:2], max_changes=1)["msg"]
     assert "2 requests (DID 1130000001, DID 1130000002)" in changes
+    one = runner.both_dids(dids=plan[:1], max_changes=0)["msg"]
+    assert "1 request (DID 1130000001)" in one
 
 
 @in_both_ways
