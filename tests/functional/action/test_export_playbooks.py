@@ -129,7 +129,7 @@ def test_several_open_dids_are_settled_by_the_commands_of_the_message(
     printed = worked(playbook(f"{settle} --check"), 1)
     assert len(runner.did_info(outcome="unknown")["dids"]) == 8
     printed = worked(playbook(settle), 1)
-    for words in ("6 rows say that the DID exists", "1 that it does not", f"open: {numbers[7]}"):
+    for words in ("DIDs that exist: 6.", "DIDs that do not exist: 1.", f"open: {numbers[7]}"):
         assert words in " ".join(printed.split()), printed
     worked(playbook(settle), 0)
     (left,) = runner.did_info(outcome="unknown")["dids"]
