@@ -37,7 +37,7 @@ matrix: ## run all tests on each supported ansible-core and Python that is insta
 docs: ## build the site of the documentation into .nox/docs/html
 pictures: ## make the pictures of README and site anew, from the demo (needs Chromium)
 simulator: ## run the simulated platform until interrupted
-benchmark: ## measure speed and memory, compared with other ways to do the same (a quarter of an hour; ARGS=--full: hours)
+benchmark: ## measure speed and memory, compared with other ways to do the same (an hour; ARGS=--ratios: a quarter of it; ARGS=--full: hours)
 
 demo test test-all lint sanity proof coverage docs pictures simulator benchmark: %: .nox/.%-installed
 	@$(NOX) --reuse-existing-virtualenvs --no-install $(call session,$@) $(if $(ARGS),-- $(ARGS))

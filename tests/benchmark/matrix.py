@@ -17,13 +17,13 @@ from .world import DID, DIDS, URI, World
 
 LATENCIES = (0, 20, 50)
 CONCURRENCIES = (1, 8)
-SIZES = (100, 1_000, 10_000, 100_000)
+SIZES = (100, 500, 10_000, 100_000)
 CIRCUMSTANCES = [(latency, at_once) for latency in LATENCIES for at_once in CONCURRENCIES]
 # The targets of creating: latency, concurrency and number of DIDs, and the ratio to the bare client. Without latency, it is that of whole processes.
-TARGETS = {(20, 1, 1_000): 0.95, (20, 8, 1_000): 0.9, (0, 1, 10_000): 0.7}
+TARGETS = {(20, 1, 500): 0.95, (20, 8, 500): 0.9, (0, 1, 10_000): 0.7}
 # The same of did in a loop. Its speed is that of a connection and a commit for each DID.
 _LOOP, _LOOP_TARGET = Case(CREATE, DID, 20, 1, 100), 0.5
-REFUSED = Case(CREATE, DIDS, 20, 8, 1_000, refuses=True)
+REFUSED = Case(CREATE, DIDS, 20, 8, 500, refuses=True)
 # After so many seconds, cases without a target are not repeated.
 _LONG = 15.0
 
@@ -175,7 +175,7 @@ def create_ratios(samples: dict[Case, list[Sample]]) -> list[Ratio]:
         ratios.append(Ratio(name, whole, "≥", None if latency else target))
     memory = _memory_of_creating(samples)
     if memory:
-        name = f"memory of creating {SIZES[-1]:,}, extrapolated from 1,000 and 10,000"
+        name = f"memory of creating {SIZES[-1]:,}, extrapolated from 500 and 10,000"
         ratios.append(Ratio(name, memory, "≤", 450.0, " MiB"))
     alone = samples[REFUSED._replace(concurrency=1, refuses=False)]
     refused = [own.seconds / other.seconds for own, other in zip(samples[REFUSED], alone)]
@@ -189,7 +189,7 @@ def create_ratios(samples: dict[Case, list[Sample]]) -> list[Ratio]:
 
 def _memory_of_creating(samples: dict[Case, list[Sample]]) -> list[float]:
     """Return the memory of the longest list in MiB, in each round, as what each further DID takes is the same."""
-    short, long = Case(CREATE, DIDS, 20, 1, 1_000), Case(CREATE, DIDS, 0, 1, 10_000)
+    short, long = Case(CREATE, DIDS, 20, 1, 500), Case(CREATE, DIDS, 0, 1, 10_000)
     return [
         (
             above.memory

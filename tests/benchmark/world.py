@@ -72,10 +72,11 @@ class World:
         variables: Mapping[str, Any] | None = None,
         expected: float = 0.0,
         hosts: int = 0,
+        collections: Path | None = None,
     ) -> Played:
         """Run tasks on this machine, or for so many hosts at once. Raises BenchmarkError if one fails.
 
-        ``expected``: how many seconds that may take.
+        ``expected``: how many seconds that may take. ``collections``: where another release of the collection is, to be used instead.
         """
         play = {
             "hosts": "all" if hosts else "localhost",
@@ -88,7 +89,7 @@ class World:
         names = "".join(f"host{number}," for number in range(hosts))
         options = ["--inventory", names, "--forks", str(hosts)] if hosts else []
         command = ["ansible-playbook", *options, str(playbook)]
-        done = self._run(command, registry, expected)
+        done = self._run(command, registry, expected, collections)
         results = [json.loads(line) for line in done.output.splitlines() if line.startswith("{")]
         failures = [result["failure"] for result in results if result["failure"] is not None]
         if done.code != 0 or len(results) != len(tasks) * max(1, hosts):
@@ -106,8 +107,16 @@ class World:
             raise BenchmarkError(f"the bare client ended with {done.code}: {reason}")
         return done
 
-    def _run(self, command: list[str], registry: Path | None, expected: float) -> Finished:
+    def _run(
+        self,
+        command: list[str],
+        registry: Path | None,
+        expected: float,
+        collections: Path | None = None,
+    ) -> Finished:
         environment = self._environment
+        if collections is not None:
+            environment = {**environment, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
         if registry is not None:
             environment = {
                 **environment,

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,16 +17,11 @@ import yaml
 from ansible_collections.nextbilling.did.tests.docs import console, given
 from ansible_collections.nextbilling.did.tests.docs.examples import Example, examples, read
 from ansible_collections.nextbilling.did.tests.simulator.client import Simulator
+from ansible_collections.nextbilling.did.tests.support import first_release
 from ansible_collections.nextbilling.did.tests.support.programs import output_of
 from ansible_collections.nextbilling.did.tests.support.stores import Server
-from ansible_collections.nextbilling.did.tests.support.tarball import (
-    COLLECTION,
-    build,
-    install,
-    plain,
-)
+from ansible_collections.nextbilling.did.tests.support.tarball import build, install, plain
 
-RELEASE = "b6c46c05170c5dcb77722007e279ade1c79e1b9e"
 GUIDE = f"{given.GUIDES}from_1_0_to_2_0.rst"
 FILE, DATABASE = "Step by step", "A registry in PostgreSQL"
 REGISTRY = Path(".local", "state", "nextbilling-did", "registry.db")
@@ -93,21 +86,10 @@ LOOK = """\
 @pytest.fixture(scope="module")
 def first_tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tarball of release 1.0.0."""
-    folder = tmp_path_factory.mktemp("first")
-    archive = folder / "source.tar"
-    done = subprocess.run(
-        ["git", "-C", str(COLLECTION), "archive", f"--output={archive}", RELEASE],
-        check=False,
-        capture_output=True,
-    )
-    if done.returncode != 0:
+    source = first_release.extract(tmp_path_factory.mktemp("first"))
+    if source is None:
         pytest.skip("the commit of release 1.0.0 is not here: the clone is not complete")
-    source, built = folder / "source", folder / "built"
-    source.mkdir()
-    built.mkdir()
-    with tarfile.open(archive) as content:
-        content.extractall(source, filter="data")
-    tarball = build(built, source)
+    tarball = build(tmp_path_factory.mktemp("built"), source)
     assert tarball.name == "nextbilling-did-1.0.0.tar.gz"
     return tarball
 
