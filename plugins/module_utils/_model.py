@@ -119,7 +119,7 @@ class Record(t.NamedTuple):
 
     @property
     def shown_outcome(self) -> str:
-        """Return the outcome as people see it: it is open while a run holds the record."""
+        """Return the outcome as people see it: it is under way while a run holds the record."""
         return UNDER_WAY if self.is_held else self.outcome
 
 

@@ -34,12 +34,12 @@ from .._model import (
     live_claim,
     timestamp,
 )
-from .._platform.outcome import NOT_APPLIED, Outcome
+from .._platform.outcome import Outcome
 from .._registry.claims import FIRST_PAUSE, LONGEST_PAUSE, poll_delay
 from .._registry.journal import LateAnswer
 from .planner import Planner
 from .progress import Execution, Progress
-from .sender import InlineSender, Request, SendFailure, SendResult, ThreadedSender, is_applied
+from .sender import InlineSender, Request, SendResult, ThreadedSender, is_applied
 from .throttle import ConcurrencyLimit, Pacing, Schedule
 
 if t.TYPE_CHECKING:  # pragma: no cover
@@ -200,7 +200,9 @@ class Executor:
         left = execution.claim_deadline - now
         if left <= 0:
             error = _messages.claim_held(execution.job.desired, claim)
-            self._progress.fail_unsent(execution, error, f"another run ({claim.holder}) holds it")
+            self._progress.fail_not_applied(
+                execution, error, f"another run ({claim.holder}) holds it"
+            )
         else:
             pause = poll_delay([claim], execution.claim_pause, left)
             self._progress.defer(execution, pause)
@@ -210,7 +212,7 @@ class Executor:
         job, planned = execution.job, execution.planned
         self._planner.plan_job(job, found)
         if job.error is not None:
-            self._progress.fail_unsent(execution, job.error)
+            self._progress.fail_not_applied(execution, job.error)
             return False
         plan = execution.plan
         if plan.action == NONE:
@@ -233,7 +235,8 @@ class Executor:
             return self._rollback_if_stopped(self._commit_one(answers, chosen))
         try:
             written = self._registry.journal.atomic(lambda: self._write(answers, chosen))
-        # Each is tried alone, and tells of its own failure.
+        # Each is tried alone, and tells of its own failure. If the transaction took effect all the same, an answer that is recorded already
+        # is recognised, and a claim that is there already is not granted again.
         except Exception:  # pylint: disable=broad-exception-caught
             claimed = self._commit_each(answers, chosen)
         else:
@@ -248,7 +251,7 @@ class Executor:
         self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution], written: _Written
     ) -> list[Execution]:
         ends, tokens = written
-        if self._registry.journal.runs.planned_result is not None:
+        if self._registry.journal.runs.final_result is not None:
             self._progress.note_end()
         for (execution, answer), end in zip(answers, ends):
             self._progress.conclude(execution, answer, end)
@@ -257,7 +260,7 @@ class Executor:
     def _commit_each(
         self, answers: Sequence[ExecutionResult], chosen: Sequence[Execution]
     ) -> list[Execution]:
-        self._registry.journal.runs.planned_result = None
+        self._registry.journal.runs.final_result = None
         for answer in answers:
             self._commit_one([answer], [])
         claimed: list[Execution] = []
@@ -283,7 +286,7 @@ class Executor:
                 self._progress.conclude(execution, answer, error)
             for execution in chosen:
                 unclaimed = _messages.claim_failed(execution.plan, error)
-                self._progress.fail_unsent(execution, unclaimed, error.message)
+                self._progress.fail_not_applied(execution, unclaimed, error.message)
             self._progress.stop_by_registry(error)
             return []
         return self._conclude(answers, chosen, written)
@@ -292,7 +295,7 @@ class Executor:
         """Have the end of the run recorded with these answers, if nothing is left to do after them."""
         runs = self._registry.journal.runs
         is_done = not (chosen or self._in_flight or self._schedule) and runs.has_begun
-        runs.planned_result = self._progress.result if answers and is_done else None
+        runs.final_result = self._progress.result if answers and is_done else None
 
     def _rollback_if_stopped(self, claimed: list[Execution]) -> list[Execution]:
         """Return what was claimed; or roll it back, if an answer recorded with it has ended the run, or it has been told to stop since."""
@@ -322,13 +325,13 @@ class Executor:
         if execution.lost_races > self._pacing.max_races:
             words = "other runs keep changing it"
             message = f"{execution.job.desired.label}: {words}. Nothing was sent. Run again later"
-            self._progress.fail_unsent(execution, RegistryBusy(message), words)
+            self._progress.fail_not_applied(execution, RegistryBusy(message), words)
         else:
             self._progress.defer(execution, random.uniform(0.0, self._pacing.race_pause))
         return False
 
     def _record(self, execution: Execution, answer: SendResult) -> Record | LateAnswer | None:
-        """End the claim as the answer demands. If the outcome is unknown and that fails, the record stays open until the lease is over."""
+        """End the claim as the answer demands. Where an unknown outcome cannot be recorded, the claim holds the record until its lease is over."""
         journal = self._registry.journal
         if is_applied(answer):
             try:
@@ -341,11 +344,7 @@ class Executor:
                 )
             except LateAnswer as late:
                 return late
-        if isinstance(answer, SendFailure):
-            may_be_applied = answer.bytes_sent
-        else:
-            may_be_applied = answer.state != NOT_APPLIED
-        if may_be_applied:
+        if answer.may_be_applied:
             journal.mark_unknown(execution.token)
         else:
             journal.rollback(execution.token)

@@ -106,7 +106,7 @@ class Planner:
             plan = decide(job.desired, *found, self.settings.policy, self.fingerprints)
             if plan.sends:
                 # A run with nothing to do does not pay for what sending needs.
-                from .preflight import encode_payload
+                from .._planning.payload import encode_payload
 
                 job.body = encode_payload(plan)
             else:

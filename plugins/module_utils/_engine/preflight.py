@@ -10,19 +10,15 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Iterable, Sequence
 
-from .._errors import DidError, InvalidParameter, SimilarNumber, Unreachable
+from .._errors import DidError, SimilarNumber, Unreachable
 from .._fields import identity
 from .._model import CREATE, Job, Plan, Record
 from .._numbers import MOST_DIGITS
 from .._planning.similar import similar_numbers
 from .._registry.registry import Registry
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
-# Bytes. The vendor's error page: 413 for a body over 128 kB.
-_BODY_LIMIT = 128_000
 _SHOWN_DIGITS = 60
 _SIMILAR_ADVICE = (
     "If both are one number, the platform would have it twice: write it as it is already written, or remove one of the two. If they are"
@@ -30,30 +26,6 @@ _SIMILAR_ADVICE = (
 )
 # For so many creates at a time, similar numbers are looked up.
 _CHUNK = 1_000
-
-
-def encode_payload(plan: Plan) -> bytes:
-    """Return the body of the request: JSON in UTF-8, as the vendor's samples write it.
-
-    Raises C(InvalidParameter) if there is nothing to send, or too much.
-    """
-    desired = plan.desired
-    if not plan.payload:
-        raise InvalidParameter(
-            f"{desired.label}: there is no field to send. Declare at least one (with update_password: on_create, an edit does not send the"
-            " password)",
-            did_number=desired.did_number,
-            record_id=plan.record_id,
-        )
-    body = _ENCODER.encode(plan.payload).encode("utf-8")
-    if len(body) > _BODY_LIMIT:
-        raise InvalidParameter(
-            f"{desired.label}: the request's body would be {len(body)} bytes; the platform takes {_BODY_LIMIT} (128 kB). Shorten"
-            " annotations, description or host_additional",
-            did_number=desired.did_number,
-            record_id=plan.record_id,
-        )
-    return body
 
 
 def check_requirements(registry: Registry, platform: str, jobs: Sequence[Job]) -> None:

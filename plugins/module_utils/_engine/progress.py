@@ -139,7 +139,7 @@ class Progress:
         elif isinstance(written, DidError) and answer.state == NOT_APPLIED:
             remains = self._intent_remains(execution)
             failure = _messages.rollback_failed(execution.plan, answer, written, remains)
-            self.fail_unsent(execution, failure, f"{answer.message}; {written.message}")
+            self.fail_not_applied(execution, failure, f"{answer.message}; {written.message}")
         else:
             self._retry_or_fail(execution, answer)
 
@@ -209,8 +209,10 @@ class Progress:
         if limit is not None and self.failures > limit:
             self.stop(f"more DIDs failed than max_failures ({limit}) allows")
 
-    def fail_unsent(self, execution: Execution, error: DidError, why: str | None = None) -> None:
-        """End a job by what keeps its request from being sent.
+    def fail_not_applied(
+        self, execution: Execution, error: DidError, why: str | None = None
+    ) -> None:
+        """End a job whose last request was certainly not applied, or cannot be sent, by the reason.
 
         If an earlier request may have been applied, that is the error, with C(why) or the other error's message added.
         """
@@ -225,7 +227,7 @@ class Progress:
         """End a job by the registry's error before its request. C(intent_remains): whether its intent may be in the registry."""
         remains = self._intent_remains(execution) if intent_remains else ""
         failure = _messages.send_failed(execution.plan, error, remains)
-        self.fail_unsent(execution, failure, error.message)
+        self.fail_not_applied(execution, failure, error.message)
 
     def abandon(self, execution: Execution) -> None:
         """Give up a job of a stopped run: it has failed if it was to be tried again; else it was not attempted."""

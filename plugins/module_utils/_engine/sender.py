@@ -37,6 +37,11 @@ class SendFailure(t.NamedTuple):
     error: BaseException
     bytes_sent: bool
 
+    @property
+    def may_be_applied(self) -> bool:
+        """Tell whether the platform may have applied it."""
+        return self.bytes_sent
+
 
 SendResult = t.Union[Outcome, SendFailure]
 

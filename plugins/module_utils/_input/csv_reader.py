@@ -5,7 +5,11 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Reads a table of DIDs: CSV as spreadsheets save it."""
+"""Reads a table of DIDs: CSV as spreadsheets save it.
+
+A cell becomes a field's value in these steps: its text (C(csv_escaping)), what the option C(values) makes of it (C(mapping)), its place in an
+entry (C(entries)), and the wire form of its field (C(_fields)).
+"""
 
 from __future__ import annotations
 
@@ -58,7 +62,7 @@ class _Notation(t.NamedTuple):
 
 
 def read_csv(path: str, text: str, mapping: FieldMapping, size: int) -> Iterator[Chunk]:
-    """Yield the rows of a table with a header row, so many at a time. An empty cell is "not managed"; C(csv_cells) says what stands for
+    """Yield the rows of a table with a header row, so many at a time. An empty cell is "not managed"; C(csv_escaping) says what stands for
     an empty value.
     """
     for start, name in _OTHER_FORMATS:
@@ -143,7 +147,7 @@ class _RowChunk:
                 if problems:
                     self._problems[index] = problems
         if notation.has_marks:
-            from .csv_cells import read_text
+            from .csv_escaping import read_text
 
             columns = {
                 field: [each and read_text(each) for each in cells]

@@ -5,7 +5,9 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The options of the modules: their specification, their values, and what is wrong with them.
+"""The options that several modules share: their specification, their values, and what is wrong with them.
+
+Options of one module alone stand beside its work, as in C(dids.dids_spec).
 
 A function that reads an option adds what is wrong with it to C(problems), a line each. The caller raises all of them at once.
 """

@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from .._fields import BY_NAME, DID_TYPES, DidType, is_same
-from .._input.csv_cells import EMPTY, write_text
+from .._input.csv_escaping import EMPTY, write_text
 from .._snippets import quote
 
 Entry = dict[str, t.Any]

@@ -63,7 +63,9 @@ def _plan(
     desired: Desired, known: Record | None, policy: Policy, fingerprints: Fingerprints
 ) -> Plan:
     if known is None:
-        return _plan_unknown(CREATE if desired.record_id is None else ADOPT, desired, None, policy)
+        return _plan_all_fields(
+            CREATE if desired.record_id is None else ADOPT, desired, None, policy
+        )
     if known.outcome == UNKNOWN:
         if desired.record_id is None:
             raise UnknownOutcome(
@@ -71,12 +73,12 @@ def _plan(
                 did_number=desired.did_number,
                 attempt=known.attempt,
             )
-        return _plan_unknown(ADOPT, desired, known, policy)
+        return _plan_all_fields(ADOPT, desired, known, policy)
     return _plan_known(known, desired, policy, fingerprints)
 
 
-def _plan_unknown(action: str, desired: Desired, known: Record | None, policy: Policy) -> Plan:
-    """Plan for a DID of which no values are known: all declared fields change."""
+def _plan_all_fields(action: str, desired: Desired, known: Record | None, policy: Policy) -> Plan:
+    """Plan for a DID of which no values are known: all fields that are sent change."""
     payload = desired.values if action == CREATE else _edit_body(desired, policy)
     changes = {name: Change(None, value) for name, value in mask_secrets(payload).items()}
     return Plan(action, desired, known, desired.record_id, payload, changes)

@@ -33,6 +33,11 @@ class Outcome(t.NamedTuple):
     retry_after: float | None = None
     retryable: bool = False
 
+    @property
+    def may_be_applied(self) -> bool:
+        """Tell whether the platform has applied it, or may have."""
+        return self.state != NOT_APPLIED
+
 
 class NotPermitted(Exception):
     """Raised by the caller's C(before_send) to stop a request before its first byte."""

@@ -7,7 +7,8 @@
 
 """What an answer of the platform means: an answer goes in, an outcome comes out. Pure functions.
 
-The tables at the top say what each HTTP status means. A refusal counts as certain only where the body does not contradict it.
+C(_REFUSALS) are the statuses that mean "not applied"; any other error leaves the outcome unknown. A refusal counts as certain only where
+the body does not contradict it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,34 @@ from .outcome import APPLIED, MAYBE_APPLIED, NOT_APPLIED, Outcome
 
 _ID_LIMIT = 2**63 - 1
 
-# What the vendor's error page says of a status.
+# The vendor's error page has 400, 403, 404, 413, 422 and 429. By RFC 9110 (428 and 431: RFC 6585; 451: RFC 7725) the others, too, were
+# refused before any work.
+_REFUSALS = frozenset(
+    {
+        400,
+        401,
+        403,
+        404,
+        405,
+        407,
+        409,
+        410,
+        411,
+        413,
+        414,
+        415,
+        417,
+        421,
+        422,
+        426,
+        428,
+        429,
+        431,
+        451,
+    }
+)
+_REFUSED = "the platform refused the request"
+# What the vendor's error page says of some of them, for people.
 _STATUS_MESSAGES = {
     400: "the platform calls the request incomplete",
     403: "the token or the key is wrong, or their level does not allow this",
@@ -36,11 +64,6 @@ _STATUS_MESSAGES = {
     422: "a required parameter is missing or not valid",
     429: "too many requests at the same time",
 }
-# By RFC 9110 (428 and 431: RFC 6585; 451: RFC 7725) the request was refused before any work.
-_REFUSALS = frozenset(
-    {*_STATUS_MESSAGES, 401, 405, 407, 409, 410, 411, 414, 415, 417, 421, 426, 428, 431, 451}
-)
-_REFUSED = "the platform refused the request"
 # Their body is a part of something, or a difference to it (RFC 9110, 15.3.7; RFC 3229).
 _PARTIAL = (206, 226)
 _UNREADABLE = "is no text"

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import typing as t
 from collections.abc import Callable, Iterable, Sequence
 
 from .._errors import DidError, RegistryBusy, RegistryUnavailable
@@ -36,6 +37,15 @@ class LateAnswer(Exception):
         self.record = record
 
 
+class _HeldClaim(t.NamedTuple):
+    """A claim of this run that has not ended. C(at): when it was granted."""
+
+    platform: str
+    intent: Intent
+    at: str
+    lease: Lease
+
+
 class Journal:
     """Writes intents and their claims, answers and corrections.
 
@@ -57,11 +67,11 @@ class Journal:
         self._taken: list[str] | None = None
         # What it has recorded of requests.
         self._recorded: list[RecordedOutcome] | None = None
-        # Platform, intent, time and lease of this run's claims that have not ended, by token.
-        self._claims: dict[str, tuple[str, Intent, str, Lease]] = {}
+        # By token.
+        self._claims: dict[str, _HeldClaim] = {}
         self._outcomes = RecordedOutcomes(records, transactions.database.now)
-        # Claims under which nothing was sent or will be, and which may be in the registry all the same.
-        self._unsent: set[str] = set()
+        # Claims that may be in the registry though their request was certainly not applied: it was refused, or never sent.
+        self._to_undo: set[str] = set()
         # How many outcomes the registry had lost, and were recorded again.
         self.restored = 0
         # The run whose requests these are. Its row is written with its first claim.
@@ -94,7 +104,7 @@ class Journal:
                 f"The registry {self._location} is written by others at the same time. Try again later"
             ) from None
         except CommitUnknown:
-            self._unsent.update(taken)
+            self._to_undo.update(taken)
             raise
         finally:
             self._taken = self._recorded = None
@@ -119,12 +129,12 @@ class Journal:
             return None
         except CommitUnknown:
             # Nothing is sent under it. The next transaction rolls it back.
-            self._unsent.add(token)
+            self._to_undo.add(token)
             raise
         if not granted:
             return None
         lease = Lease(intent.lease, clocks, database.connections)
-        self._claims[token] = platform, intent, timestamp(), lease
+        self._claims[token] = _HeldClaim(platform, intent, timestamp(), lease)
         if self._taken is None:
             self.runs.note_commit()
         else:
@@ -149,8 +159,8 @@ class Journal:
         # Another server, or another file, may lack the claim.
         if (
             claim is not None
-            and database.is_same_since(claim[-1].connections)
-            and claim[-1].is_young(seconds, self.clocks())
+            and database.is_same_since(claim.lease.connections)
+            and claim.lease.surely_holds(seconds, self.clocks())
         ):
             return True
         query = f"SELECT 1 FROM records WHERE claim_token = ? AND claim_until - {database.now} >= ?"
@@ -206,7 +216,7 @@ class Journal:
                 write_answer(transaction, answer)
             else:
                 record, agrees = apply_answer(transaction, self._records, answer, as_claimed=True)
-                self.runs.write_planned_end(transaction)
+                self.runs.write_final_result(transaction)
                 error = None if agrees else LateAnswer(record)
         if error is not None:
             raise error
@@ -215,19 +225,19 @@ class Journal:
     def rollback(self, token: str) -> None:
         """Record that the request was certainly not applied: the record is again as before the claim.
 
-        Where that fails, the next transaction on a new connection does it, or C(settle).
+        Where that fails, the next transaction on a new connection does it, or C(undo_claims).
         """
-        self._unsent.add(token)
+        self._to_undo.add(token)
         self._transactions.retry(lambda: self._rollback(token), must_commit=True)
-        self._unsent.discard(token)
+        self._to_undo.discard(token)
 
     def _rollback(self, token: str) -> None:
         with self._transactions.writing(must_commit=True) as transaction:
             undo_intent(transaction, self._records, token)
 
-    def settle(self) -> None:
-        """Roll back the claims under which nothing was sent, as far as the registry can be written."""
-        if self._unsent:
+    def undo_claims(self) -> None:
+        """Roll back the claims whose request was certainly not applied, as far as the registry can be written."""
+        if self._to_undo:
             with contextlib.suppress(DidError, Collision):
                 with self._transactions.writing() as transaction:
                     finish = self._restore(transaction)
@@ -235,14 +245,14 @@ class Journal:
 
     def _restore(self, transaction: Transaction) -> Callable[[], None]:
         """Restore what the server of a new connection may lack. Returns what is to be done once that is committed."""
-        unsent = frozenset(self._unsent)
-        for token in unsent:
+        undone = frozenset(self._to_undo)
+        for token in undone:
             undo_intent(transaction, self._records, token)
         restored = self._outcomes.restore_lost(transaction)
         self.runs.restore(transaction)
 
         def finish() -> None:
-            self._unsent -= unsent
+            self._to_undo -= undone
             self._outcomes.replace(restored)
             self._append_to_witness(restored.values())
             self.restored += len(restored)
@@ -251,9 +261,9 @@ class Journal:
 
     def mark_unknown(self, token: str) -> None:
         """End the claim of a request whose outcome is not known. The record stays unknown or uncertain."""
-        platform, intent, at, _lease = self._claims[token]
-        key, version = record_left(intent, token)
-        outcome = RecordedOutcome(token, platform, intent, None, at, key, version)
+        claim = self._claims[token]
+        key, version = record_left(claim.intent, token)
+        outcome = RecordedOutcome(token, claim.platform, claim.intent, None, claim.at, key, version)
         self._transactions.retry(lambda: self._mark_unknown(outcome), must_commit=True)
         self._remember(outcome)
 

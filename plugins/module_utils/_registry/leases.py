@@ -35,7 +35,7 @@ class Lease(t.NamedTuple):
     clocks: Clocks | None
     connections: int
 
-    def is_young(self, needed: float, now: Clocks | None) -> bool:
+    def surely_holds(self, needed: float, now: Clocks | None) -> bool:
         """Tell whether the lease is sure to hold for so many seconds, as it was written a moment ago. C(now): the clocks, None if they cannot tell."""
         if self.clocks is None or now is None:
             return False

@@ -29,8 +29,8 @@ _CHUNK = 100
 class RecordedOutcome(t.NamedTuple):
     """What a run has recorded of a request, durably as the registry said.
 
-    C(record_id): None where it is not known whether the request was applied. C(at): UTC, ISO 8601. C(key) and C(version): of the record as
-    it was left.
+    C(record_id): None where it is not known whether the request was applied. C(at): of the answer, or of the claim where there was none; UTC,
+    ISO 8601. C(key) and C(version): of the record as it was left.
     """
 
     token: str

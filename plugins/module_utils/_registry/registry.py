@@ -199,7 +199,7 @@ class Registry:
         """Close the registry. Roll back claims under which nothing was sent, where that failed before."""
         try:
             if "journal" in self.__dict__:
-                self.journal.settle()
+                self.journal.undo_claims()
             self._close_witness()
         finally:
             self._database.close()

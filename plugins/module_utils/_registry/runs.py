@@ -36,7 +36,7 @@ class RunWriter:
     def __init__(self) -> None:
         self.run: Run | None = None
         # How the run ends if the next answers, which are its last ones, are recorded. None if others may follow.
-        self.planned_result: str | None = None
+        self.final_result: str | None = None
         self._began_at = ""
         # When and how the run ended, in the row that is durable, and in the one that the open transaction has written. None for no row.
         self._written: tuple[str | None, str | None] | None = None
@@ -58,10 +58,10 @@ class RunWriter:
             self._began_at = self._began_at or timestamp()
             self._write(transaction, (None, None))
 
-    def write_planned_end(self, transaction: Transaction) -> None:
+    def write_final_result(self, transaction: Transaction) -> None:
         """Write how the run ends, if this is known to be its last answer."""
-        if self.planned_result is not None:
-            self.write_end(transaction, self.planned_result)
+        if self.final_result is not None:
+            self.write_end(transaction, self.final_result)
 
     def write_end(self, transaction: Transaction, result: str) -> None:
         """Write how the run has ended."""

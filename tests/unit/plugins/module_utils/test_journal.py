@@ -106,7 +106,7 @@ def test_claims_are_undone_where_nobody_knows_whether_they_were_written() -> Non
     written = journal(database)
     with pytest.raises(CommitUnknown):
         written.atomic(lambda: tokens.extend([claim(written), claim(written)]))
-    written.settle()
+    written.undo_claims()
     assert sorted(database.looked_for) == sorted(tokens) and len(tokens) == 2
 
 
@@ -117,7 +117,7 @@ def test_claims_of_an_earlier_block_are_not_undone() -> None:
     tokens: list[str] = []
     with pytest.raises(CommitUnknown):
         written.atomic(lambda: tokens.append(claim(written)))
-    written.settle()
+    written.undo_claims()
     assert database.looked_for == tokens and len(tokens) == 1
 
 
@@ -129,7 +129,7 @@ def test_claims_that_cannot_be_undone_are_tried_again(second: Exception) -> None
     with pytest.raises(CommitUnknown, match="lost"):
         written.atomic(lambda: tokens.append(claim(written)))
     for _time in range(3):
-        written.settle()
+        written.undo_claims()
     assert database.looked_for == tokens * 2 and len(tokens) == 1
 
 
@@ -138,7 +138,7 @@ def test_others_that_write_at_the_same_time_are_named_with_the_registry() -> Non
     written = journal(database)
     with pytest.raises(RegistryBusy, match=r"/state/registry\.db") as caught:
         written.atomic(lambda: claim(written))
-    written.settle()
+    written.undo_claims()
     assert caught.value.__suppress_context__ and database.looked_for == []
 
 
@@ -147,7 +147,7 @@ def test_a_claim_that_is_not_granted_is_not_undone() -> None:
     written = journal(database)
     with pytest.raises(CommitUnknown):
         written.atomic(lambda: written.claim("platform", INTENT))
-    written.settle()
+    written.undo_claims()
     assert database.looked_for == []
 
 
@@ -163,7 +163,7 @@ def test_writes_that_were_sent_together_in_vain_are_done_once_more() -> None:
     assert written.atomic(work) == "done"
     assert len(tokens) == 2
     # Nothing of the first attempt was written.
-    written.settle()
+    written.undo_claims()
     assert database.looked_for == []
 
 
@@ -172,7 +172,7 @@ def test_a_claim_of_its_own_is_undone_where_nobody_knows_whether_it_was_written(
     written = journal(database)
     with pytest.raises(CommitUnknown):
         written.claim("platform", INTENT)
-    written.settle()
+    written.undo_claims()
     assert len(database.looked_for) == 1
 
 
@@ -180,5 +180,5 @@ def test_a_claim_that_another_run_took_first_is_not_granted() -> None:
     database = Database(Collision("unique"))
     written = journal(database)
     assert written.claim("platform", INTENT) is None
-    written.settle()
+    written.undo_claims()
     assert database.looked_for == []

@@ -18,7 +18,7 @@ BEGAN = (1000.0, 5000.0)
 
 
 @pytest.mark.parametrize(
-    ("now", "seconds", "needed", "is_young"),
+    ("now", "seconds", "needed", "holds"),
     [
         ((1000.0, 5000.0), 90.0, 60.0, True),
         ((1000.9, 5000.9), 90.0, 60.0, True),
@@ -34,12 +34,12 @@ BEGAN = (1000.0, 5000.0)
         ((1000.0, 5000.0), 0.0, 0.1, False),
     ],
 )
-def test_a_lease(now: tuple[float, float], seconds: float, needed: float, is_young: bool) -> None:
-    assert Lease(seconds, BEGAN, 1).is_young(needed, now) is is_young
+def test_a_lease(now: tuple[float, float], seconds: float, needed: float, holds: bool) -> None:
+    assert Lease(seconds, BEGAN, 1).surely_holds(needed, now) is holds
 
 
 def test_the_clocks_of_this_host() -> None:
-    assert Lease(90.0, read_clocks(), 1).is_young(60.0, read_clocks())
+    assert Lease(90.0, read_clocks(), 1).surely_holds(60.0, read_clocks())
 
 
 def test_a_host_without_a_clock_that_counts_while_it_is_suspended(
@@ -47,4 +47,4 @@ def test_a_host_without_a_clock_that_counts_while_it_is_suspended(
 ) -> None:
     monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
     assert read_clocks() is None
-    assert not Lease(90.0, None, 1).is_young(60.0, None)
+    assert not Lease(90.0, None, 1).surely_holds(60.0, None)

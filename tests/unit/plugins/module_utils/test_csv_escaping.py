@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.nextbilling.did.plugins.module_utils._input.csv_cells import (
+from ansible_collections.nextbilling.did.plugins.module_utils._input.csv_escaping import (
     EMPTY,
     read_text,
     write_text,
