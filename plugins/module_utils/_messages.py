@@ -101,7 +101,7 @@ def request_failed(plan: Plan, outcome: Outcome, attempt: str, target: Target) -
     )
     if outcome.state == NOT_APPLIED:
         when = "later" if outcome.kind == "throttled" else "when it is corrected"
-        error.message += f". Nothing was applied or stays open: run again {when}"
+        error.message += f". Nothing was applied, and nothing stays open: run again {when}"
     elif plan.action == CREATE:
         if outcome.record_id is not None:
             error.message += f". The answer names record {outcome.record_id}"
