@@ -91,7 +91,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "reported_only": (
         "Only what was reported is shown. What an interrupted task applied is in the registry: did_info with runs and history shows it.",
-        "Aparece somente o que foi relatado. O que uma tarefa interrompida aplicou está no registro: did_info com runs e history mostra.",
+        "Aparece somente o que foi informado. O que uma tarefa interrompida aplicou está no registro: did_info com runs e history mostra.",
     ),
     "tag.check": ("check run", "verificação"),
     "tag.apply": ("applied", "aplicado"),
@@ -168,7 +168,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "why.stopped": (
         "Under way when the run ended, or when this was written. It reported no result.",
-        "Em andamento quando a execução terminou, ou quando isto foi escrito. Não relatou resultado.",
+        "Em andamento quando a execução terminou, ou quando isto foi escrito. Não informou nenhum resultado.",
     ),
     "why.job_lost": (
         "Started in the background, and its job cannot be found: whether it was applied is not known here. It is in the registry (did_info).",
