@@ -49,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ImportError) as problem:
         print(f"simulator: {problem}", file=sys.stderr)
         if getattr(problem, "errno", None) == errno.EADDRINUSE:
-            print('Choose another port: --port 0, or make simulator ARGS="--port 0"', file=sys.stderr)
+            print(
+                'Choose another port: --port 0, or make simulator ARGS="--port 0"', file=sys.stderr
+            )
         return 1
     finally:
         if own_folder:
