@@ -98,10 +98,20 @@ EXAMPLES = r"""
   nextbilling.did.did_info:
     did_number: "1130001000"
     history: true
+  register: known
+
+- name: Show the DID with its fields and its history
+  ansible.builtin.debug:
+    var: known.dids
 
 - name: What the last run did, also if it was interrupted
   nextbilling.did.did_info:
     runs: 1
+  register: last
+
+- name: Show it without the DIDs, which are in the result too
+  ansible.builtin.debug:
+    var: last.runs
 """
 
 RETURN = r"""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import MIXED
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.model import CHECK
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.translations import (
     CLOSING_ORDER,
     LANGUAGES,
@@ -45,13 +45,14 @@ def differences(documented: Sequence[str], printed: str) -> list[str]:
 
 
 def closing_counts(counts: str, language: str) -> str:
-    """Return counts as the closing line of a review has them; those of no known kind are left out."""
+    """Return counts as the closing line of a check run has them; those of no known kind are left out."""
     numbers = {}
     for count in counts.split(", "):
         number, _blank, word = count.partition(" ")
         numbers[word] = int(re.sub("[.,]", "", number))
     words = Translations(language)
-    names = [(words.kind(key, MIXED, number), number) for key in CLOSING_ORDER for number in (1, 2)]
+    mode = words.closing_mode(CHECK)
+    names = [(words.kind(key, mode, number), number) for key in CLOSING_ORDER for number in (1, 2)]
     order = dict.fromkeys(name for name, _number in names)
     return ", ".join(f"{words.number(numbers[name])} {name}" for name in order if name in numbers)
 

@@ -144,14 +144,15 @@ def test_what_is_shown_is_compared_with_what_is_printed() -> None:
     printed = "PLAY [x]\nDIDs: 2 create, 1 unchanged → review/review.html\n"
     for right in (
         "DIDs: 3 create, 2 update, 1 unknown, 1,494 unchanged → review/review.html",
-        "DIDs: 3 criar, 2 alterar, 1 desconhecido, 1.494 sem mudança → review/review.html",
+        "DIDs: 3 a criar, 2 a alterar, 1 desconhecido, 1.494 sem mudança → review/review.html",
         "…",
     ):
         assert differences([right], printed) == []
     for wrong in (
         "DIDs: 3 made → review/review.html",
         "DIDs: 2 update, 3 create → review/review.html",
-        "DIDs: 2 create, 3 alterar → review/review.html",
+        "DIDs: 2 create, 3 a alterar → review/review.html",
+        "DIDs: 3 criar, 2 alterar → review/review.html",
         "DIDs: 2 create → somewhere.html",
         "changed=0",
     ):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import ipaddress
 import json
 import os
@@ -47,6 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
         asyncio.run(_run(options, folder))
     except (OSError, ImportError) as problem:
         print(f"simulator: {problem}", file=sys.stderr)
+        if getattr(problem, "errno", None) == errno.EADDRINUSE:
+            print(
+                'Choose another port: --port 0, or make simulator ARGS="--port 0"', file=sys.stderr
+            )
         return 1
     finally:
         if own_folder:

@@ -78,7 +78,7 @@ def _limit(lines: Sequence[tuple[str, int]], most: int) -> list[str]:
             rest = sum(count for _line, count in lines[place:])
             return [
                 *(line for line, _count in lines[:place]),
-                f"and {rest} more problems of other kinds, which are told once these are corrected",
+                f"and {rest} more problem{'s' if rest > 1 else ''} of other kinds, reported once these are corrected",
             ]
     return [line for line, _count in lines]
 

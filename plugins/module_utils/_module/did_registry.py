@@ -243,7 +243,7 @@ def _read_settled(task: Task, declared: list[t.Any] | None) -> _Stated:
                 )
         elif outcome not in _UNTOUCHED:
             problems.append(
-                f"{item.place}: outcome: must be {_ABSENT}, or stay as it was exported ({', '.join(_UNTOUCHED)})"
+                f"{item.place}: outcome: must be the word {_ABSENT}, or stay as it was exported (empty, {', '.join(OUTCOMES)})"
             )
         number = item.values.get("did_number")
         stated.append(

@@ -32,7 +32,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "failed": ("failed", "com falha"),
     "unknown": ("unknown", "desconhecido|desconhecidos"),
     "unrecorded": ("applied, not recorded", "aplicado sem registro|aplicados sem registro"),
-    "not_attempted": ("not attempted", "não executado|não executados"),
+    "not_attempted": ("not attempted", "não enviado|não enviados"),
     "no_log": ("hidden", "oculto|ocultos"),
     "async": ("not awaited", "não aguardado|não aguardados"),
     "none": ("unchanged", "sem mudança"),
@@ -91,7 +91,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "reported_only": (
         "Only what was reported is shown. What an interrupted task applied is in the registry: did_info with runs and history shows it.",
-        "Aparece somente o que foi relatado. O que uma tarefa interrompida aplicou está no registro: did_info com runs e history mostra.",
+        "Aparece somente o que foi informado. O que uma tarefa interrompida aplicou está no registro: did_info com runs e history mostra.",
     ),
     "tag.check": ("check run", "verificação"),
     "tag.apply": ("applied", "aplicado"),
@@ -107,12 +107,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Provenance
     "platform": ("Platform", "Plataforma"),
     "registry": ("Registry", "Registro"),
-    "checksum": ("Plan checksum", "Soma de verificação do plano"),
+    "checksum": ("Plan checksum", "Checksum do plano"),
     "location": ("Kept in", "Guardado em"),
     "before_note": (
         "Values before are what this registry last applied, at the time given. The platform cannot be asked what it holds now.",
-        "Os valores anteriores são o que este registro aplicou por último, na data indicada. A plataforma não tem como ser consultada sobre o"
-        " que contém agora.",
+        "Os valores anteriores são o que este registro aplicou por último, na data indicada. Não é possível consultar na plataforma"
+        " os valores atuais.",
     ),
     "made": ("Made", "Gerado em"),
     "last_applied": ("last applied", "aplicado por último em"),
@@ -123,7 +123,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "backoff": (
         "The platform asked for fewer requests {refusals} times (429); the run went down to {concurrency} at a time.",
-        "A plataforma pediu menos requisições {refusals} vezes (429); a execução desceu para {concurrency} por vez.",
+        "A plataforma pediu menos requisições {refusals} vezes (429); a execução reduziu para {concurrency} por vez.",
     ),
     "omitted": (
         "Only counted: {dids}. The result of a failed task does not name them all; with details: true it does.",
@@ -144,7 +144,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         " não rodassem.",
     ),
     "times": ("{n} times", "{n} vezes"),
-    "record": ("record {id}", "registro {id}"),
+    "record": ("record {id}", "cadastro {id}"),
     "nameless": ("DID without a number", "DID sem número"),
     "from_to": ("from {before} to {after}", "de {before} para {after}"),
     "message_of_first": (
@@ -164,19 +164,19 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "why.lost": (
         "Started in the background, and its job cannot be found: what it applied is not known here. It is in the registry (did_info).",
-        "Iniciado em segundo plano, e o job não foi encontrado: o que aplicou não se sabe aqui. Está no registro (did_info).",
+        "Iniciado em segundo plano, e o job não foi encontrado: não se sabe aqui o que ele aplicou. Isso está no registro (did_info).",
     ),
     "why.stopped": (
         "Under way when the run ended, or when this was written. It reported no result.",
-        "Em andamento quando a execução terminou, ou quando isto foi escrito. Não relatou resultado.",
+        "Em andamento quando a execução terminou, ou quando isto foi escrito. Não informou nenhum resultado.",
     ),
     "why.job_lost": (
         "Started in the background, and its job cannot be found: whether it was applied is not known here. It is in the registry (did_info).",
-        "Iniciado em segundo plano, e o job não foi encontrado: se foi aplicado não se sabe aqui. Está no registro (did_info).",
+        "Iniciado em segundo plano, e o job não foi encontrado: não se sabe aqui se foi aplicado. Está no registro (did_info).",
     ),
     "why.not_attempted": (
         "Not attempted: the run stopped before it, or apply_at_most left it to a later run.",
-        "Não executado: a execução parou antes, ou apply_at_most o deixou para uma próxima execução.",
+        "Não enviado: a execução parou antes, ou apply_at_most o deixou para uma próxima execução.",
     ),
     "why.host_unreachable": (
         "Ansible could not reach the host, or lost it while the module ran. Ansible's output says why; what was begun is in the registry (did_info).",
@@ -196,25 +196,25 @@ TEXTS: dict[str, tuple[str, str]] = {
     # What Markdown leaves out
     "cut_lines": (
         "{lines} about {dids} left out here to keep this short; review.html and review.json have them.",
-        "{lines} sobre {dids} fora daqui para manter isto curto; estão em review.html e review.json.",
+        "Só em review.html e review.json, para encurtar este texto: {lines} sobre {dids}.",
     ),
     "cut_messages": (
         "Messages are shortened here to keep this short; review.html and review.json have them whole.",
-        "As mensagens estão abreviadas aqui para manter isto curto; review.html e review.json as têm inteiras.",
+        "As mensagens foram abreviadas para encurtar este texto. Elas estão completas em review.html e review.json.",
     ),
     "cut_runs": (
         "{tasks} left out here to keep this short; review.html and review.json have them.",
-        "{tasks} fora daqui para manter isto curto; estão em review.html e review.json.",
+        "Só em review.html e review.json, para encurtar este texto: {tasks}.",
     ),
     # Under the counts: what each kind means
     "legend": ("What these words mean", "O que estas palavras significam"),
     "about.unrecorded": (
         "The platform applied it and the registry could not record it. Record it before anything else.",
-        "A plataforma aplicou e o registro não pôde gravar. Registre antes de tudo.",
+        "A plataforma aplicou e o registro não pôde gravar. Registre o DID antes de qualquer outra coisa.",
     ),
     "about.unknown": (
         "A request may or may not have been applied. Look the DID up on the platform.",
-        "Uma requisição pode ter sido aplicada ou não. Consulte o DID na plataforma.",
+        "Uma requisição pode ter sido aplicada ou não. Procure o DID no painel da plataforma.",
     ),
     "about.failed": (
         "Certainly not applied. The message says why.",
@@ -266,7 +266,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "settle": ("Settle all open DIDs together", "Resolver juntos todos os DIDs em aberto"),
     # The page
-    "chart": ("Share of each outcome", "Parte de cada resultado"),
+    "chart": ("Share of each outcome", "Proporção de cada resultado"),
     "show_only": ("Show only some kinds", "Mostrar só alguns tipos"),
     "search": ("Search number, field or value", "Buscar número, campo ou valor"),
     "sort": ("Order", "Ordem"),
@@ -291,7 +291,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "show_more": ("Show {n} more of {rest}", "Mostrar mais {n} de {rest}"),
     "left_out": (
         "{lines} with {dids} not on this page, and not found by its search; review.json has them.",
-        "{lines} com {dids} fora desta página e da busca; estão em review.json.",
+        "Só em review.json, fora desta página e da busca dela: {lines} com {dids}.",
     ),
     "left_names": ("{dids} more in review.json.", "Mais {dids} em review.json."),
     "copied": ("Copied", "Copiado"),

@@ -821,7 +821,7 @@ def test_what_the_modules_say_is_marked_as_english_in_a_page_of_another_language
     assert '<p class="message" lang="en"><bdi>DID 1: it was refused' in page
     assert '<pre class="words" lang="en">Do this:' in page
     assert '<div class="copyable" lang="en"><pre tabindex="0">- name: ' in page
-    assert '<p class="message"><bdi>Não executado: ' in page
+    assert '<p class="message"><bdi>Não enviado: ' in page
     assert 'lang="en"' not in render(review, WORDS)["review.html"].split("<body", 1)[1]
 
 
