@@ -14,7 +14,7 @@ import itertools
 import os
 import re
 import typing as t
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from .. import _fields
 from .chunks import CHUNK, Chunk, Entry, chunks_of
@@ -99,7 +99,15 @@ def open_list(
         name, read = "src", _file_reader(str(src), mapping, sheet)
     else:
         name, read = "dids", _chunk_reader(lambda: _option_entries(dids, "dids", mapping))
-    return DidList(read, name, defaults=defaults, ranges=ranges, attempts=attempts), []
+    did_list = DidList(
+        read,
+        name,
+        defaults=defaults,
+        ranges=ranges,
+        attempts=attempts,
+        translated=mapping.values.keys(),
+    )
+    return did_list, []
 
 
 def entries_of_option(
@@ -215,6 +223,7 @@ class DidList:
     :param defaults: declared values.
     :param ranges: an entry may name a range of numbers, and stands for all of them.
     :param attempts: an entry may name the attempt that it is about. Otherwise, an attempt is ignored.
+    :param translated: the fields whose values the option C(values) translates.
     """
 
     def __init__(
@@ -225,11 +234,13 @@ class DidList:
         defaults: Mapping[str, t.Any] | None = None,
         ranges: bool = False,
         attempts: bool = False,
+        translated: Collection[str] = (),
     ) -> None:
         self.chunks = read
         self._name = name
         self._ranges = ranges
         self._attempts = attempts
+        self._translated = translated
         self.defaults, self._problems = _validate_defaults(defaults or {})
 
     def __iter__(self) -> Iterator[Entry]:
@@ -275,6 +286,12 @@ class DidList:
         if is_empty:
             problems.append(f"{self._name}: is empty: give at least one DID")
         problems += fold_problems(found) + _duplicates(items)
+        invalid = {problem.text.partition(": ")[0] for problem in found}
+        problems += [
+            f"values: {name}: a word that it does not list is read as it stands: add what the word means"
+            for name in self._translated
+            if name in invalid
+        ]
         if any(_NO_FIELD in problem for problem in problems):
             problems.append(list_of_fields(_RANGE_NAMES if self._ranges else _STATEMENT_NAMES))
         return problems

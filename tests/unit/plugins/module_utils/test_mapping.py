@@ -249,6 +249,16 @@ def test_a_wrong_column_of_3000_rows_is_one_line(
     assert len(rest) <= 6 and len("\n".join(problems)) < 2000
 
 
+def test_a_word_that_the_option_does_not_list_points_to_the_option() -> None:
+    dids = [{"did_number": "1", "status": "Bloqueado", "port": "x"}]
+    _items, problems = read(dids, values={"status": {"Ativo": 1}, "did_type": {"Fila": 1}})
+    assert problems == [
+        "dids[0]: port: must be a whole number, not text",
+        "dids[0]: status: must be a whole number, not text",
+        "values: status: a word that it does not list is read as it stands: add what the word means",
+    ]
+
+
 def test_places_that_are_no_neighbours() -> None:
     ports = ["x" if number in (0, 1, 2, 5, 9) else 1 for number in range(11)]
     _items, problems = read([{"did_number": f"{n}", "port": port} for n, port in enumerate(ports)])
