@@ -98,8 +98,8 @@ NO_LABEL = Label(None, None)
 class Entry:
     """One DID that is not as declared. C(run) is the place of its task in C(Review.runs); C(index) that of the DID in its list.
 
-    C(is_grouped): the result has it in a group, which tells neither its record id, nor its place in the list, nor when the values
-    before were applied.
+    C(has_age): the result tells when the values before were applied, or that they never were. A group of DIDs does not tell, nor does a
+    line of the registry's history.
     """
 
     run: int
@@ -114,7 +114,7 @@ class Entry:
     index: int | None = None
     source: str | None = None
     similar_to: tuple[str, ...] = ()
-    is_grouped: bool = False
+    has_age: bool = False
 
     @property
     def name(self) -> str:

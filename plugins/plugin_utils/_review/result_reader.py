@@ -201,7 +201,6 @@ def _read_groups(groups: t.Any, run: int, outcome: str, most: int) -> Iterator[E
                 label=label._replace(
                     description=grouping.from_pattern("description", label.description, name)
                 ),
-                is_grouped=True,
             )
 
 
@@ -250,6 +249,7 @@ def _make_entry(run: int, outcome: str, known: Mapping[str, t.Any], error: Failu
         similar_to=tuple(
             number for number in map(_text, _list(known.get("similar_to"))) if number is not None
         ),
+        has_age="before_confirmed_at" in known,
     )
 
 

@@ -389,6 +389,16 @@ def test_times_and_the_number_itself_do_not_keep_lines_apart() -> None:
     assert "last applied 2026-01-31 12:00 – 2026-02-01 08:30 UTC" in text
 
 
+def test_what_does_not_tell_when_its_values_were_applied_is_not_said_to_be_never_applied() -> None:
+    edit = item("20")
+    del edit["before_confirmed_at"]
+    files = render(review_of(told(result([edit]))), WORDS)
+    jsonschema.validate(json.loads(files["review.json"]), SCHEMA)
+    assert "customer_id `7` → `9`" in files["review.md"]
+    for text in (files["review.md"], files["review.html"]):
+        assert "never applied by this registry" not in text and "last applied 2" not in text
+
+
 def test_troubles_alike_share_a_line_and_others_do_not() -> None:
     assert lines_of([failing("1"), failing("2"), failing("3", http_status=500)]) == ["1 – 2", "3"]
     assert lines_of([item("7", "not_attempted"), item("8", "not_attempted")]) == ["7 – 8"]
