@@ -29,9 +29,7 @@ from .task import Result, Spec, Task
 _CONCURRENCY_LIMIT = 64
 # How many DIDs the message about an exceeded limit names.
 _NAMED = 5
-_PLAN_DIFFERS = (
-    "The list, the registry or the options have changed since. Nothing was sent. Review the new plan (check mode), and apply that"
-)
+_PLAN_DIFFERS = "The list, the registry or the options have changed since. Nothing was sent. Review the new plan (check mode), and apply that"
 _REVIEWED_IS_DONE = (
     "Nothing is left to do: all DIDs are as declared, so the reviewed plan may have been applied already. Nothing was sent. Leave"
     " plan_checksum out, or review again (check mode)"
