@@ -167,7 +167,12 @@ def read_dids_result(event: Event, run: int, entries: list[Entry], unlisted: lis
         backoff=_backoff(_mapping(result.get("backoff"))),
         omitted=0 if counts is None else max(0, total - counts["none"] - len(found)),
     )
-    entries += [_with_resolution(entry, made.target) for entry in found]
+    resolved = (_with_resolution(entry, made.target) for entry in found)
+    entries += (
+        (dataclasses.replace(entry, is_refused=True) for entry in resolved)
+        if made.is_refused
+        else resolved
+    )
     return made
 
 

@@ -719,6 +719,82 @@ def test_a_limit_says_why_nothing_was_attempted() -> None:
     assert "`1130001000` – `1130001009`" in files["review.md"]
 
 
+REFUSAL = {
+    "kind": "limit_exceeded",
+    "http_status": None,
+    "reason": None,
+    "did_number": None,
+    "record_id": None,
+}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        REFUSAL,
+        {**REFUSAL, "kind": "plan_changed"},
+        # It names the first of the numbers.
+        {**REFUSAL, "kind": "similar_number", "did_number": "1130001000"},
+    ],
+    ids=lambda error: str(error["kind"]),
+)
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("What was refused", "The plan was refused: nothing was sent", "the plan was refused, and")),
+        ("pt-BR", ("O que foi recusado", "O plano foi recusado: nada foi enviado", "o plano foi recusado, e")),
+    ],
+)  # fmt: skip
+def test_a_refused_plan_is_not_shown_as_applied(
+    error: dict[str, Any], language: str, words: tuple[str, ...]
+) -> None:
+    items = [item(f"113000100{n}", "not_attempted", "create", changes={}) for n in range(10)]
+    refused = told(result(items, error=error, msg="no"), status="failed", check_mode=False)
+    review = review_of(refused)
+    files = render(review, Translations(language))
+    data = json.loads(files["review.json"])
+    jsonschema.validate(data, SCHEMA)
+    assert data["mode"] == "apply"
+    page = Page(files["review.html"]).text
+    for text in (files["review.md"], page):
+        assert not [each for each in words if each not in text]
+        for other in ("What was changed", "alterado", "Applied", "Aplicado", "apply_at_most"):
+            assert other not in text
+    assert f"**{Translations(language)('tag.refused')}**" in files["review.md"]
+    # Another task was applied.
+    done = told(result([item("1", "applied")]), task_uuid="2", check_mode=False)
+    text = render(review_of(refused, done), WORDS)["review.md"]
+    assert "What was changed" in text and "**refused**" in text and "**applied**" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "more"),
+    [
+        ({**REFUSAL, "kind": "plan_changed", "did_number": "1130001000"}, {}),
+        ({**REFUSAL, "kind": "refused"}, {}),
+        (REFUSAL, {"check_mode": True}),
+    ],
+)
+def test_other_failures_are_not_shown_as_refused_plans(
+    error: dict[str, Any], more: dict[str, Any]
+) -> None:
+    items = [item("1130001001", "not_attempted", "create", changes={})]
+    failed = told(
+        result(items, error=error, msg="no"), **{"status": "failed", "check_mode": False, **more}
+    )
+    text = render(review_of(failed), WORDS)["review.md"]
+    assert "What was refused" not in text
+    assert ("apply_at_most" in text) == (error is not REFUSAL)
+
+
+def test_a_plan_that_was_applied_already_is_nothing_that_is_as_declared_alone() -> None:
+    error = {**REFUSAL, "kind": "plan_changed"}
+    review = review_of(told(result([], error=error, msg="done"), status="failed", check_mode=False))
+    text = render(review, WORDS)["review.md"]
+    assert "The plan was refused: nothing was sent" in text and "done" in text
+    assert "nothing to decide" not in text
+
+
 # --- limits -------------------------------------------------------------------------------------
 
 MANY = many(1_500, 500)
