@@ -54,7 +54,7 @@ SECTIONS = (DECISION, CREATE, ROUTES, OTHER)
 
 CHECK, APPLY, MIXED = "check", "apply", "mixed"
 # An apply that sent nothing, as the module refused each plan as a whole.
-REFUSED = "refused"
+REFUSED = "plan_refused"
 # Why a review cannot see the result of a task.
 NO_LOG, NOT_AWAITED, LOST, STOPPED = "no_log", "async", "lost", "stopped"
 # What the review of a run that did not come to its end shows: all that was applied, as far as it was reported or the registry had it; or

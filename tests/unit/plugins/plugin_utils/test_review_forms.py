@@ -760,7 +760,7 @@ def test_a_refused_plan_is_not_shown_as_applied(
         assert not [each for each in words if each not in text]
         for other in ("What was changed", "alterado", "Applied", "Aplicado", "apply_at_most"):
             assert other not in text
-    assert f"**{Translations(language)('tag.refused')}**" in files["review.md"]
+    assert f"**{Translations(language)('tag.plan_refused')}**" in files["review.md"]
     # Another task was applied.
     done = told(result([item("1", "applied")]), task_uuid="2", check_mode=False)
     text = render(review_of(refused, done), WORDS)["review.md"]
@@ -784,6 +784,10 @@ def test_other_failures_are_not_shown_as_refused_plans(
     )
     text = render(review_of(failed), WORDS)["review.md"]
     assert "What was refused" not in text
+    # The platform refused this one.
+    without_message = item("1", "failed", None, error={"kind": "refused", "msg": None})
+    text_of_did = render(review_of(told(result([without_message]))), WORDS)["review.md"]
+    assert "`refused`" in text_of_did and "plan was refused" not in text_of_did
     assert ("apply_at_most" in text) == (error is not REFUSAL)
 
 
