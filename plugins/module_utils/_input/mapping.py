@@ -69,7 +69,7 @@ class FieldMapping(t.NamedTuple):
         """Return a problem for each header of the option C(columns) that a list does not have. C(found): its folded headers."""
         missing = self.columns.keys() - set(found)
         return [
-            f"columns: {quotable_header(header) or f'the header of entry {position}'} is not in the list"
+            f"columns: {quotable_header(header) or f'the header of entry {position}'} is no header of the list"
             for position, (folded, header) in enumerate(self.headers.items(), 1)
             if folded in missing
         ]

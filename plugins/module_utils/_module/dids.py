@@ -29,6 +29,11 @@ from .task import Result, Spec, Task
 _CONCURRENCY_LIMIT = 64
 # How many DIDs the message about an exceeded limit names.
 _NAMED = 5
+_PLAN_DIFFERS = "The list, the registry or the options have changed since. Nothing was sent. Review the new plan (check mode), and apply that"
+_REVIEWED_IS_DONE = (
+    "Nothing is left to do: all DIDs are as declared, so the reviewed plan may have been applied already. Nothing was sent. Leave"
+    " plan_checksum out, or review again (check mode)"
+)
 
 
 def dids_spec() -> Spec:
@@ -134,7 +139,8 @@ def _converge(task: Task, session: Session, did_list: DidList, plan: ListPlan) -
         settings.platform, registry.registry_id, jobs, session.planner.fingerprints, plan.digests
     )
     sending = [job for job in jobs if job.sends]
-    error = _check_plans(task, session, sending, plan_checksum)
+    is_done = not sending and all(job.error is None for job in jobs)
+    error = _check_plans(task, session, sending, plan_checksum, is_done=is_done)
     if error is None:
         sending = _postpone(task, sending)
     plans = [(job.plan, job.similar_to) for job in sending if job.plan is not None]
@@ -214,9 +220,13 @@ def _listed_records(session: Session, plan: ListPlan) -> set[str]:
 
 
 def _check_plans(
-    task: Task, session: Session, sending: Sequence[Job], plan_checksum: str
+    task: Task, session: Session, sending: Sequence[Job], plan_checksum: str, *, is_done: bool
 ) -> DidError | None:
-    """Return why the plans as a whole may not be applied, or None. C(sending): the jobs that need a request."""
+    """Return why the plans as a whole may not be applied, or None.
+
+    :param sending: the jobs that need a request.
+    :param is_done: whether all DIDs are as declared.
+    """
     similar = [job for job in sending if job.similar_to]
     if similar and session.settings.refuse_similar:
         from .._engine.preflight import similar_error
@@ -225,8 +235,8 @@ def _check_plans(
     reviewed = task.option("plan_checksum")
     if reviewed is not None and reviewed != plan_checksum:
         return PlanChanged(
-            f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {reviewed}. The list,"
-            " the registry or the options have changed since. Nothing was sent. Review the new plan (check mode), and apply that"
+            f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {reviewed}."
+            f" {_REVIEWED_IS_DONE if is_done else _PLAN_DIFFERS}"
         )
     creates = [job for job in sending if job.plan is not None and job.plan.action == CREATE]
     for name, limited, unit in (

@@ -224,8 +224,7 @@ def decide_forgotten(
         return [Correction(FORGOTTEN, known, None, _attempt_of(statement, known))]
     if statement.attempt is not None:
         raise Contradiction(
-            f"the registry knows it as record {known.record_id} by now, so this is no create of unknown outcome. Look it up on the"
-            " platform again"
+            f"the registry knows it as record {known.record_id} by now, so its outcome is known. Look it up on the platform again"
         )
     if statement.record_id is None:
         raise Contradiction(

@@ -14,7 +14,7 @@ import json
 import typing as t
 from collections.abc import Collection, Mapping, Sequence, Set
 
-from .._fields import BY_NAME, mask_secrets
+from .._fields import BY_NAME
 from .._model import ADOPT, CONFIRMED, CREATE, Correction, Plan
 from .._secrets import MASK
 from . import grouping
@@ -176,7 +176,13 @@ def corrections_diff(corrections: Sequence[Correction]) -> dict[str, str]:
 def _record_line(
     number: str | None, record_id: int | None, outcome: str, fields: t.Mapping[str, t.Any]
 ) -> str:
-    known = json.dumps(mask_secrets(fields), ensure_ascii=False)
-    return (
-        f"{number or 'number not known'}: record {record_id or 'not known'}, {outcome}, {known}\n"
-    )
+    parts = [
+        "no record id" if record_id is None else f"record {record_id}",
+        CONFIRMED if outcome == CONFIRMED else f"outcome {outcome}",
+    ]
+    known = [
+        f'"{name}": {_to_json(_display(name, fields[name]))}' for name in BY_NAME if name in fields
+    ]
+    if known:
+        parts.append(f"{{{', '.join(known)}}}")
+    return f"{number or 'number not known'}: {', '.join(parts)}\n"

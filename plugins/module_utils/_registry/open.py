@@ -89,7 +89,9 @@ def open_registry(
         if platform is not None and platform not in registry.platforms():
             from .platforms import unknown_platform
 
-            raise unknown_platform(database, platform)
+            # Only the comparison tells that this is no other registry than before.
+            certain_id = meta["registry_id"] if compare else registry_id
+            raise unknown_platform(database, platform, certain_id)
         if compare and platform is not None:
             registry.compare_with_witness(Target(platform, location, meta["registry_id"]))
         if witness is not None:

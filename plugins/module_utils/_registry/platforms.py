@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from .._errors import RegistryMismatch
-from .._snippets import PLATFORM, render_play
+from .._snippets import PLATFORM, quote, render_play
 from .backends.interface import Database
 
 # How many platforms a message names.
@@ -25,10 +25,12 @@ def known_platforms(database: Database) -> list[str]:
     return [name for (name,) in database.query("SELECT name FROM platforms ORDER BY name")]
 
 
-def unknown_platform(database: Database, platform: str) -> RegistryMismatch:
-    """Return the error for a task that names a platform which the registry does not know."""
+def unknown_platform(
+    database: Database, platform: str, registry_id: str | None
+) -> RegistryMismatch:
+    """Return the error for a task that names a platform which the registry does not know. C(registry_id): as in C(present_play)."""
     known = known_platforms(database)
-    play = present_play(database.location, platform, another=bool(known))
+    play = present_play(database.location, platform, registry_id, another=bool(known))
     if not known:
         return RegistryMismatch(
             f"The registry {database.location} does not know the platform {platform}, nor any other. Nothing was sent: every DID would look"
@@ -60,10 +62,10 @@ def _question(known: Sequence[str], platform: str) -> str:
     names = ", ".join(ranked[:_SHOWN]) + (
         f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
     )
-    which = "it" if len(known) == 1 else "one of them"
+    which, other = ("this one", "") if len(known) == 1 else ("one of them", ", or the right one")
     return (
-        f"It knows {names}. Is {which} meant, under another name (api_url with another host, port or spelling, or an IP address)? Then set"
-        f" 'platform: {ranked[0]}'{' or the right one of them' if len(known) > 1 else ''}."
+        f"It knows {names}. If you mean {which} under another name (api_url with another host, port or spelling, or an IP address), set"
+        f" 'platform: {quote(ranked[0])}'{other}."
     )
 
 
@@ -72,12 +74,19 @@ def _host(name: str) -> str:
     return re.sub(r":(?:443|80)$", "", name.lower()).rstrip(".").strip("[]")
 
 
-def present_play(location: str, platform: str | None, *, another: bool = False) -> str:
-    """Return the play that creates a registry, migrates it or adds a platform. C(another): the registry knows other platforms."""
+def present_play(
+    location: str, platform: str | None, registry_id: str | None = None, *, another: bool = False
+) -> str:
+    """Return the play that creates a registry, migrates it or adds a platform.
+
+    :param registry_id: the id that the registry must have, None where that is not certain: the play would accept a wrong one.
+    :param another: whether the registry knows other platforms.
+    """
     options = {
         "state": "present",
         "platform": platform or PLATFORM,
         "registry": location,
+        **({} if registry_id is None else {"registry_id": registry_id}),
         **({"another_platform": True} if another else {}),
     }
     return render_play("Create or update the registry of DIDs", "did_registry", options)

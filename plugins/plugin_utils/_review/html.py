@@ -139,7 +139,7 @@ def page(review: Review, sections: Mapping[str, Sequence[Line]], translate: Tran
     return template.render(
         review=review,
         translate=translate,
-        mode=review.mode,
+        mode=review.manner,
         interruption=phrases.interruption(review, translate),
         at_most=phrases.at_most(review, "unlisted", translate),
         tiles=list(_tiles(review, translate)),
@@ -282,7 +282,7 @@ def _row(line: Line, translate: Translations) -> _Row:
         changes=[_change(first, change, translate) for change in line.changes],
         remarks=remarks,
         trouble=(
-            _trouble(first.error, first.kind, line.dids, translate)
+            _trouble(first.error, first.why, line.dids, translate)
             if first.kind in TROUBLES
             else None
         ),

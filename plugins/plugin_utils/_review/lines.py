@@ -117,7 +117,7 @@ def _content(entry: Entry) -> tuple[t.Any, ...]:
         entry.outcome,
         entry.action,
         repr(_patterns(entry)),
-        entry.before_confirmed_at is None,
+        (entry.has_age, entry.before_confirmed_at is None),
         tuple(_difference(number, entry.did_number or "") for number in entry.similar_to),
         (
             None

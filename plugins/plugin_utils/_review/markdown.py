@@ -160,7 +160,7 @@ class _Writer:
         interruption = phrases.interruption(review, translate)
         total = translate("of_total", total=translate.count("dids", review.counts["total"]))
         lines = [
-            f"## {translate('title')}: {translate('headline.' + mode)}",
+            f"## {translate('title')}: {translate('headline.' + review.manner)}",
             "",
             f"{' · '.join(counts) or translate('nothing')} ({total})",
             "",
@@ -169,11 +169,11 @@ class _Writer:
                 if interruption
                 else []
             ),
-            f"{translate('mode.' + mode)}. {translate('before_note')}",
+            f"{translate('mode.' + review.manner)}. {translate('before_note')}",
             "",
             *runs,
         ]
-        if not (review.entries or review.pending):
+        if not (review.entries or review.pending or review.failed_runs):
             lines += ["", translate("nothing_here")]
         return "\n".join(lines) + "\n"
 
@@ -192,7 +192,7 @@ class _Writer:
     def _run(self, run: Run) -> str:
         translate = self._translate
         parts = [
-            f"**{translate('tag.check' if run.check_mode else 'tag.apply')}**",
+            f"**{translate('tag.' + run.manner)}**",
             self._place(run),
         ]
         parts += [
@@ -260,7 +260,7 @@ class _Writer:
         if len(line.parts) > 1:
             text += f"\n  {self._parts(line)}"
         if first.kind in TROUBLES:
-            text += self._trouble(first.error, first.kind, line.dids)
+            text += self._trouble(first.error, first.why, line.dids)
         return text
 
     def _parts(self, line: Line) -> str:

@@ -15,6 +15,11 @@ import functools
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.nextbilling.did.plugins.module_utils._errors import (
+    LimitExceeded,
+    PlanChanged,
+    SimilarNumber,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import (
     BY_NAME,
     DID_NUMBER,
@@ -48,6 +53,8 @@ DECISION, CREATE, ROUTES, OTHER = "decision", "create", "routes", "other"
 SECTIONS = (DECISION, CREATE, ROUTES, OTHER)
 
 CHECK, APPLY, MIXED = "check", "apply", "mixed"
+# An apply that sent nothing, as the module refused each plan as a whole.
+REFUSED = "plan_refused"
 # Why a review cannot see the result of a task.
 NO_LOG, NOT_AWAITED, LOST, STOPPED = "no_log", "async", "lost", "stopped"
 # What the review of a run that did not come to its end shows: all that was applied, as far as it was reported or the registry had it; or
@@ -98,8 +105,8 @@ NO_LABEL = Label(None, None)
 class Entry:
     """One DID that is not as declared. C(run) is the place of its task in C(Review.runs); C(index) that of the DID in its list.
 
-    C(is_grouped): the result has it in a group, which tells neither its record id, nor its place in the list, nor when the values
-    before were applied.
+    C(has_age): the result tells when the values before were applied, or that they never were. A group of DIDs does not tell, nor does a
+    line of the registry's history. C(is_refused): the module refused the plan of its task.
     """
 
     run: int
@@ -114,7 +121,8 @@ class Entry:
     index: int | None = None
     source: str | None = None
     similar_to: tuple[str, ...] = ()
-    is_grouped: bool = False
+    has_age: bool = False
+    is_refused: bool = False
 
     @property
     def name(self) -> str:
@@ -125,6 +133,11 @@ class Entry:
     def kind(self) -> str:
         """Return what this is about: the trouble with this DID, or else what is done to it."""
         return self.outcome if self.outcome in TROUBLES else str(self.action)
+
+    @property
+    def why(self) -> str:
+        """Return the kind of trouble, as far as it says why the module gave no message."""
+        return REFUSED if self.is_refused and self.kind == "not_attempted" else self.kind
 
     @property
     def section(self) -> str:
@@ -203,6 +216,25 @@ class Run:
             return Target(self.platform, self.registry_location, self.registry_id)
         return None
 
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether the module refused the plan as a whole, and so sent nothing."""
+        if self.module != "dids" or self.error is None:
+            return False
+        error = self.error
+        # The plan of one DID may have changed, too. The others were then sent.
+        is_of_plan = error.did_number is None and error.record_id is None
+        return error.kind == SimilarNumber.kind or (
+            is_of_plan and error.kind in (LimitExceeded.kind, PlanChanged.kind)
+        )
+
+    @property
+    def manner(self) -> str:
+        """Return how the task ran: in check mode, in apply, or refused."""
+        if self.check_mode:
+            return CHECK
+        return REFUSED if self.is_refused else APPLY
+
 
 @dataclasses.dataclass(frozen=True)
 class Unseen:
@@ -251,6 +283,12 @@ class Review:
         if len(modes) == 2:
             return MIXED
         return CHECK if True in modes else APPLY
+
+    @property
+    def manner(self) -> str:
+        """Return the mode, or that each plan was refused."""
+        refused = {run.manner for run in self.runs} == {REFUSED} and not self.unseen
+        return REFUSED if refused else self.mode
 
     @property
     def counts(self) -> dict[str, int]:

@@ -214,8 +214,8 @@ def display_time(time: str) -> str:
 
 
 def since(line: Line, translate: Translations) -> str:
-    """Return when the values before an edit were applied, or that they never were; an empty text for other lines."""
-    if line.first.kind not in ("update", "adopt") or line.first.is_grouped:
+    """Return when the values before an edit were applied, or that they never were; an empty text if that is not known, and for other lines."""
+    if line.first.kind not in ("update", "adopt") or not line.first.has_age:
         return ""
     if line.known_since is None:
         known = any(change.before is not None for change in line.first.changes)

@@ -167,7 +167,12 @@ def read_dids_result(event: Event, run: int, entries: list[Entry], unlisted: lis
         backoff=_backoff(_mapping(result.get("backoff"))),
         omitted=0 if counts is None else max(0, total - counts["none"] - len(found)),
     )
-    entries += [_with_resolution(entry, made.target) for entry in found]
+    resolved = (_with_resolution(entry, made.target) for entry in found)
+    entries += (
+        (dataclasses.replace(entry, is_refused=True) for entry in resolved)
+        if made.is_refused
+        else resolved
+    )
     return made
 
 
@@ -201,7 +206,6 @@ def _read_groups(groups: t.Any, run: int, outcome: str, most: int) -> Iterator[E
                 label=label._replace(
                     description=grouping.from_pattern("description", label.description, name)
                 ),
-                is_grouped=True,
             )
 
 
@@ -250,6 +254,7 @@ def _make_entry(run: int, outcome: str, known: Mapping[str, t.Any], error: Failu
         similar_to=tuple(
             number for number in map(_text, _list(known.get("similar_to"))) if number is not None
         ),
+        has_age="before_confirmed_at" in known,
     )
 
 

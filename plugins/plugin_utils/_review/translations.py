@@ -65,12 +65,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     "title": ("Review of DIDs", "Revisão de DIDs"),
     "headline.check": ("What would change", "O que mudaria"),
     "headline.apply": ("What was changed", "O que foi alterado"),
+    "headline.plan_refused": ("What was refused", "O que foi recusado"),
     "headline.mixed": (
         "What was changed, and what would change",
         "O que foi alterado, e o que mudaria",
     ),
     "mode.check": ("Check run: nothing was sent", "Verificação: nada foi enviado"),
     "mode.apply": ("Applied", "Aplicado"),
+    "mode.plan_refused": (
+        "The plan was refused: nothing was sent",
+        "O plano foi recusado: nada foi enviado",
+    ),
     "mode.mixed": (
         "Some tasks were applied, others ran in check mode",
         "Algumas tarefas foram aplicadas, outras rodaram em modo de verificação",
@@ -95,6 +100,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "tag.check": ("check run", "verificação"),
     "tag.apply": ("applied", "aplicado"),
+    "tag.plan_refused": ("refused", "recusado"),
     "decision": ("Needs a decision", "Pedem uma decisão"),
     "create": ("New DIDs", "DIDs novos"),
     "routes": ("Changes of where calls go", "Mudanças no destino das chamadas"),
@@ -177,6 +183,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "why.not_attempted": (
         "Not attempted: the run stopped before it, or apply_at_most left it to a later run.",
         "Não enviado: a execução parou antes, ou apply_at_most o deixou para uma próxima execução.",
+    ),
+    "why.plan_refused": (
+        "Not attempted: the plan was refused, and nothing was sent.",
+        "Não executado: o plano foi recusado, e nada foi enviado.",
     ),
     "why.host_unreachable": (
         "Ansible could not reach the host, or lost it while the module ran. Ansible's output says why; what was begun is in the registry (did_info).",

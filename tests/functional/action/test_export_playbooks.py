@@ -78,7 +78,9 @@ def test_a_registry_is_exported_once_and_read_back(
     before = runner.traces()
     printed = worked(playbook("export", "--check", "--diff", export_dest=dest), 1)
     assert not (folder / dest).exists() and PASSWORD not in printed
+    assert f"0 are not confirmed: {dest} (check mode: not written)" in " ".join(printed.split())
     printed = worked(playbook("export", export_dest=dest), 1)
+    assert "check mode" not in printed
     assert "4 DIDs of 127.0.0.1:" in printed and "0 are not confirmed" in printed
     worked(playbook("export", export_dest=dest), 0)
     assert runner.traces() == before
@@ -127,8 +129,10 @@ def test_several_open_dids_are_settled_by_the_commands_of_the_message(
         csv.writer(table, delimiter=";").writerows([header, *rows])
 
     printed = worked(playbook(f"{settle} --check"), 1)
+    assert "(check mode: nothing was recorded or forgotten)" in " ".join(printed.split())
     assert len(runner.did_info(outcome="unknown")["dids"]) == 8
     printed = worked(playbook(settle), 1)
+    assert "check mode" not in printed
     for words in ("DIDs that exist: 6.", "DIDs that do not exist: 1.", f"open: {numbers[7]}"):
         assert words in " ".join(printed.split()), printed
     worked(playbook(settle), 0)

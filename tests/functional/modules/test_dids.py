@@ -745,6 +745,28 @@ def test_another_plan_than_the_reviewed_one_is_not_applied(
     assert runner.dids(**task, plan_checksum=reviewed)["error"]["kind"] == "plan_changed"
 
 
+def test_a_plan_that_was_applied_already_is_refused_as_such(runner: Runner) -> None:
+    task: dict[str, Any] = {"dids": lines(1, 2)}
+    reviewed = runner.dids(check=True, **task)["plan_checksum"]
+    changed = runner.dids(**task, plan_checksum="v2-" + "0" * 64)
+    assert "have changed since" in changed["msg"] and "Nothing is left" not in changed["msg"]
+    assert runner.dids(**task, plan_checksum=reviewed)["changed"]
+    again = runner.both_dids(**task, plan_checksum=reviewed)
+    assert (again["error"]["kind"], again["changed"]) == ("plan_changed", False)
+    assert "Nothing is left to do" in again["msg"] and "applied already" in again["msg"]
+    assert "have changed since" not in again["msg"]
+    assert again["plan_checksum"] in again["msg"] and reviewed in again["msg"]
+    assert len(runner.requests()) == 2
+
+
+def test_a_did_that_cannot_be_planned_is_left_to_do(runner: Runner) -> None:
+    runner.simulator.fault("reset_after")
+    task: dict[str, Any] = {"dids": lines(1)}
+    assert runner.dids(**task)["summary"]["unknown"] == 1
+    result = runner.dids(**task, plan_checksum="v2-" + "0" * 64)
+    assert result["error"]["kind"] == "plan_changed" and "Nothing is left" not in result["msg"]
+
+
 def test_a_checksum_of_release_1_is_refused_with_the_reason(runner: Runner) -> None:
     result = runner.dids(dids=lines(1), plan_checksum="0" * 64)
     assert result["error"]["kind"] == "invalid_parameter"

@@ -26,12 +26,13 @@ FIRST = did("1130002000", port=5060, name="First")
 
 def interrupt(player: Player, number: int, *tasks: Task, in_process: str = "true") -> Run:
     """Play tasks, and send a signal once the third request is under way."""
+    before = len(player.simulator.requests())
     player.simulator.switch(latency_ms=LATENCY)
     process, run = player.begin(*tasks, NEXTBILLING_DID_IN_PROCESS=in_process)
     try:
         # The start of Ansible takes most of the time.
-        until(lambda: player.simulator.requests() or process.poll() is not None)
-        until(lambda: len(player.simulator.requests()) >= 3 or process.poll() is not None)
+        until(lambda: len(player.simulator.requests()) > before or process.poll() is not None)
+        until(lambda: len(player.simulator.requests()) >= before + 3 or process.poll() is not None)
         process.send_signal(number)
         process.wait(TIMEOUT)
     finally:
@@ -82,6 +83,17 @@ def test_a_loop_that_is_stopped_counts_each_did_once(player: Player) -> None:
     assert run.review["interrupted"] == "interrupted"
     assert shown(run).keys() == created(player)
     assert run.counted()["total"] == len(shown(run)) and not run.review["repeated"]
+
+
+def test_edits_that_the_registry_recorded_are_not_said_to_be_the_first(player: Player) -> None:
+    known = [{"did_number": number, "port": 5061, "customer_id": 7} for number in NUMBERS]
+    assert player.runner.dids(dids=known)["changed"]
+    run = interrupt(player, signal.SIGINT, LIST)
+    assert run.review["interrupted"] == "interrupted"
+    assert "update" in shown(run).values()
+    assert "port `5061` → `5060`" in run.text("md")
+    for suffix in ("md", "html"):
+        assert "never applied by this registry" not in run.text(suffix)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])

@@ -86,6 +86,21 @@ def _tenseless(review: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in review.items() if k not in ("mode", "pending", "generated_at")}
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"max_creates": 0}, {"plan_checksum": "v2-" + "0" * 64}, {"similar": "refuse"}],
+    ids=lambda options: next(iter(options)),
+)
+def test_a_refused_plan_is_shown_as_such(player: Player, options: dict[str, Any]) -> None:
+    assert player.runner.did(did_number="1130001000")["changed"]
+    run = player.play(dids([{"did_number": "01130001000"}], **options))
+    assert run.code == 0 and len(player.simulator.requests()) == 1
+    assert run.review["mode"] == "apply"
+    for suffix in ("md", "html"):
+        text = run.text(suffix)
+        assert "What was refused" in text and "the plan was refused, and nothing was sent" in text
+
+
 def kept(folder: Path) -> Task:
     """Return a task that keeps the summary of the task before it."""
     return {

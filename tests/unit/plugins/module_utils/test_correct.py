@@ -151,7 +151,7 @@ def test_a_list_is_decided_anew_where_another_run_was_first(refusals: int) -> No
     [
         (absent("1"), "give that record_id too"),
         (absent("1", record_id=13), "as record 12, not 13"),
-        (absent("1", "attempt 1"), "as record 12 by now"),
+        (absent("1", "attempt 1"), "as record 12 by now, so its outcome is known"),
     ],
 )
 def test_a_confirmed_did_is_forgotten_by_its_record_id_alone(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 nextbilling.did contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What --diff shows of secrets: marks on both sides, and never a value."""
+"""What --diff shows of secrets: marks on both sides, and never a value. And what it shows of corrections."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     CONFIRMED,
+    FORGOTTEN,
+    RECORDED,
+    UNKNOWN,
+    Correction,
     Desired,
+    NewState,
     Policy,
     Record,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.decide import decide
-from ansible_collections.nextbilling.did.plugins.module_utils._planning.diff import diff
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.diff import (
+    corrections_diff,
+    diff,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import (
     MASK,
     MASK_AS_APPLIED,
@@ -55,3 +63,21 @@ def test_a_password_is_shown_by_what_is_known_of_it(
     assert sides[0].get("password") == (None if before is None else f'"{before}"')
     assert sides[1]["password"] == f'"{after}"'
     assert "geheim" not in str(shown)
+
+
+def test_corrections_are_shown_in_words_and_fields_as_in_other_diffs() -> None:
+    open_create = Record("key", 1, None, UNKNOWN, ("1166",), {}, {"did_number": "1166"}, None, None)
+    fields = {"did_type": 5, "password": FINGERPRINTS.of("password", "geheim"), "enable_mobile": 1}
+    known = Record("key 2", 1, 12, CONFIRMED, ("1167",), fields, {}, None, None)
+    shown = corrections_diff(
+        [
+            Correction(FORGOTTEN, open_create, None, "attempt"),
+            Correction(RECORDED, known, NewState("1167", 13, {"description": "a\u202eb"})),
+        ]
+    )
+    assert shown["before"] == (
+        "1166: no record id, outcome unknown\n"
+        f'1167: record 12, confirmed, {{"did_type": "queue (5)", "password": "{MASK}", "enable_mobile": true}}\n'
+    )
+    assert shown["after"].startswith('1167: record 13, confirmed, {"description": "a')
+    assert "\u202e" not in shown["after"]

@@ -389,6 +389,16 @@ def test_times_and_the_number_itself_do_not_keep_lines_apart() -> None:
     assert "last applied 2026-01-31 12:00 – 2026-02-01 08:30 UTC" in text
 
 
+def test_what_does_not_tell_when_its_values_were_applied_is_not_said_to_be_never_applied() -> None:
+    edit = item("20")
+    del edit["before_confirmed_at"]
+    files = render(review_of(told(result([edit]))), WORDS)
+    jsonschema.validate(json.loads(files["review.json"]), SCHEMA)
+    assert "customer_id `7` → `9`" in files["review.md"]
+    for text in (files["review.md"], files["review.html"]):
+        assert "never applied by this registry" not in text and "last applied 2" not in text
+
+
 def test_troubles_alike_share_a_line_and_others_do_not() -> None:
     assert lines_of([failing("1"), failing("2"), failing("3", http_status=500)]) == ["1 – 2", "3"]
     assert lines_of([item("7", "not_attempted"), item("8", "not_attempted")]) == ["7 – 8"]
@@ -707,6 +717,86 @@ def test_a_limit_says_why_nothing_was_attempted() -> None:
     assert json.loads(files["review.json"])["counts"]["not_attempted"] == 10
     assert "limit_exceeded" in files["review.md"] and "limit_exceeded" in files["review.html"]
     assert "`1130001000` – `1130001009`" in files["review.md"]
+
+
+REFUSAL = {
+    "kind": "limit_exceeded",
+    "http_status": None,
+    "reason": None,
+    "did_number": None,
+    "record_id": None,
+}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        REFUSAL,
+        {**REFUSAL, "kind": "plan_changed"},
+        # It names the first of the numbers.
+        {**REFUSAL, "kind": "similar_number", "did_number": "1130001000"},
+    ],
+    ids=lambda error: str(error["kind"]),
+)
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("What was refused", "The plan was refused: nothing was sent", "the plan was refused, and")),
+        ("pt-BR", ("O que foi recusado", "O plano foi recusado: nada foi enviado", "o plano foi recusado, e")),
+    ],
+)  # fmt: skip
+def test_a_refused_plan_is_not_shown_as_applied(
+    error: dict[str, Any], language: str, words: tuple[str, ...]
+) -> None:
+    items = [item(f"113000100{n}", "not_attempted", "create", changes={}) for n in range(10)]
+    refused = told(result(items, error=error, msg="no"), status="failed", check_mode=False)
+    review = review_of(refused)
+    files = render(review, Translations(language))
+    data = json.loads(files["review.json"])
+    jsonschema.validate(data, SCHEMA)
+    assert data["mode"] == "apply"
+    page = Page(files["review.html"]).text
+    for text in (files["review.md"], page):
+        assert not [each for each in words if each not in text]
+        for other in ("What was changed", "alterado", "Applied", "Aplicado", "apply_at_most"):
+            assert other not in text
+    assert f"**{Translations(language)('tag.plan_refused')}**" in files["review.md"]
+    # Another task was applied.
+    done = told(result([item("1", "applied")]), task_uuid="2", check_mode=False)
+    text = render(review_of(refused, done), WORDS)["review.md"]
+    assert "What was changed" in text and "**refused**" in text and "**applied**" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "more"),
+    [
+        ({**REFUSAL, "kind": "plan_changed", "did_number": "1130001000"}, {}),
+        ({**REFUSAL, "kind": "refused"}, {}),
+        (REFUSAL, {"check_mode": True}),
+    ],
+)
+def test_other_failures_are_not_shown_as_refused_plans(
+    error: dict[str, Any], more: dict[str, Any]
+) -> None:
+    items = [item("1130001001", "not_attempted", "create", changes={})]
+    failed = told(
+        result(items, error=error, msg="no"), **{"status": "failed", "check_mode": False, **more}
+    )
+    text = render(review_of(failed), WORDS)["review.md"]
+    assert "What was refused" not in text
+    # The platform refused this one.
+    without_message = item("1", "failed", None, error={"kind": "refused", "msg": None})
+    text_of_did = render(review_of(told(result([without_message]))), WORDS)["review.md"]
+    assert "`refused`" in text_of_did and "plan was refused" not in text_of_did
+    assert ("apply_at_most" in text) == (error is not REFUSAL)
+
+
+def test_a_plan_that_was_applied_already_is_nothing_that_is_as_declared_alone() -> None:
+    error = {**REFUSAL, "kind": "plan_changed"}
+    review = review_of(told(result([], error=error, msg="done"), status="failed", check_mode=False))
+    text = render(review, WORDS)["review.md"]
+    assert "The plan was refused: nothing was sent" in text and "done" in text
+    assert "nothing to decide" not in text
 
 
 # --- limits -------------------------------------------------------------------------------------
