@@ -22,6 +22,7 @@ from .records import (
     dump,
     insert,
     insert_confirmed,
+    insert_number,
     new_key,
 )
 
@@ -146,6 +147,9 @@ def confirm_record(transaction: Transaction, record: Record, answer: ConfirmedRe
     transaction.change_one_and_insert(sql, values, "history", answer.row(record.key))
     numbers = record.numbers
     if "did_number" in intent.stored_payload and numbers != (intent.number,):
+        if intent.number not in numbers:
+            # A server has lost the claim, which had added it.
+            insert_number(transaction, answer.platform, intent.number, record.key)
         numbers = (str(intent.number),)
         transaction.execute(
             "DELETE FROM numbers WHERE record_key = ? AND number <> ?", record.key, intent.number
