@@ -1100,6 +1100,32 @@ def test_an_answer_that_the_database_does_not_take(
     assert runner.simulator.duplicates() == {}
 
 
+@pytest.mark.parametrize("written", ["answer", "statement"])
+def test_what_a_new_trigger_drops_is_not_taken_for_written(
+    registry: Registry, store: Store, written: str
+) -> None:
+    """Somebody makes the trigger while a run is at work, which has looked at the tables before."""
+    token = str(registry.journal.claim(PLATFORM, INTENT))
+    event = "UPDATE" if written == "answer" else "INSERT"
+    store.write(
+        "CREATE FUNCTION dropping() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        f"CREATE TRIGGER dropping BEFORE {event} ON records FOR EACH ROW EXECUTE FUNCTION dropping()",
+    )
+    try:
+        with pytest.raises(RegistryUnavailable, match="a trigger or a rule of the database drops"):
+            if written == "answer":
+                registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
+            else:
+                state = NewState("1167", 14, {"did_number": "1167"})
+                statement = Correction("recorded", None, state)
+                registry.journal.apply_corrections(PLATFORM, [statement])
+    finally:
+        store.write("DROP TRIGGER dropping ON records", "DROP FUNCTION dropping")
+    found, _by_id = registry.find(PLATFORM, "1166", None)
+    assert found is not None and found.outcome == UNKNOWN
+    assert store.rows("SELECT 1 FROM history") == []
+
+
 def test_writes_together_that_are_undone_for_others(
     registry: Registry, store: DatabaseStore
 ) -> None:
