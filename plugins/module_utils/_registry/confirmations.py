@@ -22,7 +22,9 @@ from .records import (
     dump,
     insert,
     insert_confirmed,
+    insert_number,
     new_key,
+    not_kept,
 )
 
 
@@ -143,9 +145,14 @@ def confirm_record(transaction: Transaction, record: Record, answer: ConfirmedRe
         f" changed_at = ?, {CLEAR_CLAIM} WHERE record_key = ?"
     )
     values = (record_id, CONFIRMED, dump(fields), at, at, record.key)
-    transaction.change_one_and_insert(sql, values, "history", answer.row(record.key))
+    row = answer.row(record.key)
+    if not transaction.change_one_and_insert(sql, values, "history", row):
+        raise not_kept()
     numbers = record.numbers
     if "did_number" in intent.stored_payload and numbers != (intent.number,):
+        if intent.number not in numbers:
+            # A server has lost the claim, which had added it.
+            insert_number(transaction, answer.platform, intent.number, record.key)
         numbers = (str(intent.number),)
         transaction.execute(
             "DELETE FROM numbers WHERE record_key = ? AND number <> ?", record.key, intent.number

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .._errors import RegistryUnavailable
 from .._model import CONFIRMED, Claim, Record
-from .backends.interface import LONGEST_LIST, RESTORE, Database, Transaction
+from .backends.interface import GUIDE, LONGEST_LIST, RESTORE, Database, Transaction
 
 # Of a platform, a record id and the key of the record that is to have it.
 ID_IS_FREE = "NOT EXISTS (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)"
@@ -132,7 +132,7 @@ def insert(
     ignore_conflict: bool = False,
     **expressions: str,
 ) -> bool:
-    """Insert a row, its values by column. Returns whether it was inserted.
+    """Insert a row, its values by column. Returns whether it was inserted. Raises C(RegistryUnavailable) where the database drops it.
 
     :param ignore_conflict: whether a row that breaks a uniqueness rule is left out, and C(Collision) is not raised.
     :param expressions: by column, the SQL of its value in place of a mere placeholder.
@@ -141,7 +141,17 @@ def insert(
     places = ", ".join(expressions.get(column, "?") for column in values)
     conflict = " ON CONFLICT DO NOTHING" if ignore_conflict else ""
     sql = f"INSERT INTO {table} ({columns}) VALUES ({places}){conflict}"
-    return transaction.change_one(sql, *values.values())
+    is_inserted = transaction.change_one(sql, *values.values())
+    if not is_inserted and not ignore_conflict:
+        raise not_kept()
+    return is_inserted
+
+
+def not_kept() -> RegistryUnavailable:
+    """Return the error for a row that a trigger or a rule drops: it was made while this run was at work, as earlier ones are refused."""
+    return RegistryUnavailable(
+        f"The registry does not keep what is written: a trigger or a rule of the database drops it. {GUIDE}"
+    )
 
 
 def insert_number(

@@ -16,7 +16,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from .._model import FORGOTTEN, RECORDED, Intent, Record
+from .._model import RECORDED, Intent, Record
 from .backends.interface import Transaction
 from .confirmations import ConfirmedRequest, apply_answer, confirm_record, end_claim
 from .intents import write_intent
@@ -110,17 +110,38 @@ class RecordedOutcomes:
         return self._restore(transaction, outcome)
 
     def _is_corrected(self, transaction: Transaction, outcome: RecordedOutcome) -> bool:
-        return bool(
-            transaction.query(
-                "SELECT 1 FROM history WHERE platform = ? AND event IN (?, ?) AND at >= ? AND (number = ? OR record_id = ?)",
-                outcome.platform,
-                RECORDED,
-                FORGOTTEN,
-                outcome.at,
-                outcome.intent.number,
-                outcome.record_id,
-            )
+        """Tell whether people have corrected the record since. No times are compared, as the clocks of runners differ."""
+        # No later record gets the key of one that was forgotten. The first condition is that of an index.
+        if transaction.query(
+            "SELECT 1 FROM history WHERE event = 'forgotten' AND record_key = ?", outcome.key
+        ):
+            return True
+        query = "SELECT record_key FROM history WHERE platform = ? AND event = ? AND (number = ? OR record_id = ?)"
+        number, record_id = outcome.intent.number, outcome.record_id
+        rows = transaction.query(query, outcome.platform, RECORDED, number, record_id)
+        recorded = {key for (key,) in rows}
+        return bool(recorded) and any(
+            record.key in recorded and not self._is_before(record, outcome)
+            for record in self._holders(transaction, outcome)
         )
+
+    def _holders(self, transaction: Transaction, outcome: RecordedOutcome) -> list[Record]:
+        """Return the records that have the key, the record id or the number of an outcome now."""
+        condition = "r.record_key = ? OR (r.platform = ? AND r.record_id = ?)"
+        found = self._records.select(
+            transaction, condition, outcome.key, outcome.platform, outcome.record_id
+        )
+        number = outcome.intent.number
+        numbers = [] if number is None else [number]
+        by_number = self._records.by_numbers(transaction, outcome.platform, numbers)
+        return [*found.values(), *by_number.values()]
+
+    def _is_before(self, record: Record, outcome: RecordedOutcome) -> bool:
+        """Tell whether a record is as it was before an outcome, or as the claim left it. Another record has come since."""
+        known = outcome.intent.known
+        if record.claim is not None and record.claim.token == outcome.token:
+            return True
+        return known is not None and record.key == known.key and record.version <= known.version
 
     def _restore(self, transaction: Transaction, outcome: RecordedOutcome) -> bool:
         if outcome.record_id is None:
@@ -136,11 +157,8 @@ class RecordedOutcomes:
         return True
 
     def _older_record(self, transaction: Transaction, outcome: RecordedOutcome) -> Record | None:
-        """Return the record as it was before this outcome, if nobody else holds it and no other record has the id."""
-        condition = "r.record_key = ? OR (r.platform = ? AND r.record_id = ?)"
-        found = self._records.select(
-            transaction, condition, outcome.key, outcome.platform, outcome.record_id
-        )
+        """Return the record as it was before this outcome, if nobody else holds it and no other record has the id or the number."""
+        found = {record.key: record for record in self._holders(transaction, outcome)}
         record = found.get(outcome.key)
         if record is None or len(found) > 1:
             return None

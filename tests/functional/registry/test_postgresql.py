@@ -28,6 +28,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     UNKNOWN,
     Correction,
     Intent,
+    NewState,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
@@ -1099,6 +1100,32 @@ def test_an_answer_that_the_database_does_not_take(
     assert runner.simulator.duplicates() == {}
 
 
+@pytest.mark.parametrize("written", ["answer", "statement"])
+def test_what_a_new_trigger_drops_is_not_taken_for_written(
+    registry: Registry, store: Store, written: str
+) -> None:
+    """Somebody makes the trigger while a run is at work, which has looked at the tables before."""
+    token = str(registry.journal.claim(PLATFORM, INTENT))
+    event = "UPDATE" if written == "answer" else "INSERT"
+    store.write(
+        "CREATE FUNCTION dropping() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        f"CREATE TRIGGER dropping BEFORE {event} ON records FOR EACH ROW EXECUTE FUNCTION dropping()",
+    )
+    try:
+        with pytest.raises(RegistryUnavailable, match="a trigger or a rule of the database drops"):
+            if written == "answer":
+                registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
+            else:
+                state = NewState("1167", 14, {"did_number": "1167"})
+                statement = Correction("recorded", None, state)
+                registry.journal.apply_corrections(PLATFORM, [statement])
+    finally:
+        store.write("DROP TRIGGER dropping ON records", "DROP FUNCTION dropping")
+    found, _by_id = registry.find(PLATFORM, "1166", None)
+    assert found is not None and found.outcome == UNKNOWN
+    assert store.rows("SELECT 1 FROM history") == []
+
+
 def test_writes_together_that_are_undone_for_others(
     registry: Registry, store: DatabaseStore
 ) -> None:
@@ -1256,6 +1283,32 @@ def test_an_outcome_that_was_lost_is_recorded_again(
     assert store.rows(versions) == restored
 
 
+@pytest.mark.parametrize("is_taken", [False, True], ids=["free", "taken meanwhile"])
+def test_a_renumbering_that_was_lost_is_recorded_again(
+    registry: Registry, store: Store, lose: Callable[[], None], is_taken: bool
+) -> None:
+    journal = registry.journal
+    token = str(journal.claim(PLATFORM, INTENT))
+    known = journal.confirm(token, PLATFORM, INTENT, 13, AT)
+    intent = Intent("update", known, "1167", 13, {"did_number": "1167"}, 60)
+    _keep(store)
+    token = str(journal.claim(PLATFORM, intent))
+    journal.confirm(token, PLATFORM, intent, 13, AT)
+    lose()
+    if is_taken:
+        with contextlib.closing(
+            _open.open_registry(store.location, PLATFORM, registry_id=None, write=True, timeout=5)
+        ) as other:
+            new = Intent("create", None, "1167", None, {"did_number": "1167"}, 60)
+            token = str(other.journal.claim(PLATFORM, new))
+            other.journal.confirm(token, PLATFORM, new, 14, AT)
+    assert journal.claim(PLATFORM, OTHER) is not None
+    found, _by_id = registry.find(PLATFORM, "1167", None)
+    assert found is not None and found.record_id == (14 if is_taken else 13)
+    registry.reports.verify()
+    registry.reports.verify_new(PLATFORM, ["1168"])
+
+
 def test_what_was_sent_under_a_claim_that_was_lost(
     registry: Registry, store: Store, lose: Callable[[], None]
 ) -> None:
@@ -1281,6 +1334,58 @@ def test_what_a_person_has_forgotten_meanwhile_stays_forgotten(
     assert registry.journal.claim(PLATFORM, OTHER) is not None
     assert registry.find(PLATFORM, "1166", 13) == (None, None)
     assert registry.journal.restored == 0
+
+
+@pytest.mark.parametrize("action", ["create", "renumber"])
+def test_what_people_said_before_does_not_keep_an_outcome_from_being_recorded_again(
+    registry: Registry, store: Store, lose: Callable[[], None], action: str
+) -> None:
+    """The clock of their host is ahead of the run's."""
+    journal = registry.journal
+    token = str(journal.claim(PLATFORM, INTENT))
+    known = journal.confirm(token, PLATFORM, INTENT, 13, AT)
+    if action == "create":
+        assert journal.apply_corrections(PLATFORM, [Correction("forgotten", known, None)])
+        intent = INTENT
+    else:
+        state = NewState("1166", 13, known.fields)
+        assert journal.apply_corrections(PLATFORM, [Correction("recorded", known, state)])
+        record = registry.find(PLATFORM, "1166", 13)[0]
+        intent = Intent("update", record, "1167", 13, {"did_number": "1167"}, 60)
+    assert max(store.rows("SELECT at FROM history WHERE event <> 'applied'")) > (AT,)
+    _keep(store)
+    token = str(journal.claim(PLATFORM, intent))
+    expected = journal.confirm(token, PLATFORM, intent, 13, AT)
+    lose()
+    assert journal.claim(PLATFORM, OTHER) is not None
+    found = registry.find(PLATFORM, intent.number, None)[0]
+    assert found is not None and found.numbers == (intent.number,)
+    assert (found.record_id, found.fields) == (13, expected.fields)
+    assert journal.restored == 1
+
+
+@pytest.mark.parametrize("known_before", [True, False])
+def test_what_a_person_has_recorded_since_stays_as_it_is(
+    registry: Registry, store: Store, lose: Callable[[], None], known_before: bool
+) -> None:
+    journal, intent, record = registry.journal, INTENT, None
+    if known_before:
+        token = str(journal.claim(PLATFORM, INTENT))
+        record = journal.confirm(token, PLATFORM, INTENT, 13, AT)
+        intent = Intent("update", record, "1166", 13, {"port": 1}, 60)
+    _keep(store)
+    token = str(journal.claim(PLATFORM, intent))
+    journal.confirm(token, PLATFORM, intent, 13, AT)
+    lose()
+    state = NewState("1166", 14, {"did_number": "1166"})
+    with contextlib.closing(
+        _open.open_registry(store.location, PLATFORM, registry_id=None, write=True, timeout=5)
+    ) as other:
+        assert other.journal.apply_corrections(PLATFORM, [Correction("recorded", record, state)])
+    assert journal.claim(PLATFORM, OTHER) is not None
+    found = registry.find(PLATFORM, "1166", None)[0]
+    assert found is not None and found.record_id == 14
+    assert journal.restored == 0
 
 
 def test_many_outcomes_of_which_the_newest_were_lost(
