@@ -46,17 +46,16 @@ def measure_distance(world: World, repetitions: int, progress: Callable[[str], N
             raise BenchmarkError("the commit of release 1.0.0 is not here: fetch the whole history")
         server = stack.enter_context(running_server())
         proxy = stack.enter_context(contextlib.closing(Proxy(server.port, delay=_DISTANCE / 2000)))
-        urls = []
+        urls = {}
         for name, collections in (("own", None), ("former", folder)):
             server.fresh(name)
-            urls.append(server.url(name, port=proxy.port))
-            world.play([{REGISTRY: {"registry": urls[-1]}}], collections=collections)
-        own_url, former_url = urls
+            urls[name] = server.url(name, port=proxy.port)
+            world.play([{REGISTRY: {"registry": urls[name]}}], collections=collections)
         first = _FIRST
         for number in range(repetitions):
-            distance.former.append(_create(world, first, former_url, folder))
+            distance.former.append(_create(world, first, urls["former"], folder))
             before = proxy.round_trips
-            distance.own.append(_create(world, first + _SIZE, own_url))
+            distance.own.append(_create(world, first + _SIZE, urls["own"]))
             distance.trips.append((proxy.round_trips - before) / _SIZE)
             first += 2 * _SIZE
             progress(
