@@ -38,7 +38,9 @@ def stop(journal):
     os.kill(os.getpid(), signal.SIGSTOP)
 
 def fill_the_disk(journal):
-    # No file may grow any more: SQLite's journal cannot be written.
+    # No file may grow any more: SQLite's journal cannot be written. What Python would write of the modules that it compiles from here on
+    # would be cut, and taken for whole by each process after this one.
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
 def make_read_only(journal):
