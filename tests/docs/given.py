@@ -102,6 +102,11 @@ NOT_RUN = {
     },
 }
 
+SHEET = """\
+Número;Assinante;Situação;Observações
+1130005000;13;Ativo;
+1130005001;13;Inativo;da portaria
+"""
 SMALL = """\
 did_number;description;customer_id;did_type;did_type_id
 1130001000;Support;13;queue;7
@@ -502,7 +507,7 @@ SCENES = (
         ),
     ),
     Scene("plugins/modules/did.py"),
-    Scene("plugins/modules/dids.py", files={"dids.csv": SMALL}),
+    Scene("plugins/modules/dids.py", files={"dids.csv": SMALL, "numeros.xlsx": SHEET}),
     Scene("plugins/modules/did_info.py", records=TWO_RECORDS),
     Scene(
         "plugins/modules/did_registry.py",

@@ -28,6 +28,7 @@ from ansible_collections.nextbilling.did.tests.support.stores import (
     FileStore,
     Server,
 )
+from ansible_collections.nextbilling.did.tests.support.workbooks import by_excel
 
 DATABASE = "provisioning"
 PLATFORM = "sip.nextbilling.com.br:443"
@@ -261,9 +262,12 @@ class Stage:
         return Path(self.meant(registry).replace("~", str(self.folder)))
 
     def write(self, place: str, content: str) -> None:
-        """Write a file into the reader's folder."""
+        """Write a file into the reader's folder. A workbook is given as CSV with semicolons."""
         path = self.folder / self.meant(place)
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".xlsx":
+            by_excel(path, [line.split(";") for line in content.splitlines()])
+            return
         path.write_text(self.meant(content), encoding="utf-8")
         if path.name == ".pgpass":
             path.chmod(0o600)  # libpq ignores it otherwise

@@ -177,7 +177,8 @@ def finish_after_kill(runner: Runner) -> None:
     end_leases(runner)
     known = {number: outcome for number, _key, outcome in runner.rows(OUTCOMES)}
     under_way = {number for number, outcome in known.items() if outcome == "unknown"}
-    result = runner.dids(dids=WANTED)
+    # Without details, a failing result names only the first.
+    result = runner.dids(dids=WANTED, details=True)
     told = {
         did["did_number"]
         for did in result["dids"]
