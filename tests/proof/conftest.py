@@ -49,11 +49,16 @@ __all__ = [
 
 
 @pytest.fixture(autouse=True)
-def hangup() -> Iterator[None]:
-    """Has SIGHUP end what a test starts, also where the tests run under C(nohup), whose children would inherit that it is ignored."""
-    previous = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def signals() -> Iterator[None]:
+    """Has SIGHUP and SIGINT end what a test starts, also where the tests run under C(nohup) or in the background of a shell.
+
+    What is started there would inherit that they are ignored.
+    """
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGHUP, previous)
+    signal.signal(signal.SIGHUP, hangup)
+    signal.signal(signal.SIGINT, interrupt)
 
 
 @pytest.fixture
