@@ -146,19 +146,23 @@ class ForgottenHistory(t.NamedTuple):
 
 
 class LookupKey(t.Protocol):
-    """A DID to look up: by its identity, by its record id, or by both. C(label): how messages call it. C(did_number): as declared."""
+    """A DID to look up: by its identity, by its record id, or by both."""
 
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """Return how messages call it."""
 
     @property
-    def number(self) -> str | None: ...
+    def number(self) -> str | None:
+        """Return its identity."""
 
     @property
-    def did_number(self) -> str | None: ...
+    def did_number(self) -> str | None:
+        """Return its number as declared."""
 
     @property
-    def record_id(self) -> int | None: ...
+    def record_id(self) -> int | None:
+        """Return its record id."""
 
 
 class Desired(t.NamedTuple):

@@ -21,9 +21,8 @@ import os
 import struct
 import time
 import typing as t
-from collections.abc import Mapping, Sequence
 
-from .interface import STAMP
+from .interface import STAMP, Transaction
 
 # Seconds. The stamp is written before the commit that sets the ctime. If that takes longer, the file is verified once more than it needs to be.
 _LONGEST_COMMIT = 2.0
@@ -32,14 +31,6 @@ _VERIFIED_FOR = 7 * 86_400.0
 # In the file's header (https://www.sqlite.org/fileformat.html, 1.3): whether the file has a write-ahead log, and its change counter.
 _HEADER = struct.Struct(">18x B 5x I")
 _HAS_LOG = 2
-
-
-class _Transaction(t.Protocol):
-    def query(self, sql: str, *values: t.Any) -> Sequence[tuple[t.Any, ...]]: ...
-
-    def execute(self, sql: str, *values: t.Any) -> int: ...
-
-    def meta(self) -> Mapping[str, str]: ...
 
 
 class Stamp(t.NamedTuple):
@@ -77,7 +68,7 @@ class Verification:
         self._highest = 0
         self._is_overwritten = False
 
-    def is_valid(self, transaction: _Transaction) -> bool:
+    def is_valid(self, transaction: Transaction) -> bool:
         """Tell whether the file was verified, not long ago, and by now holds only what this code has written since.
 
         To be asked before a transaction writes.
@@ -100,11 +91,11 @@ class Verification:
         """Forget what is known, as the connection is another one from now on."""
         self._version = self._verified_at = None
 
-    def keep(self, transaction: _Transaction) -> None:
+    def keep(self, transaction: Transaction) -> None:
         """Keep what is known, though SQLite tells of a commit by others: it was this connection that changed the kind of journal."""
         ((self._version,),) = transaction.query("PRAGMA data_version")
 
-    def write_stamp(self, transaction: _Transaction) -> None:
+    def write_stamp(self, transaction: Transaction) -> None:
         """Leave a stamp, as the last thing that a transaction writes. C(is_valid) was true at its beginning."""
         counter = self._counter()
         if counter is None or self._verified_at is None:
@@ -115,7 +106,7 @@ class Verification:
         if not transaction.execute(sql, stamp, STAMP):
             transaction.execute("INSERT INTO meta (value, name) VALUES (?, ?)", stamp, STAMP)
 
-    def remove_stamp(self, transaction: _Transaction) -> None:
+    def remove_stamp(self, transaction: Transaction) -> None:
         """Take away a stamp that is not of this file: that of a copy made a moment ago could fit by chance."""
         transaction.execute("DELETE FROM meta WHERE name = ?", STAMP)
 
@@ -123,7 +114,7 @@ class Verification:
         """Close the file, after the connection."""
         os.close(self._file)
 
-    def _stamped(self, transaction: _Transaction) -> float | None:
+    def _stamped(self, transaction: Transaction) -> float | None:
         """Return when the file was verified by its stamp, None if that does not fit the file."""
         counter = self._counter()
         if counter is None:
