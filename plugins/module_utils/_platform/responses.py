@@ -28,32 +28,13 @@ from .outcome import APPLIED, MAYBE_APPLIED, NOT_APPLIED, Outcome
 
 _ID_LIMIT = 2**63 - 1
 
-# The vendor's error page has 400, 403, 404, 413, 422 and 429. By RFC 9110 (428 and 431: RFC 6585; 451: RFC 7725) the others, too, were
-# refused before any work.
-_REFUSALS = frozenset(
-    {
-        400,
-        401,
-        403,
-        404,
-        405,
-        407,
-        409,
-        410,
-        411,
-        413,
-        414,
-        415,
-        417,
-        421,
-        422,
-        426,
-        428,
-        429,
-        431,
-        451,
-    }
+# By the vendor's error page, the request was not applied.
+_REFUSALS_OF_VENDOR = frozenset({400, 403, 404, 413, 422, 429})
+# By RFC 9110 (428 and 431: RFC 6585; 451: RFC 7725), it was refused before any work.
+_REFUSALS_OF_HTTP = frozenset(
+    {401, 405, 407, 409, 410, 411, 414, 415, 417, 421, 426, 428, 431, 451}
 )
+_REFUSALS = _REFUSALS_OF_VENDOR | _REFUSALS_OF_HTTP
 _REFUSED = "the platform refused the request"
 # What the vendor's error page says of some of them, for people.
 _STATUS_MESSAGES = {
