@@ -67,6 +67,7 @@ def worked(done: tuple[int, str], changed: int) -> str:
     return printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form", ["csv", *(pytest.param(name, marks=pytest.mark.long) for name in ("json", "yml"))]
 )

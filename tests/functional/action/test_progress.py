@@ -139,6 +139,7 @@ def test_only_dids_that_are_sent_are_counted(runner: Runner) -> None:
     assert lines.shown and all(" of 3 DIDs" in line for line in lines.shown)
 
 
+@pytest.mark.slow
 def test_a_run_speaks_before_a_retry(runner: Runner) -> None:
     shown = []
     for index, pause in enumerate((1, 3)):
@@ -248,6 +249,7 @@ def test_the_totals_end_each_run_of_dids(runner: Runner, tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.slow
 def test_the_totals_of_a_module_say_why_it_is_one(runner: Runner, tmp_path: Path) -> None:
     reason = "runs as a module: it has environment"
     module: dict[str, Any] = {"environment": {"A": "b"}}

@@ -86,6 +86,7 @@ def test_whoever_pastes_both_plays_gets_nowhere(runner: Runner, play: Play) -> N
     assert runner.attempt("1166") == result["error"]["attempt"]
 
 
+@pytest.mark.slow
 def test_names_and_paths_with_odd_characters(
     simulator: Simulator, tmp_path: Path, play: Play
 ) -> None:

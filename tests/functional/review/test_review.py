@@ -39,6 +39,7 @@ def test_a_run_without_dids_has_no_review(player: Player) -> None:
     assert not (player.folder / "review").exists() and not run.closing
 
 
+@pytest.mark.slow
 def test_a_check_run_and_the_apply_after_it_differ_in_tense_alone(player: Player) -> None:
     known: list[dict[str, Any]] = [
         {"did_number": "1130001000", "port": 5060, "description": "a"},
@@ -283,6 +284,7 @@ def test_open_dids_of_a_loop_are_settled_by_one_file(player: Player) -> None:
     assert f'"settle_registry": "{location}"' in run.text("md")
 
 
+@pytest.mark.slow
 def test_hosts_and_plays_are_kept_apart(player: Player) -> None:
     here = {"delegate_to": "localhost"}
     run = player.plays(
@@ -312,6 +314,7 @@ def test_hosts_and_plays_are_kept_apart(player: Player) -> None:
     assert [one["did_number"] for one in run.review["repeated"]] == ["1130001001"]
 
 
+@pytest.mark.slow
 def test_what_a_playbook_makes_of_a_result_changes_no_count(player: Player) -> None:
     player.simulator.fault("status", status=422, times=1, match={"did_number": "1130001003"})
     bad = {"did_type": "line"}
