@@ -46,6 +46,7 @@ from ._progress import ProgressLines, totals_text
 ENVIRONMENT_VARIABLE, HOST_VARIABLE = "NEXTBILLING_DID_IN_PROCESS", "nextbilling_did_in_process"
 _NEWEST_CORE = (2, 22)
 _INVOCATION = "INJECT_INVOCATION"
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _WATCH_INTERVAL = 0.5
 # The parameters of libpq that name files.
 _RELATIVE_FILE = re.compile(
@@ -214,7 +215,7 @@ class DidAction(NormalAction):
     def _to_module_result(
         self, task: WorkerTask, outcome: Result, variables: dict[str, t.Any]
     ) -> Result:
-        """Return a result as a module returns it: plain JSON, without the values of C(no_log) options."""
+        """Return a result as a module returns it, without the values of C(no_log) options."""
         if "error" in outcome:
             outcome["failed"] = True
         if _INVOCATION not in C.config.get_configuration_definitions() or C.config.get_config_value(
@@ -226,7 +227,7 @@ class DidAction(NormalAction):
         if masking is None:
             return without_secrets(outcome, task.no_log_values)
         masking.register_secrets(task.no_log_values)
-        return t.cast("Result", json.loads(json.dumps(outcome)))
+        return outcome
 
     # What forbids to run in this process
 
@@ -307,19 +308,24 @@ class DidAction(NormalAction):
 
 
 def without_secrets(result: Result, secrets: Set[str]) -> Result:
-    """Return a result in the types of JSON, masked as C(remove_values) does it, which takes long for many DIDs.
+    """Return a result masked as C(remove_values) does it, which takes long for many DIDs.
 
-    Nothing is masked where the result as text holds no secret.
+    Nothing is masked, and nothing copied, where the result as text holds no secret.
     """
-    text = json.dumps(result, ensure_ascii=False)
-    if any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in secrets):
-        kept = {
-            name: value
-            for name, value in result.items()
-            if value is None or isinstance(value, bool)
-        }
-        text = json.dumps({**remove_values(result, secrets), **kept})
-    return t.cast("Result", json.loads(text))
+    written = [json.dumps(secret, ensure_ascii=False)[1:-1] for secret in secrets]
+    if not any(secret in text for text in _texts(result) for secret in written):
+        return result
+    kept = {
+        name: value for name, value in result.items() if value is None or isinstance(value, bool)
+    }
+    return {**remove_values(result, secrets), **kept}
+
+
+def _texts(result: Result) -> Iterator[str]:
+    """Yield a result as JSON in parts, as one text of many DIDs takes as much memory as they do."""
+    for name, value in result.items():
+        yield name
+        yield from map(_ENCODER.encode, value if isinstance(value, list) else [value])
 
 
 def _lacks(libraries: str) -> str:

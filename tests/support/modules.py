@@ -98,7 +98,17 @@ def run_action(name: str, parameters: dict[str, Any], *, check: bool) -> Result:
     # As in run_module.
     with mock.patch.dict(os.environ, {"ANSIBLE_INJECT_INVOCATION": "true"}):
         result: Result = action.run(task_vars={})
+    assert _is_json(result), "holds what a module's result cannot hold"
     return result
+
+
+def _is_json(value: object) -> bool:
+    """Tell whether a value consists of the types of JSON alone, without tags."""
+    if type(value) is dict:
+        return all(type(name) is str and _is_json(each) for name, each in value.items())
+    if type(value) is list:
+        return all(map(_is_json, value))
+    return value is None or type(value) in (str, int, float, bool)
 
 
 @dataclass
