@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 import unicodedata
@@ -93,4 +92,7 @@ def positions(numbers: Iterable[int]) -> str:
 # A list has the same typing error in each of its entries.
 @functools.lru_cache(maxsize=256)
 def _nearest(name: str, fields: frozenset[str]) -> str | None:
+    # Seldom needed, and slow to compile.
+    import difflib
+
     return next(iter(difflib.get_close_matches(name, fields, 1, _SIMILARITY)), None)
