@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Callable, Iterator
 
 import hypothesis
@@ -107,3 +108,16 @@ def _needed(item: pytest.Item) -> Iterator[str]:
         if hasattr(item, "callspec") and "empty_store" in item.callspec.params:
             yield str(item.callspec.params["empty_store"])
     yield from (mark.args[0] for mark in item.iter_markers("store"))
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """Has SIGHUP and SIGINT end what a test starts, also where the tests run under C(nohup) or in the background of a shell.
+
+    What is started there would inherit that they are ignored.
+    """
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGHUP, hangup)
+    signal.signal(signal.SIGINT, interrupt)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,19 +45,6 @@ __all__ = [
     "tarball",
     "way",
 ]
-
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """Has SIGHUP and SIGINT end what a test starts, also where the tests run under C(nohup) or in the background of a shell.
-
-    What is started there would inherit that they are ignored.
-    """
-    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGHUP, hangup)
-    signal.signal(signal.SIGINT, interrupt)
 
 
 @pytest.fixture
