@@ -528,16 +528,20 @@ def test_an_edit_of_unknown_outcome_is_sent_again() -> None:
     assert job.plan is planned
 
 
-@pytest.mark.parametrize("later", [[None] * 9, [BROKEN]])
+@pytest.mark.parametrize(
+    ("later", "why"),
+    [([None] * 9, "other runs keep changing it"), ([BROKEN], "the disk is full")],
+)
 def test_an_edit_of_unknown_outcome_stays_one_when_it_cannot_be_sent_again(
-    later: Sequence[Any],
+    later: Sequence[Any], why: str
 ) -> None:
     known = record("1", 12)
     world, job = World(answers=[LOST], claims=["1", *later], found=[known] * 9), updated("1")
     world.run(job)
     assert world.sent == ["POST"]
     error = error_of(job)
-    assert error.kind == "unknown_outcome" and "could not send it again" in error.message
+    assert error.kind == "unknown_outcome"
+    assert f"This run could not send it again: {why}" in error.message
 
 
 def test_what_was_certainly_not_applied_is_not_spoken_of_afterwards() -> None:

@@ -58,6 +58,12 @@ def test_a_range_that_does_not_hold_what_it_claims_has_no_numbers() -> None:
         assert grouping.numbers_between(first, last, count) is None
 
 
+def test_names_are_in_the_order_of_their_numbers() -> None:
+    long, longer = "9" * 100, "1" * 101
+    names = ["record 12", longer, long, "10", "+9", "9"]
+    assert sorted(names, key=grouping.number_order) == ["+9", "9", "10", long, "record 12", longer]
+
+
 def plan_of(number: str, known: dict[str, object] | None, **values: object) -> Plan:
     """Return the plan for a DID, of which the registry knows these fields."""
     record = None

@@ -59,6 +59,11 @@ def test_long_texts_are_told_apart_in_no_time() -> None:
     assert first != second and first.isascii() and second.isascii()
 
 
+def test_a_text_cannot_imitate_a_code() -> None:
+    assert escape_invisible(r"a\u00a0") == r"a\\u00a0"
+    assert escape_invisible("a\u00a0\\") == r"a\u00a0\\"
+
+
 TEXT = st.text(
     st.one_of(st.sampled_from("aé\u0301e\u00a0 \u200b-\u2013\u0430\\n"), st.characters()),
     max_size=8,
