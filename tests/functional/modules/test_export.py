@@ -310,8 +310,7 @@ def test_a_registry_with_several_platforms_is_exported_by_the_one_that_is_named(
     dids = [{"did_number": "2", "record_id": 7}]
     assert runner.did_registry(state="recorded", platform="other", dids=dids)["changed"]
     dest = tmp_path / "dids.json"
-    options = {"state": "exported", "dest": str(dest), "api_url": ...}
-    refused = runner.did_registry(**options)
+    refused = runner.did_registry(state="exported", dest=str(dest), api_url=...)
     assert "platform: name one" in refused["msg"] and "other" in refused["msg"]
     assert not dest.exists()
     assert both_exported(runner, dest, platform="other")["platform"] == "other"

@@ -36,9 +36,9 @@ def test_each_open_did_is_shown_with_what_is_open_of_it(
 ) -> None:
     monkeypatch.setattr(ansible_process, "session_id", lambda: SESSION)
     runner.did(did_number="1")
-    for number, options in (("2", {}), ("1", {"port": 5060})):
+    for number in ("2", "1"):
         runner.simulator.fault("reset_before")
-        runner.did(did_number=number, **options)
+        runner.did(did_number=number, port=5060)
     monkeypatch.setattr(ansible_process, "session_id", lambda: "another one")
     runner.did(did_number="3")
 
@@ -94,8 +94,7 @@ def test_a_review_waits_for_a_database_but_not_for_long(
     with _server_without_answers() as (location, connections):
         if is_late:
             # Each look at the clock is 20 seconds after the one before.
-            monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
-        seconds = itertools.count(1_000.0, 20.0)
+            monkeypatch.setattr(time, "monotonic", itertools.count(1_000.0, 20.0).__next__)
         with pytest.raises(RegistryUnavailable):
             read_recorded(location, SESSION, "", ())
     assert (len(connections) == 1) is is_late

@@ -188,7 +188,14 @@ def test_a_name_of_a_field_is_text(tmp_path: Path, cell: str, words: str) -> Non
 
 
 def test_a_row_of_blanks_or_of_notes_alone_is_no_did(tmp_path: Path) -> None:
-    rows = [["did_number", "Nota"], ["1"], [" ", "x"], [None, "x"], [" "], ["2", "x"]]
+    rows: list[list[object]] = [
+        ["did_number", "Nota"],
+        ["1"],
+        [" ", "x"],
+        [None, "x"],
+        [" "],
+        ["2", "x"],
+    ]
     path = by_excel(tmp_path / "dids.xlsx", rows)
     assert read(path, columns={"Nota": None}) == ([{"did_number": "1"}, {"did_number": "2"}], [])
 
