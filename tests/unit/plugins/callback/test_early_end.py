@@ -29,9 +29,9 @@ class Callback(review.CallbackModule):
         super().__init__()
         self.options = {"output_dir": folder, "language": "en"}
 
-    def get_option(self, option: str, hostvars: Any = None) -> Any:
+    def get_option(self, k: str, hostvars: Any = None) -> Any:
         """Return an option."""
-        return self.options[option]
+        return self.options[k]
 
 
 @pytest.fixture(name="ends")
