@@ -44,8 +44,8 @@ _NUMBERS = re.compile(
 )
 
 
-def unescape_layers(text: str) -> Iterator[str]:
-    """Yield a text, and what each layer of escapes in it decodes to. Linear in its length."""
+def unescape_layers(text: str) -> Iterator[str | None]:
+    """Yield a text, and what each layer of escapes in it decodes to. Ends with None where there are too many. Linear in its length."""
     for _layer in range(_MAX_LAYERS):
         yield text
         bare = _TAG.sub("", text)
@@ -55,6 +55,7 @@ def unescape_layers(text: str) -> Iterator[str]:
         if inner == text:
             return
         text = inner
+    yield None
 
 
 def decodings(text: str) -> Iterator[str | None]:

@@ -15,7 +15,6 @@ import re
 import typing as t
 
 from .._errors import InvalidParameter
-from .._fields import FRACTION
 from .files import file_error, line_of
 from .raw_entries import NOT_A_LIST, RawEntry, duplicate_key, read_decimal, read_integer
 
@@ -35,7 +34,6 @@ def read_json(path: str, text: str, names: t.AbstractSet[str]) -> list[RawEntry]
         object_pairs_hook=read_mapping,
         parse_int=read_integer,
         parse_float=read_decimal,
-        parse_constant=lambda _word: FRACTION,
     )
     entries: list[RawEntry] = []
     line, counted = 1, 0

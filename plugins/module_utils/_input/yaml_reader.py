@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
 from collections.abc import Callable
@@ -54,6 +55,7 @@ class _YamlReader:
         self._names = names
         self._yaml = yaml
         self._loader: t.Any = None
+        self._resources = contextlib.ExitStack()
         self._line = 1
         self._anchors: dict[str, object] = {}
         # The lines of the anchors of scalars that no alias has used so far.
@@ -63,7 +65,7 @@ class _YamlReader:
     def entries(self) -> list[RawEntry]:
         """Return the entries of the only document."""
         yaml = self._yaml
-        try:
+        with self._resources:
             event = self._next_event()
             while isinstance(event, (yaml.StreamStartEvent, yaml.DocumentStartEvent)):
                 event = self._next_event()
@@ -73,9 +75,6 @@ class _YamlReader:
             self._next_event()  # the end of the document
             if not isinstance(self._next_event(), yaml.StreamEndEvent):
                 raise self._error("begins another document; a file holds one list")
-        finally:
-            if self._loader is not None:
-                self._loader.dispose()
         if self._unused:
             raise self._error(_UNUSED_ANCHOR, min(self._unused.values()))
         return entries
@@ -93,6 +92,7 @@ class _YamlReader:
         try:
             if self._loader is None:
                 self._loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(self._text)
+                self._resources.callback(self._loader.dispose)
             event = self._loader.get_event()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark

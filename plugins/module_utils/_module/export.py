@@ -17,7 +17,7 @@ import re
 import stat
 import tempfile
 import typing as t
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
@@ -74,6 +74,9 @@ def export_registry(task: Task, location: str, problems: list[str]) -> Result:
             change = _change_of(dest, int(mode, 8), spool.chunks())
             if change is not None and not task.check_mode:
                 _make(change, dest, int(mode, 8), spool.chunks)
+            elif change == _WRITE:
+                # Say also in check mode where the format cannot hold a text.
+                deque(spool.chunks(), maxlen=0)
         registry_id = registry.registry_id
     words = {
         _WRITE: f"write {sum(spool.counts.values())} DIDs to {dest}",

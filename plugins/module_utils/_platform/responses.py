@@ -221,7 +221,11 @@ _SUCCESS_HINT = re.compile(
 def _text_hints_at_success(text: str) -> bool:
     # NUL: a text of 16 or 32 bits a character, read as one of 8.
     folded = text.replace("\0", "").casefold()
-    return any(_SUCCESS_HINT.search(reading) is not None for reading in unescape_layers(folded))
+    # What has too many layers is not read, so it may say anything.
+    return any(
+        reading is None or _SUCCESS_HINT.search(reading) is not None
+        for reading in unescape_layers(folded)
+    )
 
 
 def _documented_values(document: t.Any) -> Iterator[tuple[str, t.Any]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -299,3 +300,81 @@ def test_what_the_collection_needs_is_not_exported_over(
         refused = runner.did_registry(state="exported", dest=str(dest))
         assert refused["error"]["kind"] == "invalid_parameter", refused
         assert dest.read_bytes() == before
+
+
+def test_a_registry_with_several_platforms_is_exported_by_the_one_that_is_named(
+    runner: Runner, tmp_path: Path
+) -> None:
+    runner.did(did_number="1")
+    assert runner.did_registry(platform="other", another_platform=True)["changed"]
+    dids = [{"did_number": "2", "record_id": 7}]
+    assert runner.did_registry(state="recorded", platform="other", dids=dids)["changed"]
+    dest = tmp_path / "dids.json"
+    refused = runner.did_registry(state="exported", dest=str(dest), api_url=...)
+    assert "platform: name one" in refused["msg"] and "other" in refused["msg"]
+    assert not dest.exists()
+    assert both_exported(runner, dest, platform="other")["platform"] == "other"
+    assert [did["did_number"] for did in json.loads(dest.read_text("utf-8"))] == ["2"]
+
+
+def test_a_registry_that_was_moved_is_exported_where_it_is_now(
+    runner: Runner, tmp_path: Path
+) -> None:
+    runner.did(did_number="1")
+    there = Runner(runner.simulator, FileStore(tmp_path / "there" / "registry.db"))
+    assert there.did_registry(state="copied", copy_from=runner.store.location)["changed"]
+    dest = tmp_path / "dids.csv"
+    for check in (True, False):
+        refused = runner.did_registry(check=check, state="exported", dest=str(dest))
+        assert refused["error"]["kind"] == "registry_mismatch"
+        assert f"Export {there.store.location}" in refused["msg"]
+    assert not dest.exists()
+    assert both_exported(there, dest)["exported"]["confirmed"] == 1
+
+
+def test_check_mode_says_that_a_folder_may_not_be_written(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.did(did_number="1")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    access = os.access
+    # As for a user who is not root.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != str(folder) and access(path, mode))
+    for check in (True, False):
+        refused = runner.did_registry(check=check, state="exported", dest=str(folder / "dids.csv"))
+        assert "dids.csv cannot be written (Permission denied). Nothing" in refused["msg"], refused
+    assert not list(folder.iterdir())
+
+
+def test_a_text_that_a_format_cannot_hold_is_refused_by_the_name_of_its_did(
+    runner: Runner, tmp_path: Path
+) -> None:
+    """A reader of CSV takes no cell of this length."""
+    dids = [{"did_number": "1", "record_id": 12, "annotations": "x" * 140_000}]
+    assert runner.did_registry(state="recorded", dids=dids)["changed"]
+    dest = tmp_path / "dids.csv"
+    for check in (True, False):
+        refused = runner.did_registry(check=check, state="exported", dest=str(dest))
+        assert refused["error"]["kind"] == "invalid_parameter", refused
+        assert "dest: 1: annotations holds" in refused["msg"] and "JSON" in refused["msg"]
+    assert not dest.exists()
+    both_exported(runner, dest.with_suffix(".yml"))
+
+
+def test_a_full_disk_leaves_the_file_that_was_exported_before(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.did(did_number="1")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    dest = folder / "dids.csv"
+    dest.write_text("before")
+
+    def fill(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fill)
+    refused = runner.did_registry(state="exported", dest=str(dest))
+    assert refused.get("failed") and "No space left on device" in refused["msg"], refused
+    assert [(path, path.read_text()) for path in folder.iterdir()] == [(dest, "before")]

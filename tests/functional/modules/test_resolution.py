@@ -695,3 +695,20 @@ def test_another_create_in_place_of_the_one_that_is_about_to_be_forgotten(
     assert runner.attempt("1166") != said["attempt"]
     assert runner.both(did_number="1166")["error"]["kind"] == "unknown_outcome"
     assert runner.simulator.duplicates() == {}
+
+
+@in_a_file
+def test_what_the_servers_of_a_registry_may_lose_is_told_by_whatever_reads_or_writes_it(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.did(did_number="1")
+    words = "the newest writes are lost"
+    monkeypatch.setattr(Registry, "server_warnings", lambda _registry, **_options: [words])
+    did = {"did_number": "2", "record_id": 70}
+    for check in (True, False):
+        for result in (
+            runner.did_registry(check=check, state="recorded", dids=[did]),
+            runner.did_registry(check=check, state="exported", dest=str(tmp_path / "dids.csv")),
+            runner.did_info(check=check),
+        ):
+            assert words in str(result["warnings"]), result

@@ -153,6 +153,26 @@ def test_an_address_of_any_kind_raises_nothing(url: str) -> None:
         assert attempt(api_url=url, timeout=2).kind == "unreachable"
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (f"https://sip.example.com {SECRET}", "a space or a line end"),
+        (f" https://{SECRET}.example", "a space or a line end"),
+        (f"https://{SECRET}.example\r\n", "a space or a line end"),
+        (f"https://sip.example.com\u00a0{SECRET}", "a space or a line end"),
+        (SECRET, "must be the platform's address"),
+        (f"https://{SECRET}.example:65536", "must be the platform's address"),
+        (f"https://{SECRET}\u00e3o.example", "must be the platform's address"),
+        (f"https://{SECRET}@sip.example.com", "no user, password, query or fragment"),
+        (f"https://sip.example.com?{SECRET}", "no user, password, query or fragment"),
+        (f"https://sip.example.com/api/manageDID/{SECRET}", "without /api/manageDID"),
+    ],
+)
+def test_an_address_that_is_refused_is_not_shown(url: str, words: str) -> None:
+    (problem,) = check_connection(Connection(url, SECRET, SECRET))
+    assert problem.startswith("api_url: ") and words in problem and SECRET not in problem
+
+
 def test_a_file_of_authorities_that_nobody_may_read(tmp_path: Path) -> None:
     folder = tmp_path / "ca"
     folder.mkdir()

@@ -19,6 +19,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     CONFIRMED,
     FORGOTTEN,
     RECORDED,
+    UNCERTAIN,
     UNKNOWN,
     Correction,
     ForgottenHistory,
@@ -132,6 +133,17 @@ def test_a_rehearsal_writes_nothing() -> None:
     rows = Rows(open_create("2"))
     assert len(rows.take(absent("2", "attempt 2"), apply=False)) == 1
     assert rows.written == []
+
+
+def test_a_renumbering_of_unknown_outcome_is_settled_by_the_number_that_it_gave() -> None:
+    """It is done if the record bears the new number. With the number before, the edit may still arrive."""
+    fields, edit = {"did_number": "1"}, {"did_number": "2"}
+    rows = Rows(Record("key", 1, 12, UNCERTAIN, ("1", "2"), fields, edit, None, None))
+    with pytest.raises(Conflict, match="not known whether record 12 has been renumbered"):
+        rows.take(found("1", 12))
+    (made,) = rows.take(found("2", 12))
+    assert (made.event, made.known, made.number) == (RECORDED, rows.records[0], "2")
+    assert rows.written == [[made]]
 
 
 @pytest.mark.parametrize("refusals", [2, 3])

@@ -78,6 +78,7 @@ def test_the_examples_declare_valid_fields() -> None:
         ("port", "5060", 5060),
         ("port", 0, 0),
         ("port", 65535, 65535),
+        ("port", 5060.0, 5060),
         ("status", -1, -1),
         ("play_audio", "yes", 1),
         ("play_audio", False, 0),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
@@ -29,6 +30,9 @@ from ansible_collections.nextbilling.did.plugins.module_utils._input.entries imp
     DidList,
     open_list,
 )
+from ansible_collections.nextbilling.did.plugins.module_utils._input.stored_text import (
+    StoredTextWriter,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     CONFIRMED,
     UNCERTAIN,
@@ -41,6 +45,9 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     Record,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.checksum import checksum
+from ansible_collections.nextbilling.did.plugins.module_utils._planning.unchanged import (
+    digest_if_unchanged,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import (
     Connection,
 )
@@ -311,6 +318,32 @@ def test_the_plan_of_a_table_is_that_of_its_entries(
         for name, cells in entries.columns().items():
             assert list(chunk.columns()[name]) == list(cells)
         assert {*chunk.refused()} == entries.refused()
+
+
+def test_a_list_with_very_many_texts_is_stored_as_a_short_one() -> None:
+    """More of them than are remembered; entries among them have the default."""
+    texts = [f"Ramal {n}" if n % 50 else None for n in range(5000)]
+    declared = [{"did_number": f"1130{n:06}", "description": text} for n, text in enumerate(texts)]
+    did_list, _problems = open_list(declared, None, defaults={"description": "x"}, ranges=True)
+    assert did_list is not None
+    writer = StoredTextWriter(did_list.defaults, FINGERPRINTS)
+    stored = [text for chunk in did_list.chunks(500) for text in writer.write(chunk).texts]
+    assert [json.loads(str(text))["description"] for text in stored] == [
+        text or "x" for text in texts
+    ]
+
+
+@pytest.mark.parametrize("fields", ["", "{", '{"port":5060', "[]", "null", '"x"'])
+def test_what_is_stored_in_no_way_of_ours_is_not_taken_for_unchanged(fields: str) -> None:
+    """Then the record is read as a whole, and its damage is told."""
+    text = ConfirmedText(13, fields)
+    assert digest_if_unchanged("1130001000", None, json.dumps(DID), text, Policy()) is None
+
+
+def test_the_secrets_of_a_list_are_known_whatever_else_it_holds() -> None:
+    declared = ["x", {"did_number": "1", "password": "geheim-1"}, None, {"password": 5}]
+    did_list, _problems = open_list(declared, None, defaults={"password": "geheim-2"}, ranges=True)
+    assert did_list is not None and {*did_list.secrets()} == {"geheim-1", "geheim-2"}
 
 
 def _stored_as(declared: Sequence[Any]) -> list[Record]:

@@ -67,6 +67,13 @@ def test_all_other_statuses_tell_nothing(body: str) -> None:
         assert outcome_of(message(status, body)).state == MAYBE_APPLIED, status
 
 
+def _in_entities(text: str, depth: int) -> str:
+    for _layer in range(depth):
+        # Each second character is enough to hide all words, and keeps the text short.
+        text = "".join(f"&#{ord(c)};" if at % 2 else c for at, c in enumerate(text))
+    return text
+
+
 # What says that the request was applied, however it says it.
 CONTRADICTIONS = {
     # The name of a record, of any kind.
@@ -142,6 +149,8 @@ CONTRADICTIONS = {
     "NaN": '{"error":NaN,"new_record":77}',
     "byte-order mark": "\ufeff" + CREATED,
     "a string without end": '{"error":0,"' + '\\"' * 100_000,
+    # Of the last two, the layers are too many to be read.
+    **{f"entities, {depth} times": _in_entities(CREATED, depth) for depth in (1, 3, 4, 6)},
 }
 WIDE = {
     encoding: CREATED.encode(encoding)

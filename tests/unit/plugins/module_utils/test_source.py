@@ -208,10 +208,22 @@ def test_a_cell_that_has_taken_in_rows_is_refused(
     assert "dids.csv, line 2" in message and "quotation mark" in message
 
 
-def test_a_cell_may_have_lines_with_separators(tmp_path: Path) -> None:
-    rows = ["did_number,description,port", '1130001000,"Street, 12\nCity, 01310, X\n1130001001",1']
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Street, 12\nCity, 01310, X\n1130001001",
+        # As many separators as the ends of two rows have, but no number, or another line between.
+        "Street, 12\nCity, 01310, X\nCall first, please",
+        "Street, 12\nCity\n1130001001, Ms X",
+    ],
+)
+def test_a_cell_may_have_lines_with_separators(tmp_path: Path, text: str) -> None:
+    rows = ["did_number,description,port", f'1130001000,"{text}",1']
     items, problems = load(saved(tmp_path, "\n".join(rows)))
-    assert problems == [] and items[0].values["description"].endswith("1130001001")
+    assert (problems, values(items)) == (
+        [],
+        [{"did_number": "1130001000", "description": text, "port": 1}],
+    )
 
 
 # A space before a quotation mark is refused, as the mark would become a part of the text.
@@ -667,6 +679,37 @@ def test_aliases_that_make_much_of_little(tmp_path: Path) -> None:
     merges = ["- &m0 {k0: 1}"]
     merges += [f"- &m{n} {{<<: *m{n - 1}, k{n}: 1}}" for n in range(1, 200)]
     assert "has more than 100 keys" in refusal(saved(tmp_path, "\n".join(merges), "dids.yml"))
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("field", ["did_number", "port", "description"])
+def test_a_word_for_a_number_that_json_does_not_have_is_no_value(
+    tmp_path: Path, field: str, word: str
+) -> None:
+    """Python writes such words, and reads them."""
+    members = {"did_number": '"1"', field: word}
+    document = ", ".join(f'"{name}": {value}' for name, value in members.items())
+    items, problems = load(saved(tmp_path, f"[{{{document}}}]", "dids.json"))
+    assert items == [] and problems[0].startswith(f"dids.json[0]: {field}: "), problems
+
+
+def test_an_anchor_that_is_set_anew_unused_is_told_with_its_first_line(tmp_path: Path) -> None:
+    """Text that begins with '&' is one, and would be lost: here, the first name of a company."""
+    document = (
+        "- did_number: '1'\n  description: &Sons one\n- description: &Sons two\n- host: *Sons\n"
+    )
+    assert "dids.yml, line 2: has an anchor that no alias uses" in refusal(
+        saved(tmp_path, document, "dids.yml")
+    )
+
+
+def test_a_control_character_anywhere_in_yaml_is_told_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parser in Python looks for one before it reads anything."""
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    message = refusal(saved(tmp_path, "- did_number: '1'\n- port: '\x07'\n", "dids.yml"))
+    assert "dids.yml, line 2: holds a control character" in message
 
 
 def test_an_integer_of_thousands_of_digits(tmp_path: Path) -> None:

@@ -68,3 +68,10 @@ def test_numbers_and_codes_have_words() -> None:
     for code, words in ((10, "expired"), (62, "another host name"), (79, "79")):
         untrusted.verify_code = code
         assert words in explained(untrusted) and "ca_path" in explained(untrusted)
+
+
+def test_another_host_name_is_called_so_by_any_library() -> None:
+    """urllib3 1 compares the names itself. A retry would meet the same certificate."""
+    error = type("CertificateError", (ValueError,), {})(SECRET)
+    words, retryable = _transport_errors.describe(RuntimeError(error), CONNECTION, False)
+    assert "another host name" in words and not retryable

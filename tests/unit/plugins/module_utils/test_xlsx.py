@@ -168,6 +168,38 @@ def test_equal_problems_of_a_column_are_one(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("<c r='B2' t='b'><v>1</v></c>", "holds a truth value"),
+        ("<c r='B2' t='e'><v>#REF!</v></c>", "holds an error value"),
+        ("<c r='B2' t='d'><v>2026-01-31</v></c>", "holds a date"),
+    ],
+)
+def test_a_name_of_a_field_is_text(tmp_path: Path, cell: str, words: str) -> None:
+    # A row of blanks before it is no header.
+    blank = "<row r='1'><c r='A1' t='inlineStr'><is><t> </t></is></c></row>"
+    header = "<row r='2'><c r='A2' t='inlineStr'><is><t>did_number</t></is></c>{}</row>"
+    row = "<row r='3'><c r='A3'><v>1130001000</v></c></row>"
+    path = workbook_of(tmp_path / "dids.xlsx", blank + header.format("") + row)
+    assert read(path) == ([{"did_number": "1130001000"}], [])
+    message = refusal(workbook_of(tmp_path / "dids.xlsx", blank + header.format(cell) + row))
+    assert f"Planilha1!B2: {words}" in message and "names of the fields" in message
+
+
+def test_a_row_of_blanks_or_of_notes_alone_is_no_did(tmp_path: Path) -> None:
+    rows: list[list[object]] = [
+        ["did_number", "Nota"],
+        ["1"],
+        [" ", "x"],
+        [None, "x"],
+        [" "],
+        ["2", "x"],
+    ]
+    path = by_excel(tmp_path / "dids.xlsx", rows)
+    assert read(path, columns={"Nota": None}) == ([{"did_number": "1"}, {"did_number": "2"}], [])
+
+
 @pytest.mark.parametrize("merged", ["B2:B3", "A3:B3", "B1:C1", "A1:XFD1048576"])
 def test_merged_cells_are_refused(tmp_path: Path, merged: str) -> None:
     rows = f"{HEADER.format('description')}<row r='2'>{NUMBER}</row><row r='3'><c r='A3'><v>2</v></c></row>"
@@ -281,6 +313,8 @@ def test_a_part_that_is_broken_or_grows(tmp_path: Path, part: str, text: str) ->
         "<row r='x'><c r='A1'><v>1</v></c></row>",
         "<row r='1'><c r='1'><v>1</v></c></row>",
         "<row r='1'><c r='ZZZZ1'><v>1</v></c></row>",
+        "<row r='1'><c r='a1'><v>1</v></c></row>",
+        "<row r='1'><c r='\u00c11'><v>1</v></c></row>",
         "<row r='1'><c r='A1' t='s'><v>7</v></c></row>",
         "<row r='1'><c r='A1'><v>x</v></c></row>",
         "<row r='1'><c r='A1' s='x'><v>1</v></c></row>",
@@ -326,6 +360,40 @@ def test_an_archive_of_another_format(tmp_path: Path, part: str, words: str) -> 
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(part, "")
     assert words in refusal(path)
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "windows-1252"])
+def test_a_part_in_another_encoding_is_not_parsed(tmp_path: Path, encoding: str) -> None:
+    """In another encoding, a definition of entities need not look like one."""
+    path = workbook_of(tmp_path / "dids.xlsx", f"<row r='1'>{NUMBER}</row>")
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    text = parts["xl/workbook.xml"].decode().replace('encoding="UTF-8"', f'encoding="{encoding}"')
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, text.encode() if name == "xl/workbook.xml" else part)
+    assert "cannot be read as a workbook" in refusal(path)
+
+
+def test_a_workbook_with_a_password_in_zip_has_another_way_on(tmp_path: Path) -> None:
+    path = by_excel(tmp_path / "dids.xlsx", [["did_number"], ["1"]])
+    content = bytearray(path.read_bytes())
+    # The flag of an encrypted part, in the archive's directory (APPNOTE.TXT, 4.4.4).
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    assert "is encrypted" in refusal(path) and "without a password" in refusal(path)
+
+
+def test_a_workbook_without_styles_shows_numbers_as_they_are(tmp_path: Path) -> None:
+    rows = f"{HEADER.format('port')}<row r='2'>{NUMBER}<c r='B2'><v>5060</v></c></row>"
+    path = workbook_of(tmp_path / "dids.xlsx", rows)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in parts.items():
+            if name != "xl/styles.xml":
+                archive.writestr(name, part)
+    assert read(path) == ([{"did_number": "1", "port": 5060}], [])
 
 
 def test_a_strict_workbook(tmp_path: Path) -> None:

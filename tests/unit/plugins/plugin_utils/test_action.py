@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import math
@@ -20,6 +21,7 @@ import pytest
 from ansible import template
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.parameters import remove_values
+from ansible.parsing import vault
 from ansible.plugins.become.su import BecomeModule as Su
 from ansible.plugins.connection.ssh import Connection as SshConnection
 from hypothesis import given
@@ -27,6 +29,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
 from ansible_collections.nextbilling.did.plugins.module_utils._module.task import mask_value
+from ansible_collections.nextbilling.did.plugins.plugin_utils import _preload
 from ansible_collections.nextbilling.did.plugins.plugin_utils._action import (
     ENVIRONMENT_VARIABLE,
     HOST_VARIABLE,
@@ -305,6 +308,34 @@ def test_a_value_in_the_types_of_json(value: Any, expected: Any) -> None:
     json.dumps(plain(value))
 
 
+@pytest.fixture(name="vaulted")
+def _vaulted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Encrypts a text as C(!vault) in a playbook has it."""
+    secret = vault.VaultSecret(b"password of a test")
+    library = vault.VaultLib([("default", secret)])
+
+    def encrypt(text: str) -> Any:
+        ciphertext = library.encrypt(text, secret)
+        if hasattr(vault, "EncryptedString"):
+            return vault.EncryptedString(ciphertext=ciphertext.decode())
+        # ansible-core 2.18
+        objects = importlib.import_module("ansible.parsing.yaml.objects")
+        value = objects.AnsibleVaultEncryptedUnicode(ciphertext)
+        value.vault = library
+        return value
+
+    if hasattr(vault, "VaultSecretsContext"):
+        context = vault.VaultSecretsContext(library.secrets)
+        monkeypatch.setattr(vault.VaultSecretsContext, "_current", context)
+    return encrypt
+
+
+def test_a_vaulted_value_is_decrypted_wherever_it_stands(vaulted: Callable[[str], Any]) -> None:
+    made = plain({"password": vaulted("geheim"), "dids": [{"port": vaulted("5060")}]})
+    assert made == {"password": "geheim", "dids": [{"port": "5060"}]}
+    assert {type(made["password"]), type(made["dids"][0]["port"])} == {str}
+
+
 def test_a_number_that_is_none_stays_one() -> None:
     assert math.isnan(plain(math.nan))
 
@@ -352,6 +383,21 @@ def _all_in(value: Any) -> list[Any]:
     if isinstance(value, list):
         return [value, *(inner for each in value for inner in _all_in(each))]
     return [value]
+
+
+def test_a_warning_is_shown_once() -> None:
+    task = action().prepare({})
+    for warning in ("one", "other", "one"):
+        task.warn(warning)
+    assert task.warnings == ["one", "other"]
+
+
+def test_without_requests_what_would_send_runs_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another Python may have it, and if not, the module says so."""
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "requests", None)
+        assert importlib.reload(_preload).MISSING == ("requests",)
+    assert importlib.reload(_preload).MISSING == ()
 
 
 def test_the_values_of_no_log_options_are_not_in_an_error() -> None:

@@ -15,7 +15,11 @@ import jsonschema
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._fields import FIELDS
-from ansible_collections.nextbilling.did.plugins.plugin_utils._review.lines import fold
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.html import page as page_of
+from ansible_collections.nextbilling.did.plugins.plugin_utils._review.lines import (
+    fold,
+    fold_sections,
+)
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.output import render
 from ansible_collections.nextbilling.did.plugins.plugin_utils._review.phrases import (
     blocks,
@@ -331,6 +335,15 @@ def test_several_open_dids_are_settled_by_one_file() -> None:
     assert '"settle_src": "open.csv"' in steps and "/srv/registry.db" in steps
     assert steps.split("\n")[-1] in files["review.md"]
     assert "Settle all open DIDs together" in files["review.html"]
+
+
+@pytest.mark.parametrize("lacking", ["platform", "registry"])
+def test_open_dids_are_settled_together_only_where_their_registry_is_known(lacking: str) -> None:
+    items = [failing(n, "unknown", kind="unknown_outcome", attempt=n * 32) for n in ("1", "2")]
+    review = review_of(told(result(items, **{lacking: None}), check_mode=False))
+    assert settling_steps(review) == []
+    files = render(review, WORDS)
+    assert review.counts["unknown"] == 2 and "nextbilling.did.settle" not in files["review.md"]
 
 
 def test_each_kind_has_a_meaning_in_the_legend() -> None:
@@ -829,6 +842,36 @@ def test_counts_of_dids_in_dropped_lines_add_up() -> None:
     text = render(review_of(told(result(MANY["creates"]))), WORDS)["review.md"]
     shown = text.count(": **to create**")
     assert f"{len(MANY['creates']) - shown:,} DIDs left out here" in text
+
+
+def test_a_long_section_leaves_those_after_it_whole() -> None:
+    items = [
+        *MANY["creates"],
+        *(item(f"5{n}", changes={"max_calls": {"before": n, "after": 0}}) for n in range(0, 40, 2)),
+    ]
+    text = render(review_of(told(result(items))), WORDS)["review.md"]
+    assert utf16(text) < LIMIT and text.count("left out here") == 1
+    assert text.count(": **to update**") == 20
+
+
+def test_a_page_has_so_many_lines_that_it_loads_at_once_and_counts_the_others() -> None:
+    items = many(2_010, 0)["creates"]
+    files = render(review_of(told(result(items))), WORDS)
+    page = Page(files["review.html"]).text
+    assert files["review.html"].count('<li class="line') == 2_000
+    assert "10 lines with 10 DIDs not on this page" in page and "2,010" in page
+    assert len(json.loads(files["review.json"])["dids"]) == 2_010
+
+
+@pytest.mark.slow
+def test_a_line_of_very_many_ranges_has_no_numbers_to_copy() -> None:
+    """A browser would stand still. Some of the numbers would be taken for all of them."""
+    ranges = [[str(n), str(n), 1] for n in range(2_000_000, 2_200_002, 2)]
+    group = {"action": "create", "changes": {}, "label": {}, "ranges": ranges}
+    review = review_of(failing_apply([group], [failing("1")], create=len(ranges)))
+    text = page_of(review, fold_sections(review), WORDS)
+    assert "100,001 DIDs" in text
+    assert 'data-numbers="2000000' not in text and 'data-numbers="1"' in text
 
 
 # --- text that others wrote ---------------------------------------------------------------------
