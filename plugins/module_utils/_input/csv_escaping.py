@@ -48,12 +48,6 @@ def read_text(cell: str) -> str:
     return _RUN.sub(_remove_marks, cell) if MARK in cell else cell
 
 
-def read_marks(cells: dict[t.Any, t.Any]) -> None:
-    """Replace the cells of a row by the texts that they stand for."""
-    for name, cell in cells.items():
-        cells[name] = read_text(cell)
-
-
 def _add_marks(match: re.Match[str]) -> str:
     run, pieces, done = match[0], [], 0
     for at in _marked_positions(match):

@@ -126,7 +126,7 @@ def _update(
     version, current = schema_version(database, meta), database.schema.version
     not_in_use = not_in_use_error(meta, database.location)
     if not_in_use is not None:
-        if not overwrite or not _may_be_used(database, meta):
+        if not overwrite or not _may_be_used(meta):
             raise not_in_use
         changes.append(
             "take the registry into use, though its move here is not complete"
@@ -153,7 +153,7 @@ def _update(
     return changes
 
 
-def _may_be_used(database: Database, meta: Mapping[str, str]) -> bool:
+def _may_be_used(meta: Mapping[str, str]) -> bool:
     """Tell whether a registry may be taken into use by somebody who says so, though its move is not complete.
 
     Not a target whose source is there: either that one is in use, or the move can be completed.
