@@ -111,37 +111,24 @@ def open_task_registry(
     """
     witness = task_witness(task, write=write)
     try:
-        with contextlib.closing(
-            _open(task, location, platform, witness, write, to_read, compare)
-        ) as registry:
+        registry = open_registry(
+            location,
+            platform,
+            registry_id=task.option("registry_id"),
+            write=write,
+            timeout=task.params["registry_timeout"],
+            password=task.option("registry_password"),
+            allow_moved=to_read,
+            allow_older=to_read,
+            stop_reason=task.stop.reason,
+            witness=witness,
+            compare=compare,
+        )
+        with contextlib.closing(registry):
             yield registry
     finally:
         for warning in [] if witness is None else witness.warnings:
             task.warn(warning)
-
-
-def _open(
-    task: Task,
-    location: str,
-    platform: str | None,
-    witness: Witness | None,
-    write: bool,
-    to_read: bool,
-    compare: bool,
-) -> Registry:
-    return open_registry(
-        location,
-        platform,
-        registry_id=task.option("registry_id"),
-        write=write,
-        timeout=task.params["registry_timeout"],
-        password=task.option("registry_password"),
-        allow_moved=to_read,
-        allow_older=to_read,
-        stop_reason=task.stop.reason,
-        witness=witness,
-        compare=compare,
-    )
 
 
 @contextlib.contextmanager
