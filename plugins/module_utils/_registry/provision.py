@@ -23,7 +23,8 @@ from .identity import check_id, read_meta, schema_version
 from .migrations import create_registry, migrate
 from .move_marks import ARRIVING, MOVED, MOVING, not_in_use_error, read_move
 from .open import backend_at
-from .platforms import known_platforms, refuse_second_name
+from .platforms import refuse_second_name
+from .records import known_platforms
 from .replication import replication_warnings
 from .witness import Witness
 from .witness_check import accept
@@ -135,7 +136,7 @@ def _update(
         )
     if version < current:
         changes.append(f"migrate the registry from schema {version} to {current}")
-    is_known = platform in known_platforms(database)
+    is_known = platform in known_platforms(database.query)
     if not is_known:
         if not another_platform:
             refuse_second_name(database, platform)

@@ -25,7 +25,7 @@ from .._model import (
 from .backends.interface import RESTORE, Row, T, Transaction
 from .identity import schema_version
 from .lost_numbers import find_lost
-from .records import RecordReader, chunks, placeholders
+from .records import RecordReader, chunks, known_platforms, placeholders
 from .run_reports import FIRST_SCHEMA, RunReport, read_runs
 from .transactions import Transactions
 
@@ -137,7 +137,7 @@ class Reports:
         """
 
         def read(transaction: Transaction) -> list[tuple[str, Record]]:
-            names = _platforms(transaction) if platform is None else [platform]
+            names = known_platforms(transaction.query) if platform is None else [platform]
             return [
                 (name, record)
                 for name in names
@@ -339,7 +339,7 @@ class Reports:
         )
         return Summary(
             schema=schema,
-            platforms=_platforms(transaction),
+            platforms=known_platforms(transaction.query),
             counts={outcome: counts.get(outcome, 0) for outcome in OUTCOMES},
             changed_at=changed_at,
         )
@@ -355,8 +355,3 @@ def _of_outcome(outcome: str | None) -> dict[str, t.Any]:
     # The first condition is that of an index.
     is_open = "" if outcome == CONFIRMED else "r.outcome <> 'confirmed' AND "
     return {f"{is_open}r.outcome = ?": outcome}
-
-
-def _platforms(transaction: Transaction) -> list[str]:
-    """Return the names of the platforms, in their order."""
-    return [name for (name,) in transaction.query("SELECT name FROM platforms ORDER BY name")]
