@@ -201,7 +201,7 @@ def _unlisted(task: Task, session: Session, plan: ListPlan) -> tuple[int, dict[s
             "record_id": record.record_id,
             "outcome": record.shown_outcome,
         }
-        for _platform, record in registry.reports.records(platform, None, None, None)
+        for _platform, record in registry.reports.records(platform)
         if record.key not in listed and record.record_id not in unchanged
     ]
     return count, {"unlisted": unlisted}

@@ -129,7 +129,12 @@ class Reports:
         return None
 
     def records(
-        self, platform: str | None, outcome: str | None, number: str | None, record_id: int | None
+        self,
+        platform: str | None = None,
+        *,
+        outcome: str | None = None,
+        number: str | None = None,
+        record_id: int | None = None,
     ) -> list[tuple[str, Record]]:
         """Return the records that match all that is given, each with its platform's name, in the order of their numbers.
 
