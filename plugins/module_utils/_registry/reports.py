@@ -209,27 +209,14 @@ class Reports:
     def made_by(self, attempts: Collection[str]) -> dict[str, tuple[str, str | None]]:
         """Return the platform and the number of the records that attempts made, by attempt, whatever has become of the records since."""
         query = "SELECT r.record_key, r.platform, n.number FROM records r LEFT JOIN numbers n ON n.record_key = r.record_key WHERE r.record_key IN"
-        rows = self._transactions.read(
-            lambda transaction: [
-                row
-                for some in chunks(attempts)
-                for row in transaction.query(f"{query} ({placeholders(some)})", *some)
-            ]
-        )
+        rows = self._rows_of(attempts, query)
         return {key: (platform, number) for key, platform, number in rows}
 
     def forgotten(self, platform: str, numbers: Collection[str]) -> dict[str, ForgottenHistory]:
         """Return what people have forgotten of numbers, by number."""
         query = "SELECT number, record_id, details FROM history WHERE platform = ? AND event = 'forgotten' AND number IN"
-        rows = self._transactions.read(
-            lambda transaction: [
-                row
-                for some in chunks(numbers)
-                for row in transaction.query(f"{query} ({placeholders(some)})", platform, *some)
-            ]
-        )
         past: dict[str, ForgottenHistory] = {}
-        for number, record_id, details in rows:
+        for number, record_id, details in self._rows_of(numbers, query, platform):
             forgotten = past.setdefault(number, ForgottenHistory(set(), set()))
             attempt = self._records.load(details).get("attempt")
             if attempt is not None:
@@ -237,6 +224,16 @@ class Reports:
             if record_id is not None:
                 forgotten.record_ids.add(record_id)
         return past
+
+    def _rows_of(self, keys: Collection[str], query: str, *values: t.Any) -> list[Row]:
+        """Return the rows of a query that ends in C(IN), for any number of keys. C(values): those of its placeholders."""
+        return self._transactions.read(
+            lambda transaction: [
+                row
+                for some in chunks(keys)
+                for row in transaction.query(f"{query} ({placeholders(some)})", *values, *some)
+            ]
+        )
 
     def history(
         self,
