@@ -126,7 +126,6 @@ class Registry:
                     platform,
                     *some,
                 ),
-                must_commit=False,
             )
             for number, record_id, fields in rows:
                 found[number] = ConfirmedText(record_id, fields)

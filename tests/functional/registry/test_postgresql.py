@@ -824,7 +824,7 @@ def test_a_claim_that_is_given_up_is_rolled_back_at_the_end(
 ) -> None:
     token = registry.journal.claim(PLATFORM, INTENT)
     monkeypatch.setattr(registry._database, "_timeout", 0.3)
-    monkeypatch.setattr(registry._database, "must_commit_timeout", 0.3)
+    monkeypatch.setattr(registry._database, "outcome_timeout", 0.3)
     line.cut(down=True)
     with pytest.raises(RegistryUnavailable):
         registry.journal.rollback(str(token))
@@ -1087,7 +1087,7 @@ def test_an_answer_that_the_database_does_not_take(
     words: str,
 ) -> None:
     """The id is told, and the next run does not create the DID again."""
-    monkeypatch.setattr(PostgresqlDatabase, "must_commit_timeout", 0.5)
+    monkeypatch.setattr(PostgresqlDatabase, "outcome_timeout", 0.5)
     refusing("UPDATE ON records", code, when)
     result = runner.did(**VENDOR_CREATE, registry_timeout=0.5)
     assert (result["error"]["kind"], result["error"]["record_id"]) == ("unrecorded", 13), result
