@@ -260,7 +260,19 @@ class CallbackModule(CallbackBase):
         since, reported = str(self._began_at), self._collector.reported_runs
         results = [read_recorded(str(each), session, since, reported) for each in locations]
         for result in itertools.chain.from_iterable(results):
-            self._collector.add(Event(host, play, task, "", DIDS, False, "ok", False, result))
+            self._collector.add(
+                Event(
+                    host=host,
+                    play=play,
+                    task=task,
+                    task_uuid="",
+                    module=DIDS,
+                    check_mode=False,
+                    status="ok",
+                    item=False,
+                    result=result,
+                )
+            )
         return True
 
     @functools.cached_property

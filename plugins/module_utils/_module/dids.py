@@ -144,7 +144,6 @@ def _converge(task: Task, session: Session, did_list: DidList, plan: ListPlan) -
     if error is None:
         sending = _postpone(task, sending)
     plans = [(job.plan, job.similar_to) for job in sending if job.plan is not None]
-    predicted = task.check_mode and error is None
     run = (
         RunResult()
         if error
@@ -154,7 +153,13 @@ def _converge(task: Task, session: Session, did_list: DidList, plan: ListPlan) -
     )
     details = task.params["details"]
     connection = settings.connection if details else None
-    result = list_result(items, jobs, predicted, connection, len(plan.unchanged))
+    result = list_result(
+        items,
+        jobs,
+        predicted=task.check_mode and error is None,
+        connection=connection,
+        unchanged=len(plan.unchanged),
+    )
     result["summary"]["unlisted"] = unlisted_count
     result.update(
         {**unlisted, **task.context},

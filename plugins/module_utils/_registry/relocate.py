@@ -179,12 +179,12 @@ class _Mover:
     def _read_ends(self, source: Mapping[str, str]) -> _Ends:
         if self._target.is_missing(timeout=self._timeout):
             self._refuse(self._target.why_not_creatable(timeout=self._timeout), self._target)
-            return _Ends(source, None, False)
+            return _Ends(source, None, is_busy=False)
         with contextlib.closing(self._target.open(write=False, timeout=self._timeout)) as database:
             meta = read_meta(database)
             check_schema(database, meta)
             self._refuse(database.why_not_writable(as_owner=True), self._target)
-            return _Ends(source, meta, bool(_live_claims(database)))
+            return _Ends(source, meta, is_busy=bool(_live_claims(database)))
 
     def _refuse(self, reason: str | None, backend: Backend) -> None:
         if reason:
