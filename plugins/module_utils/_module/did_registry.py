@@ -17,7 +17,7 @@ import typing as t
 from .. import _fields
 from .._engine.correct import correct
 from .._engine.preflight import length_warnings
-from .._input.entries import Item, entries_of_option, stated_outcome, validate
+from .._input.entries import Item, stated_outcome, witness_items
 from .._model import FORGOTTEN, OUTCOMES, RECORDED, timestamp
 from .._planning.corrections import Statement
 from .._planning.diff import corrections_diff
@@ -126,7 +126,7 @@ def _missing_items(registry: Registry, platform: str, src: str) -> list[Item]:
     """Return what a witness knows and the registry has lost. The rest may be out of date."""
     missing = registry.missing_of(platform, read_entries(src))
     declared = [{"did_number": each.did_number, "record_id": each.record_id} for each in missing]
-    items, problems = validate(entries_of_option(declared, os.path.basename(src)), "src")
+    items, problems = witness_items(declared, os.path.basename(src))
     arguments.raise_problems(problems if missing else [])
     return items
 
