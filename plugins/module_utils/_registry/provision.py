@@ -19,7 +19,7 @@ from .._model import timestamp
 from .._snippets import Target
 from .backends.interface import RESTORE, Backend, Collision, Database
 from .backends.schema import SCHEMA, Schema
-from .identity import check_id, read_meta, schema_version
+from .meta import check_id, read_meta, schema_version
 from .migrations import create_registry, migrate
 from .move_marks import ARRIVING, MOVED, MOVING, not_in_use_error, read_move
 from .open import backend_at

@@ -31,7 +31,7 @@ from .._errors import InvalidParameter, RegistryBusy, RegistryMismatch, Registry
 from .._model import timestamp
 from .backends.interface import STAMP, Backend, Database, NoRegistry, Row, Transaction
 from .backends.schema import COLUMNS
-from .identity import check_id, check_schema, read_meta
+from .meta import check_id, check_schema, read_meta
 from .migrations import create_tables, write_meta
 from .move_marks import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move
 from .records import placeholders

@@ -23,8 +23,8 @@ from .._model import (
     Record,
 )
 from .backends.interface import RESTORE, Row, T, Transaction
-from .identity import schema_version
 from .lost_numbers import find_lost
+from .meta import schema_version
 from .records import RecordReader, chunks, known_platforms, placeholders
 from .run_reports import FIRST_SCHEMA, RunReport, read_runs
 from .transactions import Transactions

@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Checks which registry it is, by its id and its schema."""
+"""Reads the table C(meta), and checks by it which registry this is and which schema it has."""
 
 from __future__ import annotations
 
