@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from .._errors import DidError, RegistryBusy, RegistryUnavailable
 from .._model import Correction, Intent, Record, timestamp
 from .backends.interface import Collision, CommitUnknown, PipelineFailed, T, Transaction
-from .confirmations import ConfirmedRequest, apply_answer, end_claim, write_answer
+from .confirmations import ConfirmedRequest, apply_answer, confirm_claimed, end_claim, write_answer
 from .corrections import write_corrections
 from .intents import undo_intent, write_intent
 from .leases import Clocks, Lease, read_clocks
@@ -215,7 +215,12 @@ class Journal:
                 # The registry was moved while the request was under way: the answer is kept here, and reported.
                 write_answer(transaction, answer)
             else:
-                record, agrees = apply_answer(transaction, self._records, answer, as_claimed=True)
+                confirmed = confirm_claimed(transaction, answer)
+                record, agrees = (
+                    apply_answer(transaction, self._records, answer)
+                    if confirmed is None
+                    else (confirmed, True)
+                )
                 self.runs.write_final_result(transaction)
                 error = None if agrees else LateAnswer(record)
         if error is not None:
