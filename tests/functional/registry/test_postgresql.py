@@ -137,7 +137,7 @@ def test_a_refusal_is_told_in_words_of_our_own(
     assert runner.requests() == []
 
 
-def test_several_hosts(runner: Runner, server: Server) -> None:
+def test_the_first_of_several_hosts_that_answers_is_used(runner: Runner, server: Server) -> None:
     """The first that answers holds the registry, as after a failover."""
     location = runner.store.location.replace("127.0.0.1:", "127.0.0.1:1,127.0.0.1:")
     result = runner.both(**VENDOR_CREATE, registry=location)
@@ -187,7 +187,9 @@ def test_where_the_password_comes_from(
     assert PASSWORD not in repr(runner.traces())
 
 
-def test_tls(runner: Runner, server: Server, tmp_path: Path) -> None:
+def test_sslmode_and_sslrootcert_of_the_url_are_obeyed(
+    runner: Runner, server: Server, tmp_path: Path
+) -> None:
     """The tests' server has no TLS, but a pooler before it has."""
     authority, stranger = trustme.CA(), trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))

@@ -247,7 +247,7 @@ def test_what_holds_secrets_does_not_show_them() -> None:
             assert TOKEN not in shown and "geheim" not in shown
 
 
-def test_fingerprints() -> None:
+def test_a_fingerprint_is_comparable_by_its_own_key_alone() -> None:
     one = Fingerprints("key", "registry")
     stored = one.of("password", "secret")
     assert one.is_comparable(stored) and stored == Fingerprints("key", "registry").of(
