@@ -237,10 +237,10 @@ def _check_plans(
         from .._engine.preflight import similar_error
 
         return similar_error(similar)
-    reviewed = task.option("plan_checksum")
-    if reviewed is not None and reviewed != plan_checksum:
+    reviewed_checksum = task.option("plan_checksum")
+    if reviewed_checksum is not None and reviewed_checksum != plan_checksum:
         return PlanChanged(
-            f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {reviewed}."
+            f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {reviewed_checksum}."
             f" {_REVIEWED_IS_DONE if is_done else _PLAN_DIFFERS}"
         )
     creates = [job for job in sending if job.plan is not None and job.plan.action == CREATE]
