@@ -39,9 +39,7 @@ EMPTY_TEXTS = (VALUE, UNMANAGED)
 ChunkReader = Callable[[int], Iterator[Chunk]]
 _NO_FIELD = "is no field of a DID"
 # The fields of which a message may show a wrong value that is a word: a password mostly looks different.
-_WORD_TYPES = (*(_fields.COUNT, _fields.INTEGER, _fields.PORT, _fields.FLAG, _fields.DID_TYPE),)
-
-
+_WORD_TYPES = (_fields.COUNT, _fields.INTEGER, _fields.PORT, _fields.FLAG, _fields.DID_TYPE)
 _NOTHING: Mapping[str, object] = {}
 
 
