@@ -29,7 +29,7 @@ from .._secrets import Fingerprints
 from . import arguments
 from .export import export_registry, export_spec
 from .results import change_result, registry_result
-from .session import open_task_registry, task_witness
+from .session import open_task_registry, show_warnings, task_witness
 from .task import Result, Spec, Task
 
 _PRESENT, _COPIED, _PRUNED, _SETTLED = "present", "copied", "pruned", "settled"
@@ -147,8 +147,7 @@ def _make_present(task: Task, location: str, platform: str) -> Result:
         witness=witness,
         accept_older=task.params["accept_older"],
     )
-    for warning in [*made.warnings, *(witness.warnings if witness else [])]:
-        task.warn(warning)
+    show_warnings(task, witness, made.warnings)
     result = change_result(task, made.changes, made.registry_id, location)
     return {**result, "platform": platform}
 
@@ -176,9 +175,7 @@ def _copy(task: Task, location: str, problems: list[str]) -> Result:
         sleep=task.stop.wait_for_runs,
         witness=witness,
     )
-    for warning in [moved.warning, *(witness.warnings if witness else [])]:
-        if warning is not None:
-            task.warn(warning)
+    show_warnings(task, witness, moved.warnings)
     return change_result(task, moved.changes, moved.registry_id, location)
 
 

@@ -94,6 +94,12 @@ def task_witness(task: Task, *, write: bool) -> Witness | None:
     return None if folder is None else Witness(folder, write=write)
 
 
+def show_warnings(task: Task, witness: Witness | None, others: Iterable[str] = ()) -> None:
+    """Warn of what the witness could not do, after other warnings."""
+    for warning in [*others, *(witness.warnings if witness else [])]:
+        task.warn(warning)
+
+
 @contextlib.contextmanager
 def open_task_registry(
     task: Task,
@@ -127,8 +133,7 @@ def open_task_registry(
         with contextlib.closing(registry):
             yield registry
     finally:
-        for warning in [] if witness is None else witness.warnings:
-            task.warn(warning)
+        show_warnings(task, witness)
 
 
 @contextlib.contextmanager
