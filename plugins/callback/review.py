@@ -59,7 +59,6 @@ seealso:
 import atexit
 import contextlib
 import dataclasses
-import datetime
 import functools
 import itertools
 import multiprocessing
@@ -71,6 +70,7 @@ import typing as t
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.nextbilling.did.plugins.module_utils._model import timestamp
 from ansible_collections.nextbilling.did.plugins.module_utils._module.ansible_process import (
     session_id,
 )
@@ -153,7 +153,7 @@ class CallbackModule(CallbackBase):
         if module not in (DID, DIDS):
             return
         if self._began_at is None:
-            self._began_at, self._clock = _now(), time.monotonic()
+            self._began_at, self._clock = timestamp(), time.monotonic()
             atexit.register(self._end_early, os.getpid())
         name = str(host.get_name())
         self._registries[name, task._uuid] = functools.partial(
@@ -190,7 +190,7 @@ class CallbackModule(CallbackBase):
 
     def _end(self, interrupted: str | None) -> None:
         """Write the review, and the closing line."""
-        review = self._collector.review(_now(), interrupted)
+        review = self._collector.review(timestamp(), interrupted)
         folder = self.get_option("output_dir")
         if review.is_empty:
             if self._is_written:
@@ -217,7 +217,7 @@ class CallbackModule(CallbackBase):
         budget = _SECONDS + _SHARE * (time.monotonic() - self._clock)
         if event.check_mode or self._seconds_writing > budget:
             return
-        review = self._collector.review(_now(), PARTIAL)
+        review = self._collector.review(timestamp(), PARTIAL)
         if not review.is_empty:
             # At its end, the run warns of this.
             with contextlib.suppress(OSError):
@@ -260,7 +260,19 @@ class CallbackModule(CallbackBase):
         since, reported = str(self._began_at), self._collector.reported_runs
         results = [read_recorded(str(each), session, since, reported) for each in locations]
         for result in itertools.chain.from_iterable(results):
-            self._collector.add(Event(host, play, task, "", DIDS, False, "ok", False, result))
+            self._collector.add(
+                Event(
+                    host=host,
+                    play=play,
+                    task=task,
+                    task_uuid="",
+                    module=DIDS,
+                    check_mode=False,
+                    status="ok",
+                    item=False,
+                    result=result,
+                )
+            )
         return True
 
     @functools.cached_property
@@ -349,7 +361,3 @@ def _short(path: str) -> str:
     """Return a path as a user types it: relative to the working directory if it is below that."""
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -45,8 +45,6 @@ OUTCOMES = (CONFIRMED, UNKNOWN, UNCERTAIN, UNDER_WAY)
 # The events of history that requests leave: one that was applied, and an answer that no longer fitted its record.
 APPLIED_EVENT = "applied"
 ANSWERED = "answered"
-# The event that the migration from schema 1 leaves for each number, as that schema had no history of requests.
-MIGRATED = "migrated"
 
 
 def timestamp(seconds: float | None = None) -> str:

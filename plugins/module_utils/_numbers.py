@@ -95,12 +95,12 @@ def _split(text: str) -> list[str]:
 
 def _objection_to_bracketed(prefix: str | None, area: str, rest: Sequence[str]) -> str | None:
     if area.startswith("+"):
-        return OTHER if prefix else _objection_to_order(True, True, rest)
+        return OTHER if prefix else _objection_to_order(rest, has_prefix=True)
     # The zero of "+44 (0)20 7946 0018" is not dialled after the country code. Whether it belongs to the number cannot be known.
     if area == "0" or (prefix and area.startswith("0")):
         return TRUNK
     # A single digit in brackets is an area as well.
-    return _objection_to_order(bool(prefix), True, [area, *rest])
+    return _objection_to_order([area, *rest], has_prefix=bool(prefix))
 
 
 def _objection_to_plain(text: str) -> str | None:
@@ -109,14 +109,14 @@ def _objection_to_plain(text: str) -> str | None:
         if _SIGNED.fullmatch(text):
             return DECIMAL
         if len(groups[0]) <= 3 and len(groups) > 1:
-            return _objection_to_order(True, True, groups[1:])
-        return _objection_to_order(False, True, groups, joined=True)
+            return _objection_to_order(groups[1:], has_prefix=True)
+        return _objection_to_order(groups, joined=True)
     likeness = _likeness(text, groups)
     if likeness is not None:
         return likeness
     if _has_prefix(groups):
-        return _objection_to_order(True, False, groups[1:])
-    return _objection_to_order(False, True, groups)
+        return _objection_to_order(groups[1:], has_prefix=True, may_begin_single=False)
+    return _objection_to_order(groups)
 
 
 def _has_prefix(groups: Sequence[str]) -> bool:
@@ -127,12 +127,16 @@ def _has_prefix(groups: Sequence[str]) -> bool:
 
 
 def _objection_to_order(
-    prefix: bool, single: bool, groups: Sequence[str], *, joined: bool = False
+    groups: Sequence[str],
+    *,
+    has_prefix: bool = False,
+    may_begin_single: bool = True,
+    joined: bool = False,
 ) -> str | None:
     """Return why the lengths and the order of groups are not those of one number, or None.
 
-    :param prefix: a country code or a trunk prefix stands before the groups.
-    :param single: the first group may be a single digit.
+    :param has_prefix: a country code or a trunk prefix stands before the groups.
+    :param may_begin_single: the first group may be a single digit.
     :param joined: the first group begins with a country code, as in "+5511 3000-1000".
     """
     *before, last = groups
@@ -144,9 +148,9 @@ def _objection_to_order(
         return _objection_to_long(groups, joined)
     for index, group in enumerate(before):
         mobile = group == "9" and len(groups[index + 1]) == 4
-        if len(group) == 1 and not mobile and not (single and index == 0):
+        if len(group) == 1 and not mobile and not (may_begin_single and index == 0):
             return OTHER
-    return RANGE if _ends_in_range(prefix, groups, joined) else None
+    return RANGE if _ends_in_range(groups, has_prefix, joined) else None
 
 
 def _objection_to_long(groups: Sequence[str], joined: bool) -> str | None:
@@ -161,7 +165,7 @@ def _objection_to_long(groups: Sequence[str], joined: bool) -> str | None:
     return OTHER if len(last) > _LONGEST_SUBSCRIBER else None
 
 
-def _ends_in_range(prefix: bool, groups: Sequence[str], joined: bool) -> bool:
+def _ends_in_range(groups: Sequence[str], has_prefix: bool, joined: bool) -> bool:
     """Tell whether the end may be a range of subscribers, as in "(11) 3000-1000-1009"."""
     if len(groups) < 3 or not _ascend(groups[-2:]):
         return False
@@ -172,7 +176,7 @@ def _ends_in_range(prefix: bool, groups: Sequence[str], joined: bool) -> bool:
         return False
     # "5511 3000-3500" has the country code and the area in one group, too.
     joined = joined or groups[0].startswith(("55", "0"))
-    return prefix or len(groups) > 3 or not joined
+    return has_prefix or len(groups) > 3 or not joined
 
 
 def _likeness(text: str, groups: Sequence[str]) -> str | None:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _entries
+from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import read_items
 from ansible_collections.nextbilling.did.plugins.module_utils._module.arguments import shared_spec
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did import did_spec
 from ansible_collections.nextbilling.did.plugins.module_utils._module.did_info import did_info_spec
@@ -112,9 +112,7 @@ def test_tables_are_read(document: str, tmp_path: Path) -> None:
         if example.is_table:
             path = tmp_path / "dids.csv"
             path.write_text(example.text, encoding="utf-8")
-            _items, problems = _entries.validate(
-                _entries.entries_of_file(str(path), ranges=True), "src", ranges=True
-            )
+            _items, problems = read_items(None, str(path), ranges=True)
             assert not problems, (example.place, problems)
 
 
@@ -175,14 +173,12 @@ def _of_lists(module: str, parameters: dict[str, Any]) -> Iterator[str]:
     ranges = module == "dids"
     defaults = parameters.get("defaults", {})
     if isinstance(parameters.get("dids"), list):
-        entries = _entries.entries_of_option(parameters["dids"], "dids", ranges=ranges)
-        yield from _entries.validate(entries, "dids", defaults=defaults, ranges=ranges)[1]
+        yield from read_items(parameters["dids"], None, defaults=defaults, ranges=ranges)[1]
     elif defaults:
         # An item of nothing but a number: what remains to be said is said of the defaults.
-        entries = _entries.entries_of_option([{"did_number": "1"}], "dids")
         yield from (
             problem
-            for problem in _entries.validate(entries, "dids", defaults=defaults)[1]
+            for problem in read_items([{"did_number": "1"}], None, defaults=defaults)[1]
             if problem.startswith("defaults")
         )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _entries
+from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import read_items
 from ansible_collections.nextbilling.did.tests.docs.examples import (
     COLLECTION,
     Example,
@@ -150,9 +150,7 @@ def _blocks(shown: list[Example], words: str) -> Iterator[str]:
 
 def _expected(table: Path) -> Counter[tuple[str, str]]:
     """Return what is sent if the declared DID is created, and then all of a table: one edit if the table names that DID too."""
-    items, _problems = _entries.validate(
-        _entries.entries_of_file(str(table), ranges=True), "src", ranges=True
-    )
+    items, _problems = read_items(None, str(table), ranges=True)
     rows = [item.number for item in items]
     assert len(rows) > 2
     return Counter(

@@ -42,7 +42,7 @@ COMMIT = b"COMMIT\0"
 @pytest.fixture
 def far(runner: Runner, server: Server, line: Proxy, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """The same registry at the other end of that line. An answer waits only a second for it."""
-    monkeypatch.setattr(PostgresqlDatabase, "must_commit_timeout", 1.0)
+    monkeypatch.setattr(PostgresqlDatabase, "outcome_timeout", 1.0)
     runner.options["registry_timeout"] = 1.0
     runner.options["registry"] = server.url("registry", port=line.port)
     # Without the host's clocks, the last look is never spared.
@@ -134,10 +134,12 @@ def test_gone_while_the_answer_is_committed(
     """The server has it, and the run does not know: it tells the id, and the next run finds nothing to do."""
     confirm = PostgresqlDatabase.retry
 
-    def cut_at_the_commit(self: Any, work: Callable[[], Any], *, must_commit: bool) -> Any:
-        if must_commit:
+    def cut_at_the_commit(
+        self: Any, work: Callable[[], Any], *, records_outcome: bool = False
+    ) -> Any:
+        if records_outcome:
             line.cut_at(COMMIT, after=True, down=True)
-        return confirm(self, work, must_commit=must_commit)
+        return confirm(self, work, records_outcome=records_outcome)
 
     monkeypatch.setattr(PostgresqlDatabase, "retry", cut_at_the_commit)
     _tells_the_id(far.did(**TASK))

@@ -268,9 +268,7 @@ class World:
     def records(self) -> list[Record]:
         """All records."""
         with self.registry() as registry:
-            return [
-                record for _platform, record in registry.reports.records(None, None, None, None)
-            ]
+            return [record for _platform, record in registry.reports.records()]
 
     def record(self, number: str) -> Record | None:
         """The record of a number."""

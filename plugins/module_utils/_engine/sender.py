@@ -73,7 +73,7 @@ def send(request: Request, client: Client, journal: Journal) -> SendResult:
     # The deciding thread raises it again.
     except BaseException as error:  # pylint: disable=broad-exception-caught
         return SendFailure(error, client.bytes_sent)
-    return SendFailure(failures[0], False) if failures else outcome
+    return SendFailure(failures[0], bytes_sent=False) if failures else outcome
 
 
 class InlineSender:

@@ -62,8 +62,11 @@ class _Notation(t.NamedTuple):
 
 
 def read_csv(path: str, text: str, mapping: FieldMapping, size: int) -> Iterator[Chunk]:
-    """Yield the rows of a table with a header row, so many at a time. An empty cell is "not managed"; C(csv_escaping) says what stands for
-    an empty value.
+    """Yield the rows of a table with a header row, so many at a time.
+
+    An empty cell is "not managed". C(csv_escaping) says what stands for an empty value.
+
+    :raises InvalidParameter: the text is no such table; with the line.
     """
     for start, name in _OTHER_FORMATS:
         if text[:_HEAD].lstrip().startswith(start):

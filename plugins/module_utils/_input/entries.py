@@ -39,9 +39,7 @@ EMPTY_TEXTS = (VALUE, UNMANAGED)
 ChunkReader = Callable[[int], Iterator[Chunk]]
 _NO_FIELD = "is no field of a DID"
 # The fields of which a message may show a wrong value that is a word: a password mostly looks different.
-_WORD_TYPES = (*(_fields.COUNT, _fields.INTEGER, _fields.PORT, _fields.FLAG, _fields.DID_TYPE),)
-
-
+_WORD_TYPES = (_fields.COUNT, _fields.INTEGER, _fields.PORT, _fields.FLAG, _fields.DID_TYPE)
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -74,6 +72,13 @@ def read_items(
     """Return the valid items of the list that a task gives, and its problems. Takes what C(open_list) takes."""
     did_list, problems = open_list(dids, src, **options)
     return ([], problems) if did_list is None else did_list.items()
+
+
+def witness_items(declared: Sequence[object], file_name: str) -> tuple[list[Item], list[str]]:
+    """Return the valid items of what a file of the witness declares, and a line for each problem."""
+    mapping = FieldMapping(_STATEMENT_NAMES)
+    read = _chunk_reader(lambda: _option_entries(declared, file_name, mapping))
+    return DidList(read, "src").items()
 
 
 def open_list(
@@ -110,18 +115,6 @@ def open_list(
     return did_list, []
 
 
-def entries_of_option(
-    declared: Sequence[object],
-    name: str,
-    mapping: FieldMapping | None = None,
-    *,
-    ranges: bool = False,
-) -> list[Entry]:
-    """Return the entries of a list that is an option of a task."""
-    mapping = mapping or FieldMapping(_RANGE_NAMES if ranges else _STATEMENT_NAMES)
-    return list(_option_entries(declared, name, mapping))
-
-
 def _option_entries(
     declared: Sequence[object], name: str, mapping: FieldMapping
 ) -> Iterator[Entry]:
@@ -129,24 +122,6 @@ def _option_entries(
         Entry(index, f"{name}[{index}]", None, entry) for index, entry in enumerate(declared)
     )
     return _map_entries(entries, name, mapping)
-
-
-def entries_of_file(
-    path: str,
-    mapping: FieldMapping | None = None,
-    *,
-    sheet: str | None = None,
-    ranges: bool = False,
-) -> list[Entry]:
-    """Read a file of DIDs: C(.csv), C(.json), C(.yml) or C(.yaml), in UTF-8, or C(.xlsx).
-
-    :param mapping: what its headers and cells stand for.
-    :param sheet: the name of a sheet.
-    :param ranges: entries may name ranges.
-    :raises InvalidParameter: it cannot be read, is no such file, or has a syntax error; with the line, if there is one.
-    """
-    mapping = mapping or FieldMapping(_RANGE_NAMES if ranges else _STATEMENT_NAMES)
-    return list(itertools.chain.from_iterable(_file_reader(path, mapping, sheet)(CHUNK)))
 
 
 def _chunk_reader(read: Callable[[], Iterable[Entry]]) -> ChunkReader:
@@ -303,25 +278,6 @@ class DidList:
             if isinstance(entry.declared, dict):
                 declared = map(entry.declared.get, _fields.SECRETS)
                 yield from (value for value in declared if isinstance(value, str))
-
-
-def validate(
-    entries: Sequence[Entry],
-    name: str,
-    *,
-    defaults: Mapping[str, t.Any] | None = None,
-    ranges: bool = False,
-    attempts: bool = False,
-) -> tuple[list[Item], list[str]]:
-    """Validate a list of declarations. Returns its valid items, and a line for each problem; no line holds a secret.
-
-    :param name: the option that the list comes from.
-    :param defaults: declared values for the fields that an entry does not name.
-    :param ranges: an entry may name a range of numbers, and stands for all of them.
-    :param attempts: an entry may name the attempt that it is about. Otherwise, an attempt is ignored.
-    """
-    read = _chunk_reader(lambda: entries)
-    return DidList(read, name, defaults=defaults, ranges=ranges, attempts=attempts).items()
 
 
 def _located(entry: Entry, problem: str) -> Problem:

@@ -58,7 +58,9 @@ def read_registry(task: Task) -> Result:
     with open_task_registry(task, location, None, write=False, to_read=True) as registry:
         for warning in registry.server_warnings(detailed=True):
             task.warn(warning)
-        records = registry.reports.records(platform, task.params["outcome"], number, record_id)
+        records = registry.reports.records(
+            platform, outcome=task.params["outcome"], number=number, record_id=record_id
+        )
         result: Result = {
             "changed": False,
             "dids": [record_result(name, record) for name, record in records],

@@ -17,7 +17,7 @@ import typing as t
 from .. import _fields
 from .._engine.correct import correct
 from .._engine.preflight import length_warnings
-from .._input.entries import Item, entries_of_option, stated_outcome, validate
+from .._input.entries import Item, stated_outcome, witness_items
 from .._model import FORGOTTEN, OUTCOMES, RECORDED, timestamp
 from .._planning.corrections import Statement
 from .._planning.diff import corrections_diff
@@ -29,7 +29,7 @@ from .._secrets import Fingerprints
 from . import arguments
 from .export import export_registry, export_spec
 from .results import change_result, registry_result
-from .session import open_task_registry, task_witness
+from .session import open_task_registry, show_warnings, task_witness
 from .task import Result, Spec, Task
 
 _PRESENT, _COPIED, _PRUNED, _SETTLED = "present", "copied", "pruned", "settled"
@@ -126,7 +126,7 @@ def _missing_items(registry: Registry, platform: str, src: str) -> list[Item]:
     """Return what a witness knows and the registry has lost. The rest may be out of date."""
     missing = registry.missing_of(platform, read_entries(src))
     declared = [{"did_number": each.did_number, "record_id": each.record_id} for each in missing]
-    items, problems = validate(entries_of_option(declared, os.path.basename(src)), "src")
+    items, problems = witness_items(declared, os.path.basename(src))
     arguments.raise_problems(problems if missing else [])
     return items
 
@@ -147,8 +147,7 @@ def _make_present(task: Task, location: str, platform: str) -> Result:
         witness=witness,
         accept_older=task.params["accept_older"],
     )
-    for warning in [*made.warnings, *(witness.warnings if witness else [])]:
-        task.warn(warning)
+    show_warnings(task, witness, made.warnings)
     result = change_result(task, made.changes, made.registry_id, location)
     return {**result, "platform": platform}
 
@@ -176,9 +175,7 @@ def _copy(task: Task, location: str, problems: list[str]) -> Result:
         sleep=task.stop.wait_for_runs,
         witness=witness,
     )
-    for warning in [moved.warning, *(witness.warnings if witness else [])]:
-        if warning is not None:
-            task.warn(warning)
+    show_warnings(task, witness, moved.warnings)
     return change_result(task, moved.changes, moved.registry_id, location)
 
 

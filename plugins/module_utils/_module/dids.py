@@ -144,7 +144,6 @@ def _converge(task: Task, session: Session, did_list: DidList, plan: ListPlan) -
     if error is None:
         sending = _postpone(task, sending)
     plans = [(job.plan, job.similar_to) for job in sending if job.plan is not None]
-    predicted = task.check_mode and error is None
     run = (
         RunResult()
         if error
@@ -154,7 +153,13 @@ def _converge(task: Task, session: Session, did_list: DidList, plan: ListPlan) -
     )
     details = task.params["details"]
     connection = settings.connection if details else None
-    result = list_result(items, jobs, predicted, connection, len(plan.unchanged))
+    result = list_result(
+        items,
+        jobs,
+        predicted=task.check_mode and error is None,
+        connection=connection,
+        unchanged=len(plan.unchanged),
+    )
     result["summary"]["unlisted"] = unlisted_count
     result.update(
         {**unlisted, **task.context},
@@ -201,7 +206,7 @@ def _unlisted(task: Task, session: Session, plan: ListPlan) -> tuple[int, dict[s
             "record_id": record.record_id,
             "outcome": record.shown_outcome,
         }
-        for _platform, record in registry.reports.records(platform, None, None, None)
+        for _platform, record in registry.reports.records(platform)
         if record.key not in listed and record.record_id not in unchanged
     ]
     return count, {"unlisted": unlisted}
@@ -232,10 +237,10 @@ def _check_plans(
         from .._engine.preflight import similar_error
 
         return similar_error(similar)
-    reviewed = task.option("plan_checksum")
-    if reviewed is not None and reviewed != plan_checksum:
+    reviewed_checksum = task.option("plan_checksum")
+    if reviewed_checksum is not None and reviewed_checksum != plan_checksum:
         return PlanChanged(
-            f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {reviewed}."
+            f"The plan is not the one that was reviewed: its checksum is {plan_checksum}, and plan_checksum demands {reviewed_checksum}."
             f" {_REVIEWED_IS_DONE if is_done else _PLAN_DIFFERS}"
         )
     creates = [job for job in sending if job.plan is not None and job.plan.action == CREATE]

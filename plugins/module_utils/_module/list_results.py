@@ -37,7 +37,7 @@ _TROUBLES = {
 _NAMED_FAILURES, _CHARACTERS = 10, 1_200
 
 
-def outcome_of(job: Job, predicted: bool) -> str:
+def outcome_of(job: Job, *, predicted: bool) -> str:
     """Return how a DID ended. C(predicted): the plan was made in check mode, and would be carried out."""
     if job.error is not None:
         if job.error.changed:
@@ -53,12 +53,14 @@ def outcome_of(job: Job, predicted: bool) -> str:
 def list_result(
     items: Sequence[Item],
     jobs: Sequence[Job],
+    *,
     predicted: bool,
     connection: Connection | None,
     unchanged: int,
 ) -> Result:
     """Return what the result says of all DIDs of a list.
 
+    :param predicted: as in C(outcome_of).
     :param connection: None if the entries need no details.
     :param unchanged: how many DIDs need nothing and are not among the jobs.
     """
@@ -67,7 +69,7 @@ def list_result(
     entries = []
     changed = False
     for item, job in zip(items, jobs):
-        outcome = outcome_of(job, predicted)
+        outcome = outcome_of(job, predicted=predicted)
         is_done = outcome in (APPLIED, PLANNED, NONE) and job.plan is not None
         summary[job.plan.action if is_done and job.plan else outcome] += 1
         changed |= outcome in (APPLIED, PLANNED, UNRECORDED)

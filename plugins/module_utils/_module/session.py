@@ -94,6 +94,12 @@ def task_witness(task: Task, *, write: bool) -> Witness | None:
     return None if folder is None else Witness(folder, write=write)
 
 
+def show_warnings(task: Task, witness: Witness | None, others: Iterable[str] = ()) -> None:
+    """Warn of what the witness could not do, after other warnings."""
+    for warning in [*others, *(witness.warnings if witness else [])]:
+        task.warn(warning)
+
+
 @contextlib.contextmanager
 def open_task_registry(
     task: Task,
@@ -111,37 +117,23 @@ def open_task_registry(
     """
     witness = task_witness(task, write=write)
     try:
-        with contextlib.closing(
-            _open(task, location, platform, witness, write, to_read, compare)
-        ) as registry:
+        registry = open_registry(
+            location,
+            platform,
+            registry_id=task.option("registry_id"),
+            write=write,
+            timeout=task.params["registry_timeout"],
+            password=task.option("registry_password"),
+            allow_moved=to_read,
+            allow_older=to_read,
+            stop_reason=task.stop.reason,
+            witness=witness,
+            compare=compare,
+        )
+        with contextlib.closing(registry):
             yield registry
     finally:
-        for warning in [] if witness is None else witness.warnings:
-            task.warn(warning)
-
-
-def _open(
-    task: Task,
-    location: str,
-    platform: str | None,
-    witness: Witness | None,
-    write: bool,
-    to_read: bool,
-    compare: bool,
-) -> Registry:
-    return open_registry(
-        location,
-        platform,
-        registry_id=task.option("registry_id"),
-        write=write,
-        timeout=task.params["registry_timeout"],
-        password=task.option("registry_password"),
-        allow_moved=to_read,
-        allow_older=to_read,
-        stop_reason=task.stop.reason,
-        witness=witness,
-        compare=compare,
-    )
+        show_warnings(task, witness)
 
 
 @contextlib.contextmanager

@@ -19,9 +19,13 @@ MAYBE_APPLIED = "unknown"
 class Outcome(t.NamedTuple):
     """What became of one request.
 
-    C(state): one of the three outcomes. C(message): what happened, for people. C(kind): the error's kind where it was not applied.
-    C(record_id): as answered (the created one, or the edited one). C(retry_after): seconds, where the platform asked for a pause.
-    C(retryable): whether the same request may succeed a little later; whether it may be sent again is for the caller to know.
+    C(state): C(APPLIED), C(NOT_APPLIED) or C(MAYBE_APPLIED). C(record_id): the record that was created or edited; with C(MAYBE_APPLIED), the one
+    that the answer names, if it does. C(http_status): None where nothing was answered.
+
+    The rest is not set with C(APPLIED). C(message): what happened, for people. C(kind): that of the error, C(unknown_outcome) with
+    C(MAYBE_APPLIED), and C(refused), C(throttled) or C(unreachable) with C(NOT_APPLIED). C(reason): the platform's text, None where it gave none
+    or it may not be shown. C(retry_after): seconds, where the platform asked for a pause. C(retryable): whether the same request may succeed a
+    little later; whether it may be sent again is for the caller to know.
     """
 
     state: str

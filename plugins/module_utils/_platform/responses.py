@@ -14,19 +14,24 @@ the body does not contradict it.
 from __future__ import annotations
 
 import email.utils
-import json
 import re
 import time
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
-from .._decoding import unescape_layers
+from .answer_body import (
+    has_further_statement,
+    hints_at_success,
+    is_text,
+    names_no_record,
+    read_object,
+    says_failed,
+    usable_id,
+)
 from .connection import authority
 from .http_parser import TRUNCATED, Answer
 from .outcome import APPLIED, MAYBE_APPLIED, NOT_APPLIED, Outcome
-
-_ID_LIMIT = 2**63 - 1
 
 # By the vendor's error page, the request was not applied.
 _REFUSALS_OF_VENDOR = frozenset({400, 403, 404, 413, 422, 429})
@@ -76,7 +81,7 @@ class _Interpretation:
         self._answer = answer
         self._request = request
         self._sanitize = sanitize
-        self._document = _parse(answer.content)
+        self._document = read_object(answer.content)
 
     def outcome(self) -> Outcome:
         status, problem = self._status, self._problem()
@@ -102,31 +107,30 @@ class _Interpretation:
         # Where nothing says how long an answer is, only a document that is complete shows that it was not cut.
         cut = not self._answer.framed and self._document is None
         # What cannot be read cannot be searched for what contradicts a refusal.
-        unreadable = self._document is None and not _is_text(self._answer.content)
+        unreadable = self._document is None and not is_text(self._answer.content)
         return self._answer.problem or (TRUNCATED if cut else _UNREADABLE if unreadable else "")
 
     def _success(self) -> Outcome:
         document = self._document
         if document is None:
             return self._unknown("the answer is not the documented JSON")
-        error, answered = document.get("error"), document.get("new_record")
-        if _is_failure(error) and not hints_at_success(self._answer.content):
+        failed, answered = says_failed(document.get("error")), document.get("new_record")
+        if failed and not hints_at_success(self._answer.content):
             return self._refused(_REFUSED)
-        if not _is_zero(error):
+        if failed is not False:
             return self._unknown(
                 "the answer's 'error' does not say whether the request was applied"
             )
-        rest = {key: value for key, value in document.items() if key not in ("error", "new_record")}
-        if any(True for _statement in _documented_values(rest)):
+        if has_further_statement(document):
             return self._unknown("the answer says more than once whether it was applied")
-        number = _usable_id(answered)
+        number = usable_id(answered)
         if self._request.record_id is None:
             if number is None:
                 return self._unknown(
                     "the answer says that it was created, without a usable new_record"
                 )
             return Outcome(APPLIED, record_id=number, http_status=self._status)
-        if _is_empty(answered) or number == self._request.record_id:
+        if names_no_record(answered) or number == self._request.record_id:
             return Outcome(APPLIED, record_id=self._request.record_id, http_status=self._status)
         # Not retried: if the platform created a record for an edit, a retry would create another.
         named = "another record" if number is None else f"record {number}"
@@ -153,7 +157,7 @@ class _Interpretation:
         self, message: str, *, record_id: int | None = None, retryable: bool = True
     ) -> Outcome:
         if record_id is None and self._document is not None:
-            record_id = _usable_id(self._document.get("new_record"))
+            record_id = usable_id(self._document.get("new_record"))
         return self._outcome(
             MAYBE_APPLIED, "unknown_outcome", message, record_id=record_id, retryable=retryable
         )
@@ -182,182 +186,6 @@ class _Interpretation:
         if text is None:
             return None, "; the reason that it gave is withheld, as it contains a part of a secret"
         return text or None, ""
-
-
-# What a body says
-
-
-def hints_at_success(content: bytes) -> bool:
-    """Tell whether a body says that the request was applied: a C(new_record) of any kind, or an C(error) that is none.
-
-    In any envelope and any spelling of the two names. What is no JSON is searched as text.
-    """
-    text = _decode(content)
-    try:
-        document = _load(text)
-    except (ValueError, RecursionError):
-        return _text_hints_at_success(text)
-    return (
-        any(_denies_failure(name, value) for name, value in _documented_values(document))
-        or any(_names_record(name, value) for name, value in _walk(document))
-        or any(map(_text_hints_at_success, _texts(document)))
-    )
-
-
-def _denies_failure(name: str, value: t.Any) -> bool:
-    return not _is_empty(value) if name == "newrecord" else _is_no_error(value)
-
-
-def _names_record(name: str, value: t.Any) -> bool:
-    """Tell whether a name that begins as C(new_record) does, such as C(new_record_id), has a value."""
-    return _letters(name).startswith("newrecord") and bool(value) and not _is_empty(value)
-
-
-_SUCCESS_HINT = re.compile(
-    r"new[_-]?record|(?<![a-z])errors?\W{0,12}(?:[+-]?0+(?:\.0*)?(?:e[+-]?\d+)?|false)(?![\w.])"
-)
-
-
-def _text_hints_at_success(text: str) -> bool:
-    # NUL: a text of 16 or 32 bits a character, read as one of 8.
-    folded = text.replace("\0", "").casefold()
-    # What has too many layers is not read, so it may say anything.
-    return any(
-        reading is None or _SUCCESS_HINT.search(reading) is not None
-        for reading in unescape_layers(folded)
-    )
-
-
-def _documented_values(document: t.Any) -> Iterator[tuple[str, t.Any]]:
-    """Yield the letters of the name and the value for each documented name, in any spelling, anywhere in a document."""
-    for name, value in _walk(document):
-        letters = _letters(name)
-        if letters in ("error", "newrecord"):
-            yield letters, value
-
-
-def _texts(document: t.Any) -> Iterator[str]:
-    return (value for _name, value in _walk(document) if isinstance(value, str))
-
-
-def _walk(document: t.Any) -> Iterator[tuple[str, t.Any]]:
-    """Yield each value in a document, with its key. Not by recursion: a document may be nested deeper than Python recurses."""
-    queue = [("", document)]
-    while queue:
-        name, value = queue.pop()
-        yield name, value
-        if isinstance(value, dict):
-            queue.extend(value.items())
-        elif isinstance(value, list):
-            queue.extend(("", each) for each in value)
-
-
-# No text holds these control characters, and other bytes seldom lack them. NUL: as above.
-_CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-
-
-def _is_text(content: bytes) -> bool:
-    return _CONTROLS.search(content) is None
-
-
-def _letters(name: str) -> str:
-    return "".join(filter(str.isalnum, name.casefold()))
-
-
-# A comma before the end of an object or array; and strings, in which one is to stay as it is.
-_TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
-_TOKENS = re.compile(rf'"(?:[^"\\]|\\.?)*(?:"|\Z)|{_TRAILING_COMMA.pattern}', re.DOTALL)
-
-
-def _parse(content: bytes) -> dict[str, t.Any] | None:
-    """Read the documented JSON object."""
-    try:
-        document = _load(_decode(content))
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _load(text: str) -> t.Any:
-    """Read JSON; trailing commas, as in the vendor's samples, are allowed. Raises C(ValueError) or C(RecursionError)."""
-    if _TRAILING_COMMA.search(text):
-        text = _TOKENS.sub(lambda match: "" if match[0] == "," else match[0], text)
-    return _READER.decode(text)
-
-
-def _decode(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
-
-
-def _unambiguous_object(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
-    document = dict(pairs)
-    documented = [
-        letters
-        for letters in (_letters(name) for name, _value in pairs)
-        if letters in ("error", "newrecord", "reason")
-    ]
-    if len(document) != len(pairs) or len(documented) != len(set(documented)):
-        raise ValueError("a key stands twice")
-    return document
-
-
-def _reject_constant(name: str) -> t.Any:
-    raise ValueError(name)
-
-
-def _parse_int(digits: str) -> int:
-    if len(digits) > 40:
-        raise ValueError("a number is too long")
-    return int(digits)
-
-
-_READER = json.JSONDecoder(
-    object_pairs_hook=_unambiguous_object, parse_constant=_reject_constant, parse_int=_parse_int
-)
-
-
-def _is_zero(value: t.Any) -> bool:
-    return not isinstance(value, bool) and (
-        value == 0 if isinstance(value, int) else _stripped(value) == "0"
-    )
-
-
-def _is_failure(value: t.Any) -> bool:
-    """Tell whether C(error) certainly says that it failed: true, or a whole number other than 0."""
-    if isinstance(value, str):
-        return re.fullmatch(r"[+-]?0*[1-9][0-9]*", value.strip()) is not None
-    return value is True or (isinstance(value, int) and value != 0)
-
-
-def _is_no_error(value: t.Any) -> bool:
-    """Tell whether an C(error) says that there is none: a zero in any spelling, or nothing at all."""
-    if not isinstance(value, str):
-        return not value
-    text = value.strip().casefold()
-    try:
-        return float(text) == 0
-    except ValueError:
-        return text in ("", "false", "no", "none", "null", "nil", "ok", "success", "0x0")
-
-
-def _is_empty(value: t.Any) -> bool:
-    """Tell whether C(new_record) names no record."""
-    return value is None or value is False or _is_zero(value) or _stripped(value) == ""
-
-
-def _stripped(value: t.Any) -> str | None:
-    return value.strip() if isinstance(value, str) else None
-
-
-def _usable_id(value: t.Any) -> int | None:
-    """Return a record id: a whole number of at least 1, or its digits as a string, as sibling endpoints answer."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value.strip()):
-        value = int(value)
-    usable = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _ID_LIMIT
-    return value if usable else None
 
 
 # What headers say

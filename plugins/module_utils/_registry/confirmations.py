@@ -59,19 +59,13 @@ def apply_answer(
     records: RecordReader,
     answer: ConfirmedRequest,
     *,
-    as_claimed: bool,
     is_lost: bool = False,
 ) -> tuple[Record, bool]:
     """Record an answer, with the line of history that it leaves. Returns what the record is now, and whether it agrees with the answer.
 
-    :param as_claimed: whether to try first to confirm the record as its claim left it, which takes no look at it.
     :param is_lost: whether the answer was recorded before, and the registry has lost that.
     """
     token, platform, intent, record_id, at = answer
-    if as_claimed:
-        confirmed = _confirm_claimed(transaction, answer)
-        if confirmed is not None:
-            return confirmed, True
     condition = "r.claim_token = ? OR (r.platform = ? AND r.record_id = ?)"
     found = records.select(transaction, condition, token, platform, record_id).values()
     claimed = next((each for each in found if each.claim and each.claim.token == token), None)
@@ -102,8 +96,11 @@ def apply_answer(
     return record, agrees or is_unknown
 
 
-def _confirm_claimed(transaction: Transaction, answer: ConfirmedRequest) -> Record | None:
-    """Confirm the record that the claim left, in one statement. Returns None where anything has changed since, or a number is to be deleted."""
+def confirm_claimed(transaction: Transaction, answer: ConfirmedRequest) -> Record | None:
+    """Confirm the record as its claim left it, in one statement that takes no look at it.
+
+    Returns None where anything has changed since, or a number is to be deleted: that is for C(apply_answer).
+    """
     token, platform, intent, record_id, at = answer
     known = intent.known
     if known is None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from .._errors import DidError, RegistryBusy, RegistryUnavailable
 from .._model import Correction, Intent, Record, timestamp
 from .backends.interface import Collision, CommitUnknown, PipelineFailed, T, Transaction
-from .confirmations import ConfirmedRequest, apply_answer, end_claim, write_answer
+from .confirmations import ConfirmedRequest, apply_answer, confirm_claimed, end_claim, write_answer
 from .corrections import write_corrections
 from .intents import undo_intent, write_intent
 from .leases import Clocks, Lease, read_clocks
@@ -114,7 +114,7 @@ class Journal:
 
         The token is the key of a record that the claim inserts, so for a create it names the attempt.
         """
-        return self._transactions.retry(lambda: self._claim(platform, intent), must_commit=False)
+        return self._transactions.retry(lambda: self._claim(platform, intent))
 
     def _claim(self, platform: str, intent: Intent) -> str | None:
         token = new_key()
@@ -144,10 +144,10 @@ class Journal:
     def end_run(self, result: str) -> None:
         """Record how the run has ended, if it has begun."""
         if self.runs.has_begun:
-            self._transactions.retry(lambda: self._end_run(result), must_commit=True)
+            self._transactions.retry(lambda: self._end_run(result), records_outcome=True)
 
     def _end_run(self, result: str) -> None:
-        with self._transactions.writing(must_commit=True, pipelined=True) as transaction:
+        with self._transactions.writing(records_outcome=True, pipelined=True) as transaction:
             self.runs.write_end(transaction, result)
         if self._taken is None:
             self.runs.note_commit()
@@ -173,7 +173,7 @@ class Journal:
             token, platform, intent, record_id, at, *record_left(intent, token)
         )
         try:
-            record = self._transactions.retry(lambda: self._confirm(answer), must_commit=True)
+            record = self._transactions.retry(lambda: self._confirm(answer), records_outcome=True)
         except DidError:
             # The registry may have lost the claim, too.
             self._append_to_witness([outcome])
@@ -208,14 +208,19 @@ class Journal:
 
     def _confirm(self, answer: ConfirmedRequest) -> Record:
         with self._transactions.writing(
-            must_commit=True, pipelined=True, allow_moved=True
+            records_outcome=True, pipelined=True, allow_moved=True
         ) as transaction:
             error: Exception | None = not_in_use_error(transaction.meta(), self._location)
             if error is not None:
                 # The registry was moved while the request was under way: the answer is kept here, and reported.
                 write_answer(transaction, answer)
             else:
-                record, agrees = apply_answer(transaction, self._records, answer, as_claimed=True)
+                confirmed = confirm_claimed(transaction, answer)
+                record, agrees = (
+                    apply_answer(transaction, self._records, answer)
+                    if confirmed is None
+                    else (confirmed, True)
+                )
                 self.runs.write_final_result(transaction)
                 error = None if agrees else LateAnswer(record)
         if error is not None:
@@ -228,11 +233,11 @@ class Journal:
         Where that fails, the next transaction on a new connection does it, or C(undo_claims).
         """
         self._to_undo.add(token)
-        self._transactions.retry(lambda: self._rollback(token), must_commit=True)
+        self._transactions.retry(lambda: self._rollback(token), records_outcome=True)
         self._to_undo.discard(token)
 
     def _rollback(self, token: str) -> None:
-        with self._transactions.writing(must_commit=True) as transaction:
+        with self._transactions.writing(records_outcome=True) as transaction:
             undo_intent(transaction, self._records, token)
 
     def undo_claims(self) -> None:
@@ -264,11 +269,11 @@ class Journal:
         claim = self._claims[token]
         key, version = record_left(claim.intent, token)
         outcome = RecordedOutcome(token, claim.platform, claim.intent, None, claim.at, key, version)
-        self._transactions.retry(lambda: self._mark_unknown(outcome), must_commit=True)
+        self._transactions.retry(lambda: self._mark_unknown(outcome), records_outcome=True)
         self._remember(outcome)
 
     def _mark_unknown(self, outcome: RecordedOutcome) -> None:
-        with self._transactions.writing(must_commit=True) as transaction:
+        with self._transactions.writing(records_outcome=True) as transaction:
             if not end_claim(transaction, outcome.token):
                 # The claim itself was lost with a server.
                 self._outcomes.restore(transaction, outcome)
@@ -284,9 +289,7 @@ class Journal:
         :param report: as in C(write_corrections).
         """
         try:
-            written = self._transactions.retry(
-                lambda: self._correct(platform, corrections, report), must_commit=False
-            )
+            written = self._transactions.retry(lambda: self._correct(platform, corrections, report))
         except (Collision, StaleRecord):
             return False
         if self._witness is not None:

@@ -15,8 +15,8 @@ from .._errors import RegistryMismatch
 from .._snippets import Target
 from .backends.interface import RESTORE, Backend, Database, NoRegistry
 from .backends.schema import SCHEMA, Schema
-from .identity import check_id, check_schema, read_meta
 from .location import is_database
+from .meta import check_id, check_schema, read_meta
 from .move_marks import ARRIVING, check_in_use
 from .registry import Registry
 from .witness import Witness

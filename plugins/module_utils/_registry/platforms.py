@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The platforms that a registry knows, and the errors for one that it does not know."""
+"""The errors for a platform that a registry does not know, and the play that adds it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,17 @@ from collections.abc import Sequence
 from .._errors import RegistryMismatch
 from .._snippets import PLATFORM, quote, render_play
 from .backends.interface import Database
+from .records import known_platforms
 
 # How many platforms a message names.
 _SHOWN = 20
-
-
-def known_platforms(database: Database) -> list[str]:
-    """Return the names of the platforms, in their order."""
-    return [name for (name,) in database.query("SELECT name FROM platforms ORDER BY name")]
 
 
 def unknown_platform(
     database: Database, platform: str, registry_id: str | None
 ) -> RegistryMismatch:
     """Return the error for a task that names a platform which the registry does not know. C(registry_id): as in C(present_play)."""
-    known = known_platforms(database)
+    known = known_platforms(database.query)
     play = present_play(database.location, platform, registry_id, another=bool(known))
     if not known:
         return RegistryMismatch(
@@ -48,7 +44,7 @@ def refuse_second_name(database: Database, platform: str) -> None:
     It is refused whenever the registry knows another platform, even one without records: if both names mean one platform, the first run
     under the second name would create every DID again.
     """
-    others = [name for name in known_platforms(database) if name != platform]
+    others = [name for name in known_platforms(database.query) if name != platform]
     if others:
         raise RegistryMismatch(
             f"The registry {database.location} does not know the platform {platform}. {_question(others, platform)} Under a second"

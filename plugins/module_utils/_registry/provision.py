@@ -19,11 +19,12 @@ from .._model import timestamp
 from .._snippets import Target
 from .backends.interface import RESTORE, Backend, Collision, Database
 from .backends.schema import SCHEMA, Schema
-from .identity import check_id, read_meta, schema_version
+from .meta import check_id, read_meta, schema_version
 from .migrations import create_registry, migrate
 from .move_marks import ARRIVING, MOVED, MOVING, not_in_use_error, read_move
 from .open import backend_at
-from .platforms import known_platforms, refuse_second_name
+from .platforms import refuse_second_name
+from .records import known_platforms
 from .replication import replication_warnings
 from .witness import Witness
 from .witness_check import accept
@@ -126,7 +127,7 @@ def _update(
     version, current = schema_version(database, meta), database.schema.version
     not_in_use = not_in_use_error(meta, database.location)
     if not_in_use is not None:
-        if not overwrite or not _may_be_used(database, meta):
+        if not overwrite or not _may_be_used(meta):
             raise not_in_use
         changes.append(
             "take the registry into use, though its move here is not complete"
@@ -135,7 +136,7 @@ def _update(
         )
     if version < current:
         changes.append(f"migrate the registry from schema {version} to {current}")
-    is_known = platform in known_platforms(database)
+    is_known = platform in known_platforms(database.query)
     if not is_known:
         if not another_platform:
             refuse_second_name(database, platform)
@@ -153,7 +154,7 @@ def _update(
     return changes
 
 
-def _may_be_used(database: Database, meta: Mapping[str, str]) -> bool:
+def _may_be_used(meta: Mapping[str, str]) -> bool:
     """Tell whether a registry may be taken into use by somebody who says so, though its move is not complete.
 
     Not a target whose source is there: either that one is in use, or the move can be completed.

@@ -51,7 +51,7 @@ def prune(transactions: Transactions, platform: str, before: str, *, apply: bool
         with transactions.writing() as transaction:
             return _delete(transaction, platform, before)
 
-    return transactions.retry(delete, must_commit=False)
+    return transactions.retry(delete)
 
 
 def _count(

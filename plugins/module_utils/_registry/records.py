@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Reads and writes rows of the tables C(records) and C(numbers)."""
+"""Reads and writes rows of the tables C(records) and C(numbers), and reads C(platforms)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ import json
 import os
 import time
 import typing as t
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from .._errors import RegistryUnavailable
 from .._model import CONFIRMED, Claim, Record
-from .backends.interface import GUIDE, LONGEST_LIST, RESTORE, Database, Transaction
+from .backends.interface import GUIDE, LONGEST_LIST, RESTORE, Database, Row, Transaction
+
+# C(Transaction.query), or one like it.
+Query = Callable[..., Sequence[Row]]
 
 # Of a platform, a record id and the key of the record that is to have it.
 ID_IS_FREE = "NOT EXISTS (SELECT 1 FROM records o WHERE o.platform = ? AND o.record_id = ? AND o.record_key <> ?)"
@@ -95,6 +98,11 @@ class RecordReader:
                 f"The registry {self._database.location} is damaged (a record's values cannot be read). To go on, {RESTORE}"
             )
         return value
+
+
+def known_platforms(query: Query) -> list[str]:
+    """Return the names of the platforms that a registry knows, in their order."""
+    return [name for (name,) in query("SELECT name FROM platforms ORDER BY name")]
 
 
 def placeholders(values: Sequence[t.Any]) -> str:

@@ -151,7 +151,7 @@ class RecordedOutcomes:
         )
         record = self._older_record(transaction, outcome)
         if record is None:
-            apply_answer(transaction, self._records, answer, as_claimed=False, is_lost=True)
+            apply_answer(transaction, self._records, answer, is_lost=True)
         else:
             confirm_record(transaction, record, answer)
         return True

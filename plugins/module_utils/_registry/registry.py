@@ -20,7 +20,7 @@ from .._errors import RegistryUnavailable
 from .._model import CONFIRMED, LookupResult, Record
 from .backends.interface import Database, Transaction
 from .move_marks import moved_to
-from .records import RecordReader, chunks, placeholders
+from .records import RecordReader, chunks, known_platforms, placeholders
 from .transactions import Transactions
 from .witness import Witness
 from .witness_file import Entry
@@ -85,8 +85,7 @@ class Registry:
 
     def platforms(self) -> list[str]:
         """Return the names of the platforms that this registry knows."""
-        rows = self._transactions.query("SELECT name FROM platforms ORDER BY name")
-        return [name for (name,) in rows]
+        return known_platforms(self._transactions.query)
 
     def find(self, platform: str, number: str | None, record_id: int | None) -> LookupResult:
         """Return the record of a number, and the record with a record id."""
@@ -127,7 +126,6 @@ class Registry:
                     platform,
                     *some,
                 ),
-                must_commit=False,
             )
             for number, record_id, fields in rows:
                 found[number] = ConfirmedText(record_id, fields)

@@ -31,7 +31,7 @@ from .._errors import InvalidParameter, RegistryBusy, RegistryMismatch, Registry
 from .._model import timestamp
 from .backends.interface import STAMP, Backend, Database, NoRegistry, Row, Transaction
 from .backends.schema import COLUMNS
-from .identity import check_id, check_schema, read_meta
+from .meta import check_id, check_schema, read_meta
 from .migrations import create_tables, write_meta
 from .move_marks import ARRIVED, ARRIVING, MARKS, MOVED, MOVING, Move, read_move
 from .records import placeholders
@@ -79,11 +79,11 @@ class _Ends(t.NamedTuple):
 
 
 class MoveResult(t.NamedTuple):
-    """The result of a move. C(changes): sentences, none if it was complete already. C(warning): None or a sentence."""
+    """The result of a move. C(changes) and C(warnings): sentences. There is no change if it was complete already."""
 
     changes: list[str]
     registry_id: str
-    warning: str | None
+    warnings: Sequence[str] = ()
 
 
 def move_registry(
@@ -134,7 +134,7 @@ class _Mover:
             check_id(meta, registry_id, self._source.location)
             ends = self._read_ends(meta)
             if ends.is_complete:
-                return MoveResult([], meta["registry_id"], None)
+                return MoveResult([], meta["registry_id"])
             self._check(ends)
             registry = Registry(database, meta)
             registry.reports.verify()
@@ -146,7 +146,7 @@ class _Mover:
             f"move the registry {self._source.location} ({content}) to {self._target.location}",
             f"retire {self._source.location}",
         ]
-        return MoveResult(changes, meta["registry_id"], self._warning(ends))
+        return MoveResult(changes, meta["registry_id"], self._warnings(ends))
 
     def run(self, sleep: Callable[[float], None], reached: Callable[[str], object]) -> None:
         """Do the four steps, or those that are left."""
@@ -179,12 +179,12 @@ class _Mover:
     def _read_ends(self, source: Mapping[str, str]) -> _Ends:
         if self._target.is_missing(timeout=self._timeout):
             self._refuse(self._target.why_not_creatable(timeout=self._timeout), self._target)
-            return _Ends(source, None, False)
+            return _Ends(source, None, is_busy=False)
         with contextlib.closing(self._target.open(write=False, timeout=self._timeout)) as database:
             meta = read_meta(database)
             check_schema(database, meta)
             self._refuse(database.why_not_writable(as_owner=True), self._target)
-            return _Ends(source, meta, bool(_live_claims(database)))
+            return _Ends(source, meta, is_busy=bool(_live_claims(database)))
 
     def _refuse(self, reason: str | None, backend: Backend) -> None:
         if reason:
@@ -262,13 +262,13 @@ class _Mover:
             " Nothing was written. If it is not in use and what it knows may be lost, set 'overwrite: true'"
         )
 
-    def _warning(self, ends: _Ends) -> str | None:
+    def _warnings(self, ends: _Ends) -> list[str]:
         if ends.target is None or ends.is_replaceable:
-            return None
-        return (
+            return []
+        return [
             f"{self._target.location} held another state of this registry. DIDs that it alone knew are not known any more, and a task"
             " that declares one of them creates it anew"
-        )
+        ]
 
     def _wait_for_requests(self, database: Database, sleep: Callable[[float], None]) -> None:
         """Wait until runs have recorded the answers to their requests. A claim that is still live after that is moved as it is."""

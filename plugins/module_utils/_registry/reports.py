@@ -23,9 +23,9 @@ from .._model import (
     Record,
 )
 from .backends.interface import RESTORE, Row, T, Transaction
-from .identity import schema_version
 from .lost_numbers import find_lost
-from .records import RecordReader, chunks, placeholders
+from .meta import schema_version
+from .records import RecordReader, chunks, known_platforms, placeholders
 from .run_reports import FIRST_SCHEMA, RunReport, read_runs
 from .transactions import Transactions
 
@@ -129,7 +129,12 @@ class Reports:
         return None
 
     def records(
-        self, platform: str | None, outcome: str | None, number: str | None, record_id: int | None
+        self,
+        platform: str | None = None,
+        *,
+        outcome: str | None = None,
+        number: str | None = None,
+        record_id: int | None = None,
     ) -> list[tuple[str, Record]]:
         """Return the records that match all that is given, each with its platform's name, in the order of their numbers.
 
@@ -137,7 +142,7 @@ class Reports:
         """
 
         def read(transaction: Transaction) -> list[tuple[str, Record]]:
-            names = _platforms(transaction) if platform is None else [platform]
+            names = known_platforms(transaction.query) if platform is None else [platform]
             return [
                 (name, record)
                 for name in names
@@ -204,27 +209,14 @@ class Reports:
     def made_by(self, attempts: Collection[str]) -> dict[str, tuple[str, str | None]]:
         """Return the platform and the number of the records that attempts made, by attempt, whatever has become of the records since."""
         query = "SELECT r.record_key, r.platform, n.number FROM records r LEFT JOIN numbers n ON n.record_key = r.record_key WHERE r.record_key IN"
-        rows = self._transactions.read(
-            lambda transaction: [
-                row
-                for some in chunks(attempts)
-                for row in transaction.query(f"{query} ({placeholders(some)})", *some)
-            ]
-        )
+        rows = self._rows_of(attempts, query)
         return {key: (platform, number) for key, platform, number in rows}
 
     def forgotten(self, platform: str, numbers: Collection[str]) -> dict[str, ForgottenHistory]:
         """Return what people have forgotten of numbers, by number."""
         query = "SELECT number, record_id, details FROM history WHERE platform = ? AND event = 'forgotten' AND number IN"
-        rows = self._transactions.read(
-            lambda transaction: [
-                row
-                for some in chunks(numbers)
-                for row in transaction.query(f"{query} ({placeholders(some)})", platform, *some)
-            ]
-        )
         past: dict[str, ForgottenHistory] = {}
-        for number, record_id, details in rows:
+        for number, record_id, details in self._rows_of(numbers, query, platform):
             forgotten = past.setdefault(number, ForgottenHistory(set(), set()))
             attempt = self._records.load(details).get("attempt")
             if attempt is not None:
@@ -232,6 +224,16 @@ class Reports:
             if record_id is not None:
                 forgotten.record_ids.add(record_id)
         return past
+
+    def _rows_of(self, keys: Collection[str], query: str, *values: t.Any) -> list[Row]:
+        """Return the rows of a query that ends in C(IN), for any number of keys. C(values): those of its placeholders."""
+        return self._transactions.read(
+            lambda transaction: [
+                row
+                for some in chunks(keys)
+                for row in transaction.query(f"{query} ({placeholders(some)})", *values, *some)
+            ]
+        )
 
     def history(
         self,
@@ -339,7 +341,7 @@ class Reports:
         )
         return Summary(
             schema=schema,
-            platforms=_platforms(transaction),
+            platforms=known_platforms(transaction.query),
             counts={outcome: counts.get(outcome, 0) for outcome in OUTCOMES},
             changed_at=changed_at,
         )
@@ -355,8 +357,3 @@ def _of_outcome(outcome: str | None) -> dict[str, t.Any]:
     # The first condition is that of an index.
     is_open = "" if outcome == CONFIRMED else "r.outcome <> 'confirmed' AND "
     return {f"{is_open}r.outcome = ?": outcome}
-
-
-def _platforms(transaction: Transaction) -> list[str]:
-    """Return the names of the platforms, in their order."""
-    return [name for (name,) in transaction.query("SELECT name FROM platforms ORDER BY name")]

@@ -37,7 +37,7 @@ class Transactions:
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Do work that changes nothing in one transaction, and retry it as C(retry) does."""
-        return self.retry(lambda: self._read(work), must_commit=False)
+        return self.retry(lambda: self._read(work))
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         with self._lock, self.database.reading(pipelined=True) as transaction:
@@ -50,11 +50,11 @@ class Transactions:
 
     @contextlib.contextmanager
     def writing(
-        self, *, must_commit: bool = False, pipelined: bool = False, allow_moved: bool = False
+        self, *, records_outcome: bool = False, pipelined: bool = False, allow_moved: bool = False
     ) -> Iterator[Transaction]:
         """Begin a transaction; or, inside C(atomic), a part of its transaction.
 
-        :param must_commit: as in C(Database.writing).
+        :param records_outcome: as in C(Database.writing).
         :param pipelined: as there.
         :param allow_moved: whether the registry may be one that was moved.
         """
@@ -62,7 +62,7 @@ class Transactions:
             if self._outer is None:
                 # What it does after its block is for a block that has ended well.
                 # pylint: disable-next=contextmanager-generator-missing-cleanup
-                with self._begin_writing(must_commit, pipelined) as transaction:
+                with self._begin_writing(records_outcome, pipelined) as transaction:
                     self._check(transaction, allow_moved)
                     yield transaction
                 return
@@ -70,8 +70,8 @@ class Transactions:
             yield self._outer
 
     @contextlib.contextmanager
-    def _begin_writing(self, must_commit: bool, pipelined: bool) -> Iterator[Transaction]:
-        writing = self.database.writing(must_commit=must_commit, pipelined=pipelined)
+    def _begin_writing(self, records_outcome: bool, pipelined: bool) -> Iterator[Transaction]:
+        writing = self.database.writing(records_outcome=records_outcome, pipelined=pipelined)
         with writing as transaction:
             connection, finish = self.database.connections, None
             is_new = connection != self._restored_connection
@@ -92,16 +92,16 @@ class Transactions:
     @contextlib.contextmanager
     def atomic(self) -> Iterator[None]:
         """Make all writes inside the block one transaction, which is durable when the block ends. It is pipelined."""
-        with self._lock, self._begin_writing(must_commit=True, pipelined=True) as transaction:
+        with self._lock, self._begin_writing(records_outcome=True, pipelined=True) as transaction:
             self._outer = transaction
             try:
                 yield
             finally:
                 self._outer = None
 
-    def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
+    def retry(self, work: Callable[[], T], *, records_outcome: bool = False) -> T:
         """Do what C(Database.retry) does. Inside C(atomic), run the work once: a part cannot be retried without the rest."""
         with self._lock:
             if self._outer is not None:
                 return work()
-            return self.database.retry(work, must_commit=must_commit)
+            return self.database.retry(work, records_outcome=records_outcome)

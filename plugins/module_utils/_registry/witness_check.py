@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import os
 import typing as t
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from .._errors import RegistryMismatch
 from .._snippets import Target, render_play
 from .backends.interface import Database, Position, Row
-from .records import RecordReader, chunks, placeholders
+from .records import Query, RecordReader, chunks, placeholders
 from .transactions import Transactions
 from .witness import DEFAULT_FOLDER, Witness, set_aside_path
 from .witness_file import Entry
 
 # How many missing DIDs a message names.
 _NAMED = 3
-
-Query = Callable[..., Sequence[Row]]
 
 
 class WitnessReport(t.NamedTuple):

@@ -425,5 +425,7 @@ def _unseen_row(unseen: Unseen, translate: Translations) -> _Row:
             _mark_invisible(unseen.play),
             phrases.extent(unseen, translate),
         ],
-        trouble=_Trouble(translate("why." + unseen.why), (), False, None),
+        trouble=_Trouble(
+            translate("why." + unseen.why), blocks=(), is_example=False, language=None
+        ),
     )

@@ -63,6 +63,7 @@ def is_of_module(result: Mapping[str, t.Any]) -> bool:
 
 
 def place_of(event: Event) -> tuple[str | None, str | None, str | None]:
+    """Return the platform of a result, and the id and the location of its registry; None for what it does not tell."""
     registry = _mapping(event.result.get("registry"))
     return (
         _text(event.result.get("platform")),

@@ -799,7 +799,7 @@ def test_a_redirect_to_the_same_path_is_told_and_not_followed(runner: Runner) ->
 
 
 @in_both_ways
-def test_https(tls_runner: Runner) -> None:
+def test_https_trusts_the_authority_of_ca_path_alone(tls_runner: Runner) -> None:
     runner = tls_runner
     unknown = runner.did(**VENDOR_CREATE, ca_path=..., retries=3)
     assert unknown["error"]["kind"] == "unreachable"

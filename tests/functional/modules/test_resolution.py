@@ -214,7 +214,7 @@ def test_every_correction_leaves_a_line(runner: Runner) -> None:
 
 
 @on_every_store
-def test_info(runner: Runner) -> None:
+def test_did_info_selects_by_number_record_id_outcome_and_platform(runner: Runner) -> None:
     runner.did(**VENDOR_CREATE, password="geheim")
     runner.did(record_id=12, port=1)
     _unknown(runner, "2")

@@ -137,7 +137,7 @@ def test_a_refusal_is_told_in_words_of_our_own(
     assert runner.requests() == []
 
 
-def test_several_hosts(runner: Runner, server: Server) -> None:
+def test_the_first_of_several_hosts_that_answers_is_used(runner: Runner, server: Server) -> None:
     """The first that answers holds the registry, as after a failover."""
     location = runner.store.location.replace("127.0.0.1:", "127.0.0.1:1,127.0.0.1:")
     result = runner.both(**VENDOR_CREATE, registry=location)
@@ -187,7 +187,9 @@ def test_where_the_password_comes_from(
     assert PASSWORD not in repr(runner.traces())
 
 
-def test_tls(runner: Runner, server: Server, tmp_path: Path) -> None:
+def test_sslmode_and_sslrootcert_of_the_url_are_obeyed(
+    runner: Runner, server: Server, tmp_path: Path
+) -> None:
     """The tests' server has no TLS, but a pooler before it has."""
     authority, stranger = trustme.CA(), trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -824,7 +826,7 @@ def test_a_claim_that_is_given_up_is_rolled_back_at_the_end(
 ) -> None:
     token = registry.journal.claim(PLATFORM, INTENT)
     monkeypatch.setattr(registry._database, "_timeout", 0.3)
-    monkeypatch.setattr(registry._database, "must_commit_timeout", 0.3)
+    monkeypatch.setattr(registry._database, "outcome_timeout", 0.3)
     line.cut(down=True)
     with pytest.raises(RegistryUnavailable):
         registry.journal.rollback(str(token))
@@ -1087,7 +1089,7 @@ def test_an_answer_that_the_database_does_not_take(
     words: str,
 ) -> None:
     """The id is told, and the next run does not create the DID again."""
-    monkeypatch.setattr(PostgresqlDatabase, "must_commit_timeout", 0.5)
+    monkeypatch.setattr(PostgresqlDatabase, "outcome_timeout", 0.5)
     refusing("UPDATE ON records", code, when)
     result = runner.did(**VENDOR_CREATE, registry_timeout=0.5)
     assert (result["error"]["kind"], result["error"]["record_id"]) == ("unrecorded", 13), result

@@ -32,7 +32,7 @@ def _round_trips(far: Runner, line: Proxy, first: int, count: int, **options: An
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
-def test_a_create(far: Runner, line: Proxy, concurrency: int) -> None:
+def test_a_create_takes_two_round_trips(far: Runner, line: Proxy, concurrency: int) -> None:
     """What opens the registry and ends the run comes once."""
     few = _round_trips(far, line, 1000, 10, concurrency=concurrency)
     many = _round_trips(far, line, 2000, 60, concurrency=concurrency)
@@ -53,7 +53,7 @@ def test_a_library_that_cannot_send_statements_together(
     assert far.both_dids(dids=wanted)["summary"]["none"] == 10
 
 
-def test_an_update(far: Runner, line: Proxy) -> None:
+def test_an_update_takes_two_round_trips(far: Runner, line: Proxy) -> None:
     for count in (10, 60):
         _round_trips(far, line, count * 100, count)
     few = _round_trips(far, line, 1000, 10, defaults={"description": "x"})

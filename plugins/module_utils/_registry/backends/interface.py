@@ -99,18 +99,19 @@ class Database(t.Protocol):
         """Run a single query, which is a transaction of its own."""
 
     def writing(
-        self, *, must_commit: bool = False, pipelined: bool = False
+        self, *, records_outcome: bool = False, pipelined: bool = False
     ) -> contextlib.AbstractContextManager[Transaction]:
         """Begin a transaction that is durable when the block ends, or undone when it raises. There is one writer at a time.
 
-        C(must_commit): this records the outcome of a request, so wait longer for other writers than the registry's timeout.
+        C(records_outcome): this records the outcome of a request or of a run, so wait longer for other writers than the registry's timeout.
         C(pipelined): its statements may be sent together. It then may raise C(PipelineFailed), for C(retry).
         """
 
-    def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
+    def retry(self, work: Callable[[], T], *, records_outcome: bool = False) -> T:
         """Run an idempotent unit of work. Retry it where the connection breaks, or the server undoes it in favour of others.
 
-        C(must_commit): as in C(writing). The wait for one outage is shared by all work of the run.
+        C(records_outcome): as in C(writing); then C(Collision) is retried too, and a run that is to stop still waits. All work of a run shares the
+        wait for one outage.
         """
 
     def has_unexpected_schema(self, version: int) -> bool:

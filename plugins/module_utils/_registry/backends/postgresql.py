@@ -110,13 +110,13 @@ class PostgresqlDatabase(PostgresqlSession):
 
     @contextlib.contextmanager
     def writing(
-        self, *, must_commit: bool = False, pipelined: bool = False
+        self, *, records_outcome: bool = False, pipelined: bool = False
     ) -> Iterator[PostgresqlTransaction]:
         if self._is_check_due():
             self._check_writable(self.catalogue)
             if self._position is None:
                 self.read_position()
-        timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
+        timeout = max(self._timeout, self.outcome_timeout) if records_outcome else self._timeout
         begin = begin_writing(timeout) + ONE_WRITER
         with self._transaction(begin, timeout, pipelined=pipelined) as transaction:
             if self._is_check_due():
@@ -141,7 +141,7 @@ class PostgresqlDatabase(PostgresqlSession):
         with self._transaction(begin_writing(self._timeout), self._timeout) as transaction:
             yield transaction
 
-    def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
+    def retry(self, work: Callable[[], T], *, records_outcome: bool = False) -> T:
         pause = FIRST_PAUSE
         began = self.clock()
         while True:
@@ -158,11 +158,11 @@ class PostgresqlDatabase(PostgresqlSession):
                 Conflict,
                 Collision,
             ) as failure:
-                if isinstance(failure, Collision) and not must_commit:
+                if isinstance(failure, Collision) and not records_outcome:
                     raise
                 # All work that fails during one outage shares its wait.
                 self._outage_since = began if self._outage_since is None else self._outage_since
-                if not self._may_wait(self._outage_since, pause, must_commit=must_commit):
+                if not self._may_wait(self._outage_since, pause, records_outcome=records_outcome):
                     if isinstance(failure, (Collision, Conflict)):
                         raise RegistryBusy(
                             f"The registry {self.location} is written by others all the time. Try again later"

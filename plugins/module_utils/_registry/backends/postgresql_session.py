@@ -51,8 +51,8 @@ class PostgresqlSession:
     C(connections): how often it has connected.
     """
 
-    # Seconds to wait for other writers, and for the database itself, with what must be committed. A failover may take a minute.
-    must_commit_timeout = 90.0
+    # Seconds to wait for other writers, and for the database itself, with the outcome of a request. A failover may take a minute.
+    outcome_timeout = 90.0
     clock = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
     connect = staticmethod(connect)
@@ -102,11 +102,11 @@ class PostgresqlSession:
     def last_position(self) -> Position | None:
         return self._position
 
-    def _may_wait(self, since: float, pause: float, *, must_commit: bool = False) -> bool:
+    def _may_wait(self, since: float, pause: float, *, records_outcome: bool = False) -> bool:
         """Tell whether to try again after a pause. A run that is to stop waits only with an outcome, and not for a standby."""
-        if self._stop_reason() and (not must_commit or self._standby_missing_since is not None):
+        if self._stop_reason() and (not records_outcome or self._standby_missing_since is not None):
             return False
-        timeout = max(self._timeout, self.must_commit_timeout) if must_commit else self._timeout
+        timeout = max(self._timeout, self.outcome_timeout) if records_outcome else self._timeout
         return self.clock() + pause <= since + timeout
 
     def _run(self, statement: Callable[[psycopg.Connection[t.Any]], T]) -> T:

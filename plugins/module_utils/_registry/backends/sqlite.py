@@ -62,8 +62,8 @@ class SqliteDatabase:
     reconnects = False
     longest_list = LONGEST_LIST
     now = "((julianday('now') - 2440587.5) * 86400.0)"
-    # Seconds to wait for other writers with what must be committed.
-    must_commit_timeout = 60.0
+    # Seconds to wait for other writers with the outcome of a request.
+    outcome_timeout = 60.0
 
     def __init__(
         self, path: str, location: str, schema: Schema, *, write: bool, timeout: float
@@ -118,10 +118,10 @@ class SqliteDatabase:
 
         return file_state(self._path) != self._snapshot
 
-    def _check_same_file(self, *, must_commit: bool = False) -> None:
+    def _check_same_file(self, *, records_outcome: bool = False) -> None:
         """Refuse to go on with a file that is no longer at its path: the next run would not see what is written there.
 
-        With a write-ahead log, SQLite itself does not notice. The outcome of a request that was sent (C(must_commit)) is recorded even
+        With a write-ahead log, SQLite itself does not notice. The outcome of a request that was sent (C(records_outcome)) is recorded even
         where the file has got a second name.
         """
         found = file_id(self._path)
@@ -131,16 +131,16 @@ class SqliteDatabase:
             raise RegistryUnavailable(
                 f"The registry {self.location} was removed, moved or replaced by another file while this run was at work"
             )
-        if not must_commit:
+        if not records_outcome:
             check_links(self._path, self.location)
 
     @contextlib.contextmanager
     def writing(
-        self, *, must_commit: bool = False, pipelined: bool = False
+        self, *, records_outcome: bool = False, pipelined: bool = False
     ) -> Iterator[_SqliteTransaction]:
-        self._check_same_file(must_commit=must_commit)
-        longer = max(self._timeout, self.must_commit_timeout)
-        self._set_busy_timeout(longer if must_commit else self._timeout)
+        self._check_same_file(records_outcome=records_outcome)
+        longer = max(self._timeout, self.outcome_timeout)
+        self._set_busy_timeout(longer if records_outcome else self._timeout)
         with self._transaction("BEGIN IMMEDIATE") as transaction:
             is_verified = self._verification.is_valid(transaction)
             before = self._connection.total_changes
@@ -167,7 +167,7 @@ class SqliteDatabase:
         self._check_same_file()
         return True
 
-    def retry(self, work: Callable[[], T], *, must_commit: bool) -> T:
+    def retry(self, work: Callable[[], T], *, records_outcome: bool = False) -> T:
         return work()
 
     @contextlib.contextmanager

@@ -75,7 +75,7 @@ class Rows:
     def apply(self) -> tuple[Record, bool]:
         """Apply the answer."""
         reader, transaction = cast(RecordReader, self), cast(Transaction, self)
-        return apply_answer(transaction, reader, ANSWER, as_claimed=False)
+        return apply_answer(transaction, reader, ANSWER)
 
 
 def test_an_answer_that_is_recorded_already_writes_nothing() -> None:

@@ -68,5 +68,5 @@ def test_no_spreadsheet_finds_a_formula(text: str, other: str, written: str, ass
         ("#1", "#1"),
     ],
 )
-def test_the_rule(text: str, cell: str) -> None:
+def test_a_text_stands_in_its_cell_and_comes_back(text: str, cell: str) -> None:
     assert (write_text(text), read_text(cell)) == (cell, text)

@@ -69,9 +69,9 @@ class Database:
         if end is not None:
             raise end
 
-    def retry(self, work: Callable[[], Any], *, must_commit: bool) -> Any:
+    def retry(self, work: Callable[[], Any], *, records_outcome: bool = False) -> Any:
         """Do the work once."""
-        assert not must_commit
+        assert not records_outcome
         return work()
 
     def execute(self, _statement: str, *_values: Any) -> int:

@@ -34,7 +34,9 @@ BEGAN = (1000.0, 5000.0)
         ((1000.0, 5000.0), 0.0, 0.1, False),
     ],
 )
-def test_a_lease(now: tuple[float, float], seconds: float, needed: float, holds: bool) -> None:
+def test_a_lease_surely_holds_while_it_is_young_and_long_enough(
+    now: tuple[float, float], seconds: float, needed: float, holds: bool
+) -> None:
     assert Lease(seconds, BEGAN, 1).surely_holds(needed, now) is holds
 
 

@@ -90,7 +90,7 @@ def test_no_format_without_literal_text_changes_a_digit(code: str, number: int) 
         ("yyyy;@", True),
     ],
 )
-def test_dates(code: str, expected: bool) -> None:
+def test_which_formats_show_a_date(code: str, expected: bool) -> None:
     assert is_date(code) is expected
 
 
@@ -107,5 +107,5 @@ def test_dates(code: str, expected: bool) -> None:
         ("@@", False),
     ],
 )
-def test_texts(code: str, expected: bool) -> None:
+def test_which_formats_show_a_text_as_it_is(code: str, expected: bool) -> None:
     assert shows_text(code) is expected

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 
 from ansible_collections.nextbilling.did.plugins.module_utils._decoding import decodings
-from ansible_collections.nextbilling.did.plugins.module_utils._input import entries as _entries
+from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import open_list
 from ansible_collections.nextbilling.did.plugins.module_utils._model import Desired, Policy
 from ansible_collections.nextbilling.did.plugins.module_utils._planning.decide import decide
 from ansible_collections.nextbilling.did.plugins.module_utils._platform.connection import Connection
@@ -227,9 +227,10 @@ def test_ten_thousand_passwords_are_indexed_once() -> None:
 
 def test_what_holds_secrets_does_not_show_them() -> None:
     """As in a debugger, or in the output of a test that fails."""
-    entries = _entries.entries_of_option([{"did_number": "1166", "password": PASSWORD}], "dids")
-    entry = entries[0]
-    (item,), _problems = _entries.validate([entry], "dids")
+    did_list, _problems = open_list([{"did_number": "1166", "password": PASSWORD}], None)
+    assert did_list is not None
+    (entry,) = did_list
+    (item,), _invalid = did_list.validate(entry)
     desired = Desired(item.values)
     plan = decide(desired, None, None, Policy(), Fingerprints(TOKEN, "registry"))
     connection = Connection("https://sip.example.com", TOKEN, TOKEN)
@@ -246,7 +247,7 @@ def test_what_holds_secrets_does_not_show_them() -> None:
             assert TOKEN not in shown and "geheim" not in shown
 
 
-def test_fingerprints() -> None:
+def test_a_fingerprint_is_comparable_by_its_own_key_alone() -> None:
     one = Fingerprints("key", "registry")
     stored = one.of("password", "secret")
     assert one.is_comparable(stored) and stored == Fingerprints("key", "registry").of(

@@ -26,10 +26,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._errors import Inv
 from ansible_collections.nextbilling.did.plugins.module_utils._input import ranges as _ranges
 from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import (
     Item,
-    entries_of_file,
-    entries_of_option,
     read_items,
-    validate,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._input.folding import fold_lines
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import is_mark
@@ -137,7 +134,7 @@ WIRES: list[tuple[str, int | None, dict[str, Any]]] = [
 
 def load(path: Path, **options: Any) -> tuple[list[Item], list[str]]:
     """Read a file and check it as the module dids does."""
-    return validate(entries_of_file(str(path), ranges=True), "src", ranges=True, **options)
+    return read_items(None, str(path), ranges=True, **options)
 
 
 def saved(folder: Path, content: str | bytes, name: str = "dids.csv") -> Path:
@@ -154,14 +151,13 @@ def values(items: list[Item]) -> list[dict[str, Any]]:
 
 def declared(*dids: Any, **defaults: Any) -> tuple[list[Item], list[str]]:
     """Check an inline list as the module dids does."""
-    entries = entries_of_option(dids, "dids", ranges=True)
-    return validate(entries, "dids", defaults=defaults, ranges=True)
+    return read_items(dids, None, defaults=defaults, ranges=True)
 
 
 def refusal(path: Path) -> str:
     """Return why a file cannot be read at all."""
     with pytest.raises(InvalidParameter) as raised:
-        entries_of_file(str(path), ranges=True)
+        read_items(None, str(path), ranges=True)
     return raised.value.message
 
 
@@ -817,7 +813,7 @@ def test_what_is_no_regular_file_is_not_read(
     message = refusal(tmp_path / f"{'x' * 5000}.{suffix}")
     assert "too long" in message and len(message) < 1000
     with pytest.raises(InvalidParameter, match="no such path"):
-        entries_of_file(f"/tmp/a\0.{suffix}")
+        read_items(None, f"/tmp/a\0.{suffix}")
 
 
 def test_a_file_that_turns_into_a_pipe_is_not_waited_for(

@@ -16,10 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
-from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import (
-    entries_of_file,
-    validate,
-)
+from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import read_items
 
 SECRET = "Xk29mQz77"
 SUFFIXES = ("csv", "json", "yml")
@@ -72,7 +69,7 @@ def _told(folder: Path, suffix: str, content: bytes) -> str:
     path = folder / f"dids.{suffix}"
     path.write_bytes(content)
     try:
-        _items, problems = validate(entries_of_file(str(path), ranges=True), "src", ranges=True)
+        _items, problems = read_items(None, str(path), ranges=True)
     except InvalidParameter as error:
         return error.message
     return "\n".join(problems)

@@ -13,10 +13,7 @@ import pytest
 from ansible.module_utils.common.parameters import remove_values
 
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
-from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import (
-    entries_of_option,
-    validate,
-)
+from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import read_items
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import MARK_REFUSED, is_mark
 from ansible_collections.nextbilling.did.tests.support.modules import Result, Runner
 
@@ -40,8 +37,8 @@ def test_every_mark_that_ansible_puts_is_refused() -> None:
 def test_every_field_refuses_marks(name: str) -> None:
     for mark in ("***", "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "$REDACTED$"):
         for value in [mark, [mark]] if name == "host_additional" else [mark]:
-            entries = entries_of_option([{"did_number": "1", name: value}], "dids")
-            assert f"dids[0]: {name}: {MARK_REFUSED}" in validate(entries, "dids")[1]
+            _items, problems = read_items([{"did_number": "1", name: value}], None)
+            assert f"dids[0]: {name}: {MARK_REFUSED}" in problems
             assert f"{name}: {MARK_REFUSED}" in _fields.normalise({name: value})[1]
 
 

@@ -228,7 +228,7 @@ def test_a_database_needs_psycopg(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"registry": "postgresql://db/x?PASSFILE=.pgpass"}, "URL has a relative path"),
     ],
 )
-def test_relative_paths(
+def test_a_relative_path_needs_the_playbooks_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], reason: str
 ) -> None:
     subject = action(**arguments)
@@ -245,7 +245,7 @@ def test_relative_paths(
         ("PGSSLROOTCERT", {"registry": "postgresql://db/x"}),
     ],
 )
-def test_relative_paths_of_the_environment(
+def test_a_relative_path_of_the_environment_needs_the_playbooks_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, arguments: dict[str, Any]
 ) -> None:
     subject = action(**arguments)
@@ -265,7 +265,7 @@ def test_relative_paths_of_the_environment(
         {"registry": "postgresql://db/x?sslrootcert=system"},
     ],
 )
-def test_absolute_paths(
+def test_an_absolute_path_is_used_from_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
 ) -> None:
     subject = action(**arguments)

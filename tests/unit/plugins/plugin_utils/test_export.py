@@ -39,7 +39,7 @@ def did(**known: Any) -> dict[str, Any]:
     }
 
 
-def test_a_table() -> None:
+def test_a_table_has_a_column_for_each_field_that_has_a_value() -> None:
     full = did(
         fields={
             "did_number": "+5511",
@@ -61,7 +61,7 @@ def test_a_table() -> None:
     ]
 
 
-def test_its_form() -> None:
+def test_separator_byte_order_mark_and_columns_of_a_table_are_options() -> None:
     table = to_csv([did()], separator=",", bom=False, all_fields=True)
     header, row, _end = table.split("\r\n")
     assert header.split(",")[:2] == ["did_number", "record_id"]

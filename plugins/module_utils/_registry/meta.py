@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Checks which registry it is, by its id and its schema."""
+"""Reads the table C(meta), and checks by it which registry this is and which schema it has."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from .._errors import RegistryMismatch, RegistryUnavailable
 from .backends.interface import RESTORE, Database
+from .records import known_platforms
 
 
 def read_meta(database: Database) -> dict[str, str]:
@@ -59,9 +60,9 @@ def check_schema(
     """
     version, current = schema_version(database, meta), database.schema.version
     if version < current and not allow_older:
-        from .platforms import known_platforms, present_play
+        from .platforms import present_play
 
-        known = platform or next(iter(known_platforms(database)), None)
+        known = platform or next(iter(known_platforms(database.query)), None)
         raise RegistryMismatch(
             f"The registry {database.location} has schema {version}; this release of nextbilling.did needs schema {current}. Nothing was"
             f" sent. Make a backup, then bring it up to date:\n{present_play(database.location, known)}"
