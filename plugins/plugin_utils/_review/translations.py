@@ -132,8 +132,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A plataforma pediu menos requisições {refusals} vezes (429); a execução reduziu para {concurrency} por vez.",
     ),
     "omitted": (
-        "Only counted: {dids}. The result of a failed task does not name them all; with details: true (provision_details: true for the role), it does.",
-        "Apenas contados: {dids}. O resultado de uma tarefa com falha não cita todos; com details: true (na role, provision_details: true), cita.",
+        "Only counted: {dids}. The result of a failed task does not name them all; with details: true it does.",
+        "Apenas contados: {dids}. O resultado de uma tarefa com falha não cita todos; com details: true, cita.",
     ),
     "no_difference": (
         "no difference to what was last applied: all declared fields are sent again",
