@@ -209,6 +209,11 @@ class NoSuchTable(RegistryUnavailable):
     """A table, or a column of it, is missing."""
 
 
+def never_stops() -> str | None:
+    """Return None, as the reason why a run is to stop."""
+    return None
+
+
 # What a backend notes in the table meta of its own place, which is not copied to another one.
 STAMP = "stamp"
 # The next step where a registry is damaged or lost, and nowhere else.
