@@ -38,6 +38,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     UNKNOWN,
     Correction,
     Intent,
+    NewState,
     Record,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import history as _history
@@ -195,6 +196,18 @@ def test_a_second_name_is_asked_about_before_there_are_records(runner: Runner) -
         assert f'platform: "{known}"' in refused["msg"] and "another_platform" in refused["msg"]
     assert runner.did_info()["registry"]["platforms"] == [known]
     assert runner.did_registry(platform="other:443", another_platform=True)["changed"]
+
+
+@in_a_file
+def test_a_registry_that_knows_no_platform_is_not_written(runner: Runner) -> None:
+    """Somebody has deleted the row: the task names no other one in its place."""
+    runner.write("DELETE FROM platforms")
+    refused = runner.both(**VENDOR_CREATE)
+    assert refused["error"]["kind"] == "registry_mismatch"
+    assert "nor any other" in refused["msg"] and "another_platform" not in refused["msg"]
+    assert runner.requests() == []
+    assert runner.did_registry()["changed"]
+    assert runner.both(**VENDOR_CREATE)["action"] == "create"
 
 
 def test_consent_to_a_further_platform_goes_with_present_alone(runner: Runner) -> None:
@@ -823,6 +836,21 @@ def test_a_renumbering_that_comes_too_late_leaves_nothing(registry: Registry) ->
     assert _found(registry, "3").outcome == UNKNOWN
 
 
+def test_a_renumbering_of_a_record_that_has_changed_leaves_nothing(registry: Registry) -> None:
+    """Its new number, which was free, stays free; and what is written beside it holds."""
+    first = _confirmed(registry)
+    token = str(registry.journal.claim(PLATFORM, _edit(first, port=1)))
+    second = registry.journal.confirm(token, PLATFORM, _edit(first, port=1), 13, AT)
+    renumbering = Intent("update", first, "2", 13, {"did_number": "2"}, 60)
+    assert registry.journal.claim(PLATFORM, renumbering) is None
+    tokens = registry.journal.atomic(
+        lambda: [registry.journal.claim(PLATFORM, each) for each in (renumbering, _create("3"))]
+    )
+    assert [token is not None for token in tokens] == [False, True]
+    assert registry.find(PLATFORM, "1166", 13) == (second, second)
+    assert registry.journal.claim(PLATFORM, _create("2")) is not None
+
+
 def test_what_was_not_applied_is_undone(registry: Registry) -> None:
     token = registry.journal.claim(PLATFORM, _create())
     assert token is not None
@@ -928,6 +956,20 @@ def test_a_late_answer_that_agrees_is_no_conflict(registry: Registry) -> None:
     # Another run has adopted the very record, and is still at work on it.
     assert registry.journal.claim(PLATFORM, adoption) is not None
     assert registry.journal.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
+
+
+def test_a_statement_that_another_person_made_first_changes_nothing(registry: Registry) -> None:
+    """Both looked while the registry did not know the DID."""
+    states = [NewState("1166", record_id, {"did_number": "1166"}) for record_id in (13, 14)]
+    other = NewState("77", 15, {"did_number": "77"})
+    first, *second = (
+        Correction("recorded", None, state) for state in (states[0], other, states[1])
+    )
+    assert registry.journal.apply_corrections(PLATFORM, [first])
+    assert not registry.journal.apply_corrections(PLATFORM, second)
+    assert _found(registry).record_id == 13
+    assert registry.find(PLATFORM, "77", 14) == (None, None)
+    assert len(registry.reports.history(None)) == 1
 
 
 @in_a_file
