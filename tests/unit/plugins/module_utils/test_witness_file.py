@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -128,31 +129,45 @@ def test_a_file_that_another_process_keeps_locked_is_not_waited_for_without_an_e
             lock(waiting.fileno(), timeout=0)
 
 
-@pytest.fixture
-def limit_files() -> Iterator[Callable[[int], None]]:
-    """Lets no file grow beyond so many bytes, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+@contextlib.contextmanager
+def limited(size: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("work", ["append", "rewrite"])
-def test_a_disk_that_is_full_leaves_the_file_as_it_was(
-    file: WitnessFile, limit_files: Callable[[int], None], work: str
-) -> None:
+def test_a_disk_that_is_full_leaves_the_file_as_it_was(file: WitnessFile, work: str) -> None:
     """No part of a line, and no draft."""
     file.append([entry("1", 1, "b"), entry("2", 2, "a" * 32)])
     path = Path(file.path)
     before = path.read_bytes()
     # A part of what is written has a place.
-    limit_files(len(before) + 10 if work == "append" else len(before) - 10)
-    with pytest.raises(OSError):
+    size = len(before) + 10 if work == "append" else len(before) - 10
+    with pytest.raises(OSError), limited(size):
         if work == "append":
             file.append([entry("3", 3, "c" * 32)])
         else:
             file.rewrite(lambda each: True)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_what_was_appended_is_on_the_disk_once_the_file_is_closed(
+    file: WitnessFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit does not wait for that: a host that crashes loses what other runs find in the registry."""
+    synchronised: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda each: synchronised.append(os.fstat(each).st_ino))
+    file.append([entry("1", 1)])
+    inode = os.stat(file.path).st_ino
+    assert inode not in synchronised
+    file.close()
+    assert inode in synchronised
 
 
 @pytest.mark.parametrize(
@@ -195,9 +210,17 @@ def _damaged(witness: Witness, damage: str) -> Witness:
     return witness
 
 
-@pytest.mark.parametrize("damage", ["a FIFO", "a folder", "a link", "another program's file"])
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("a FIFO", "no regular file"),
+        ("a folder", os.strerror(errno.EISDIR)),
+        ("a link", os.strerror(errno.ELOOP)),
+        ("another program's file", "no part of a witness"),
+    ],
+)
 def test_a_witness_that_cannot_be_read_says_nothing_and_warns_once(
-    tmp_path: Path, damage: str
+    tmp_path: Path, damage: str, words: str
 ) -> None:
     """It is neither taken for an empty one in silence, nor does it end the run."""
     witness = Witness(str(tmp_path / "witness"), write=True)
@@ -213,7 +236,8 @@ def test_a_witness_that_cannot_be_read_says_nothing_and_warns_once(
     for each in read:
         witness.warnings.clear()
         assert not each()
-        assert len(witness.warnings) == 1, each
+        (warning,) = witness.warnings
+        assert (words if each in read[:3] else "notes.json in it is damaged") in warning
     for each in read:
         each()
     assert len(witness.warnings) == 1
