@@ -376,6 +376,30 @@ def test_a_server_that_does_not_tell_its_timeline(roles: Roles) -> None:
     assert "timeline" not in str(owner.did_info().get("warnings"))
 
 
+def test_a_server_that_no_longer_tells_its_timeline_takes_an_answer(roles: Roles) -> None:
+    """The right is taken away while a request is under way, and the connection breaks."""
+    runner = roles.runner("runner")
+    platform = roles.runner("owner").did_registry()["platform"]
+    password = roles.passwords["nextbilling_runner"]
+    with contextlib.closing(
+        _open.open_registry(
+            runner.store.location,
+            platform,
+            registry_id=None,
+            write=True,
+            timeout=5,
+            password=password,
+        )
+    ) as registry:
+        token = str(registry.journal.claim(platform, INTENT))
+        roles.admin("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public")
+        try:
+            registry._database.close()
+            assert registry.journal.confirm(token, platform, INTENT, 13, AT).record_id == 13
+        finally:
+            roles.admin("GRANT EXECUTE ON FUNCTION pg_control_system() TO public")
+
+
 def test_a_role_that_may_not_create(roles: Roles) -> None:
     roles.admin("DROP SCHEMA nextbilling CASCADE", "CREATE SCHEMA nextbilling")
     owner = roles.runner("owner")
@@ -606,7 +630,7 @@ def test_a_notice_during_a_commit_is_no_warning(runner: Runner) -> None:
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'kept'; RETURN NULL; END $$",
         "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON records DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()",
     )
-    result = runner.did(**VENDOR_CREATE)
+    result = runner.did(**VENDOR_CREATE, registry_timeout=1.0)
     assert result["action"] == "create" and "warnings" not in result, result
 
 
