@@ -60,7 +60,7 @@ def test_what_a_statement_meets_is_told_in_words_of_our_own(
 ) -> None:
     raised = psycopg.errors.lookup(state) if state else psycopg.OperationalError
     told = translate(LOCATION, raised(f"Geheim7 {text}"))
-    assert type(told) is kind
+    assert told.__class__ is kind
     assert words in str(told) and "Geheim7" not in str(told)
     assert ("backup" in str(told)) == backup
 
@@ -85,5 +85,5 @@ def test_why_there_is_no_connection_is_told_in_words_of_our_own(
     text: str, kind: type[Exception], words: str
 ) -> None:
     told = unreachable(LOCATION, psycopg.OperationalError(text))
-    assert type(told) is kind
+    assert told.__class__ is kind
     assert words in str(told) and "Geheim7" not in str(told)
