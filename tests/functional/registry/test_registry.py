@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import getpass
 import json
@@ -273,6 +274,20 @@ def test_a_place_where_nothing_can_be_made(bare: Runner) -> None:
     result = bare.did_registry(registry="/proc/nextbilling-did/registry.db")
     assert result["error"]["kind"] == "registry_unavailable"
     assert "cannot be created" in result["msg"]
+
+
+@in_a_file
+def test_a_file_system_without_hard_links(bare: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry appears under its name complete or not at all, and no draft stays behind."""
+
+    def refuse(*_names: str) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    refused = bare.did_registry()
+    assert refused["error"]["kind"] == "registry_unavailable", refused
+    assert "cannot be created" in refused["msg"] and os.strerror(errno.EPERM) in refused["msg"]
+    assert os.listdir(bare.registry.parent) == []
 
 
 @in_a_file
