@@ -142,15 +142,14 @@ class Journal:
         return token
 
     def end_run(self, result: str) -> None:
-        """Record how the run has ended, if it has begun."""
+        """Record how the run has ended, if it has begun. Not to be called inside C(atomic)."""
         if self.runs.has_begun:
             self._transactions.retry(lambda: self._end_run(result), records_outcome=True)
 
     def _end_run(self, result: str) -> None:
         with self._transactions.writing(records_outcome=True, pipelined=True) as transaction:
             self.runs.write_end(transaction, result)
-        if self._taken is None:
-            self.runs.note_commit()
+        self.runs.note_commit()
 
     def is_claim_valid(self, token: str, seconds: float) -> bool:
         """Tell whether this run still has the claim, with at least so many seconds left. May be called in any thread."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from .._errors import RegistryMismatch
 from .._snippets import Target
-from .backends.interface import RESTORE, Backend, Database, NoRegistry
+from .backends.interface import RESTORE, Backend, Database, NoRegistry, never_stops
 from .backends.schema import SCHEMA, Schema
 from .location import is_database
 from .meta import check_id, check_schema, read_meta
@@ -27,7 +27,7 @@ def backend_at(
     location: str,
     password: str | None = None,
     schema: Schema = SCHEMA,
-    stop_reason: Callable[[], str | None] = lambda: None,
+    stop_reason: Callable[[], str | None] = never_stops,
 ) -> Backend:
     """Return the backend for a location that C(locate) accepted.
 
@@ -54,7 +54,7 @@ def open_registry(
     allow_moved: bool = False,
     allow_older: bool = False,
     schema: Schema = SCHEMA,
-    stop_reason: Callable[[], str | None] = lambda: None,
+    stop_reason: Callable[[], str | None] = never_stops,
     witness: Witness | None = None,
     compare: bool = False,
 ) -> Registry:

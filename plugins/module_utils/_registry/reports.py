@@ -96,9 +96,7 @@ class Reports:
 
         The cost does not depend on the size of the registry, unless others than this code have written to it. It is then read as a whole.
         """
-        if not self._database.is_verified():
-            self.verify()
-            self._database.note_verified()
+        self._database.ensure_verified(self.verify)
         lost = self._transactions.read(
             lambda transaction: find_lost(transaction, self._records, platform, numbers)
         )

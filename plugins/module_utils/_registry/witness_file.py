@@ -121,7 +121,6 @@ class WitnessFile:
         self.path = path
         self._file: int | None = None
         self._thread_lock = threading.Lock()
-        self._is_synced = True
 
     # Reading
 
@@ -173,7 +172,6 @@ class WitnessFile:
             try:
                 end = _complete_end(file)
                 _write(file, data if end else HEADER + data, end)
-                self._is_synced = False
                 if sync:
                     os.fsync(file)
             finally:
@@ -182,14 +180,14 @@ class WitnessFile:
     def rewrite(self, keep: Callable[[Entry], bool]) -> int:
         """Keep the last entry of each record, if it is to be kept. Returns the new size in bytes."""
         with self._thread_lock:
-            self._lock()
+            file = self._lock()
             try:
                 kept = [entry.line() for entry in latest(_parse(self._read(0))) if keep(entry)]
                 data = HEADER + b"".join(kept)
                 self._replace(data)
                 return len(data)
             finally:
-                self._close()
+                self._close(file)
 
     def close(self) -> int:
         """Write what was appended to the disk. Returns the size in bytes, 0 where nothing was appended."""
@@ -197,17 +195,14 @@ class WitnessFile:
             if self._file is None:
                 return 0
             try:
-                if not self._is_synced:
-                    os.fsync(self._file)
+                os.fsync(self._file)
                 return os.fstat(self._file).st_size
             finally:
-                self._is_synced = True
-                self._close()
+                self._close(self._file)
 
-    def _close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+    def _close(self, file: int) -> None:
+        os.close(file)
+        self._file = None
 
     def _replace(self, data: bytes) -> None:
         # The lock is on the file that is replaced: whoever waits for it opens the new one. So one process at a time has this draft.
@@ -220,7 +215,7 @@ class WitnessFile:
                 os.fsync(file)
             os.replace(draft, self.path)
         except OSError:
-            if os.path.lexists(draft):
+            with contextlib.suppress(OSError):
                 os.unlink(draft)
             raise
         sync_folder(os.path.dirname(self.path))
@@ -233,7 +228,7 @@ class WitnessFile:
             lock(self._file)
             if self._is_at_path(self._file):
                 return self._file
-            self._close()
+            self._close(self._file)
 
     def _open(self) -> int:
         make_folder(os.path.dirname(os.path.dirname(self.path)))
@@ -301,9 +296,12 @@ def _write(file: int, data: bytes, end: int) -> None:
         raise
 
 
-def lock(file: int) -> None:
-    """Lock a file against other processes until it is closed or unlocked. Raises C(WitnessError) where one of them holds it for long."""
-    deadline = time.monotonic() + _LOCK_TIMEOUT
+def lock(file: int, timeout: float = _LOCK_TIMEOUT) -> None:
+    """Lock a file against other processes until it is closed or unlocked. Raises C(WitnessError) where one of them holds it for long.
+
+    :param timeout: seconds.
+    """
+    deadline = time.monotonic() + timeout
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from ansible_collections.nextbilling.did.tests.support.modules import (
 from ansible_collections.nextbilling.did.tests.support.processes import Process
 from ansible_collections.nextbilling.did.tests.support.stores import (
     FileStore,
+    in_postgresql,
     on_both_backends,
 )
 
@@ -329,6 +331,26 @@ def test_an_older_registry_is_accepted_knowingly(runner: Runner) -> None:
     assert f"{NUMBER},{record_id}," in aside.read_text()
     assert not run_play(runner, accept)["changed"]
     assert runner.did(did_number=NUMBER)["action"] == "create"
+
+
+@in_postgresql
+def test_a_server_on_an_earlier_timeline_is_refused_until_it_is_accepted(runner: Runner) -> None:
+    """Another server has taken its place, as a run on this host has seen: what is written there would be lost."""
+    created(runner, OTHER)
+    notes = json.loads((folder() / "notes.json").read_text())
+    ((system, timeline),) = notes["timelines"].items()
+    notes["timelines"][system] = timeline + 3
+    (folder() / "notes.json").write_text(json.dumps(notes))
+    (accept,) = plays_of(
+        refused(runner, f"it is on timeline {timeline}", f"has seen timeline {timeline + 3}")
+    )
+    kept = traces()
+    predicted = runner.did_registry(**accept, check=True)
+    assert predicted["changed"] and f"timeline {timeline}" in predicted["diff"]["after"]
+    assert traces() == kept
+    assert run_play(runner, accept)["diff"] == predicted["diff"]
+    assert not run_play(runner, accept)["changed"]
+    created(runner, NUMBER)
 
 
 def test_present_alone_does_not_accept_it(runner: Runner) -> None:

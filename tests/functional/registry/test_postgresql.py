@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -33,6 +35,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import open as _open
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import provision as _making
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.interface import (
+    CommitUnknown,
     PipelineFailed,
     TooManyConnections,
 )
@@ -93,6 +96,8 @@ def test_a_missing_library(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> N
         (("127.0.0.1", "host.invalid"), "resolved"),
         (("registry", "registry?sslmode=verify-full"), "TLS"),
         (("127.0.0.1", "127.0.0.1:1,127.0.0.2"), ""),
+        # A parameter without a value.
+        (("registry", "registry?sslmode"), "no URL that PostgreSQL's library understands"),
     ],
 )
 def test_a_database_that_cannot_be_reached(
@@ -340,6 +345,63 @@ def test_only_the_owner_keeps_the_registry(roles: Roles) -> None:
         assert not runner.did_registry(check=check)["changed"]
 
 
+def test_only_the_owner_deletes_history(roles: Roles) -> None:
+    runner = roles.runner("runner")
+    assert runner.did(**VENDOR_CREATE)["action"] == "create"
+    history = runner.rows("SELECT * FROM nextbilling.history")
+    for check in (True, False):
+        denied = runner.did_registry(check=check, state="pruned", keep_history="365d")
+        assert denied["error"]["kind"] == "registry_unavailable", denied
+        assert "does not own" in denied["msg"] and "Nothing was deleted" in denied["msg"]
+    assert runner.rows("SELECT * FROM nextbilling.history") == history
+    assert roles.runner("owner").did_registry(state="pruned", keep_history="365d")["pruned"]
+
+
+def test_a_server_that_does_not_tell_its_timeline(roles: Roles) -> None:
+    """Some services do not allow that. It is used all the same, and a person may know which check is not made."""
+    owner, runner = map(roles.runner, ("owner", "runner"))
+    roles.admin("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public")
+    try:
+        result = runner.both(**VENDOR_CREATE)
+        assert result["action"] == "create" and "timeline" not in str(result.get("warnings"))
+        assert "does not tell its timeline" in str(owner.did_info()["warnings"])
+        # It is the same registry under a second address, too.
+        location = owner.store.location.replace("127.0.0.1", "localhost")
+        moved = owner.did_registry(
+            state="copied",
+            copy_from=location,
+            copy_from_password=owner.options["registry_password"],
+        )
+        assert "same registry" in moved["msg"], moved
+    finally:
+        roles.admin("GRANT EXECUTE ON FUNCTION pg_control_system() TO public")
+    assert "timeline" not in str(owner.did_info().get("warnings"))
+
+
+def test_a_server_that_no_longer_tells_its_timeline_takes_an_answer(roles: Roles) -> None:
+    """The right is taken away while a request is under way, and the connection breaks."""
+    runner = roles.runner("runner")
+    platform = roles.runner("owner").did_registry()["platform"]
+    password = roles.passwords["nextbilling_runner"]
+    with contextlib.closing(
+        _open.open_registry(
+            runner.store.location,
+            platform,
+            registry_id=None,
+            write=True,
+            timeout=5,
+            password=password,
+        )
+    ) as registry:
+        token = str(registry.journal.claim(platform, INTENT))
+        roles.admin("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public")
+        try:
+            registry._database.close()
+            assert registry.journal.confirm(token, platform, INTENT, 13, AT).record_id == 13
+        finally:
+            roles.admin("GRANT EXECUTE ON FUNCTION pg_control_system() TO public")
+
+
 def test_a_role_that_may_not_create(roles: Roles) -> None:
     roles.admin("DROP SCHEMA nextbilling CASCADE", "CREATE SCHEMA nextbilling")
     owner = roles.runner("owner")
@@ -538,6 +600,16 @@ def test_a_temporary_table_in_the_way(registry: Registry, store: DatabaseStore) 
     assert store.rows("SELECT number FROM numbers") == [("77",)]
 
 
+def test_a_registry_of_temporary_tables_is_never_made(bare: Runner) -> None:
+    """It would be gone with the connection."""
+    location = f"{bare.store.location}?options=-csearch_path%3Dpg_temp"
+    for check in (True, False):
+        result = bare.did_registry(check=check, registry=location)
+        assert result["error"]["kind"] == "registry_unavailable", result
+        assert "temporary" in result["msg"]
+    assert bare.store.is_empty()
+
+
 @pytest.mark.parametrize("event", ["INSERT", "UPDATE"])
 def test_a_commit_with_a_warning_is_not_relied_on(runner: Runner, event: str) -> None:
     """So ends one whose wait for a synchronous standby was cancelled. A failover to that standby loses what was written."""
@@ -553,6 +625,15 @@ def test_a_commit_with_a_warning_is_not_relied_on(runner: Runner, event: str) ->
     else:
         assert result["action"] == "create" and len(runner.requests()) == 1, result
         assert runner.did_info(outcome="unknown")["dids"] == []
+
+
+def test_a_notice_during_a_commit_is_no_warning(runner: Runner) -> None:
+    runner.write(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'kept'; RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON records DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()",
+    )
+    result = runner.did(**VENDOR_CREATE, registry_timeout=1.0)
+    assert result["action"] == "create" and "warnings" not in result, result
 
 
 def test_an_audit_may_look_on(runner: Runner) -> None:
@@ -793,6 +874,25 @@ def test_a_connection_that_broke_is_made_anew(registry: Registry, line: Proxy) -
     assert registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
 
 
+def test_a_new_connection_that_breaks_while_its_server_is_compared(
+    registry: Registry, line: Proxy
+) -> None:
+    """The next one is compared, too: nothing is written to a server whose place another one has taken."""
+    assert registry.journal.claim(PLATFORM, OTHER) is not None
+    line.cut()
+    line.cut_at(b"pg_walfile_name")
+    token = registry.journal.claim(PLATFORM, INTENT)
+    assert token is not None and line.cuts == 2
+    database: Any = registry._database
+    later = database.read_position()
+    database._position = later._replace(timeline=later.timeline + 1)
+    line.cut()
+    line.cut_at(b"pg_walfile_name")
+    with pytest.raises(RegistryMismatch, match="whose place another one has taken"):
+        registry.journal.confirm(token, PLATFORM, INTENT, 13, AT)
+    assert line.cuts == 4
+
+
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("statement", [b"INSERT INTO records", b"COMMIT\0"])
 def test_a_claim_that_is_interrupted_is_taken_again(
@@ -884,6 +984,31 @@ def test_writes_that_are_interrupted_together(registry: Registry, line: Proxy, a
     assert registry.journal.confirm(token, PLATFORM, INTENT, 13, AT).record_id == 13
     assert registry.find(PLATFORM, "77", None) == (None, None)
     assert all(entry.event == "applied" for entry in registry.reports.history(None))
+
+
+def test_a_commit_that_gets_no_answer_is_not_relied_on(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it last for ever, though the server does not even react to its cancellation."""
+    database: Any = registry._database
+    monkeypatch.setattr(database, "_timeout", 0.1)
+    registry.find(PLATFORM, "1166", None)
+    process_id = database._connection.info.backend_pid
+
+    def stop_before_the_commit() -> None:
+        with database.writing() as transaction:
+            transaction.execute("UPDATE platforms SET added_at = added_at")
+            os.kill(process_id, signal.SIGSTOP)
+
+    began = time.monotonic()
+    try:
+        with pytest.raises(CommitUnknown, match="not known whether"):
+            stop_before_the_commit()
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+    assert time.monotonic() - began < 30
+    assert registry.find(PLATFORM, "1166", None) == (None, None)
+    assert database._connection.info.backend_pid != process_id
 
 
 def test_an_outage_is_waited_for_once(
@@ -1036,6 +1161,30 @@ def test_every_first_read_is_undone_in_favour_of_others(
     assert runner.did_info()["registry"]["counts"]["confirmed"] == 100
 
 
+def test_what_is_undone_again_and_again_is_not_tried_for_ever(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    now, tries = [1000.0], []
+
+    def execute(_connection: Any, query: Any, *_values: Any, **_options: Any) -> Any:
+        tries.append(query)
+        raise psycopg.errors.SerializationFailure("undone in favour of others")
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(PostgresqlDatabase, "sleep", staticmethod(sleep))
+    monkeypatch.setattr(PostgresqlDatabase, "clock", staticmethod(lambda: now[0]))
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.Connection, "execute", execute)
+        with pytest.raises(RegistryBusy, match="at the same time"):
+            registry.platforms()
+    assert 3 < now[0] - 1000 <= 5 and len(tries) > 3
+    assert registry.platforms() == [PLATFORM]
+
+
 @pytest.fixture
 def refusing(store: DatabaseStore) -> Callable[..., None]:
     """Lets the database refuse what it is asked to write: it keeps rules that somebody else has made."""
@@ -1172,6 +1321,23 @@ def test_a_correction_that_is_cut_off_while_it_is_undone(
     found, _by_id = registry.find(PLATFORM, "1166", None)
     assert all(entry.event == "applied" for entry in registry.reports.history(None))
     assert registry.journal.apply_corrections(PLATFORM, [Correction("forgotten", found, None)])
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_statement_whose_commit_is_interrupted_is_written_once(
+    registry: Registry, store: Store, line: Proxy, after: bool
+) -> None:
+    """Nobody knows whether it was written, so the person is told, and looks."""
+    statement = Correction("recorded", None, NewState("1166", 13, {"did_number": "1166"}))
+    line.cut_at(b"COMMIT\0", after=after)
+    with pytest.raises(RegistryUnavailable, match="not known whether"):
+        registry.journal.apply_corrections(PLATFORM, [statement])
+    assert line.cuts == 1
+    assert (
+        len(store.rows("SELECT 1 FROM history"))
+        == len(store.rows("SELECT 1 FROM records"))
+        == after
+    )
 
 
 def test_what_was_not_committed_is_told(registry: Registry) -> None:
@@ -1311,6 +1477,33 @@ def test_a_renumbering_that_was_lost_is_recorded_again(
     registry.reports.verify_new(PLATFORM, ["1168"])
 
 
+def test_an_outcome_that_was_lost_and_contradicts_what_others_have_recorded_since(
+    registry: Registry, store: Store, lose: Callable[[], None]
+) -> None:
+    """The platform gave its id to another DID as well: both are kept, and each new connection finds the same."""
+    journal = registry.journal
+    token = str(journal.claim(PLATFORM, INTENT))
+    _keep(store)
+    journal.confirm(token, PLATFORM, INTENT, 13, AT)
+    lose()
+    with contextlib.closing(
+        _open.open_registry(store.location, PLATFORM, registry_id=None, write=True, timeout=5)
+    ) as other:
+        other_token = str(other.journal.claim(PLATFORM, OTHER))
+        other.journal.confirm(other_token, PLATFORM, OTHER, 13, AT)
+    third = OTHER._replace(number="78", stored_payload={"did_number": "78"})
+    assert journal.claim(PLATFORM, third) is not None
+    assert journal.restored == 1
+    for _connection in range(2):
+        found, by_id = registry.find(PLATFORM, "1166", 13)
+        assert found is not None and (found.outcome, found.record_id) == (UNKNOWN, None)
+        assert by_id is not None and by_id.numbers == ("77",)
+        lines = store.rows("SELECT event, number, record_id FROM history ORDER BY event")
+        assert lines == [("answered", "1166", 13), ("applied", "77", 13)]
+        registry._database.close()
+        journal.rollback("no such claim")
+
+
 def test_what_was_sent_under_a_claim_that_was_lost(
     registry: Registry, store: Store, lose: Callable[[], None]
 ) -> None:
@@ -1338,9 +1531,10 @@ def test_what_a_person_has_forgotten_meanwhile_stays_forgotten(
     assert registry.journal.restored == 0
 
 
+@pytest.mark.parametrize("when", ["before the claim", "after the claim"])
 @pytest.mark.parametrize("action", ["create", "renumber"])
 def test_what_people_said_before_does_not_keep_an_outcome_from_being_recorded_again(
-    registry: Registry, store: Store, lose: Callable[[], None], action: str
+    registry: Registry, store: Store, lose: Callable[[], None], action: str, when: str
 ) -> None:
     """The clock of their host is ahead of the run's."""
     journal = registry.journal
@@ -1355,8 +1549,11 @@ def test_what_people_said_before_does_not_keep_an_outcome_from_being_recorded_ag
         record = registry.find(PLATFORM, "1166", 13)[0]
         intent = Intent("update", record, "1167", 13, {"did_number": "1167"}, 60)
     assert max(store.rows("SELECT at FROM history WHERE event <> 'applied'")) > (AT,)
-    _keep(store)
+    if when == "before the claim":
+        _keep(store)
     token = str(journal.claim(PLATFORM, intent))
+    if when == "after the claim":
+        _keep(store)
     expected = journal.confirm(token, PLATFORM, intent, 13, AT)
     lose()
     assert journal.claim(PLATFORM, OTHER) is not None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import getpass
 import json
@@ -38,6 +39,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._model import (
     UNKNOWN,
     Correction,
     Intent,
+    NewState,
     Record,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry import history as _history
@@ -197,6 +199,18 @@ def test_a_second_name_is_asked_about_before_there_are_records(runner: Runner) -
     assert runner.did_registry(platform="other:443", another_platform=True)["changed"]
 
 
+@in_a_file
+def test_a_registry_that_knows_no_platform_is_not_written(runner: Runner) -> None:
+    """Somebody has deleted the row: the task names no other one in its place."""
+    runner.write("DELETE FROM platforms")
+    refused = runner.both(**VENDOR_CREATE)
+    assert refused["error"]["kind"] == "registry_mismatch"
+    assert "nor any other" in refused["msg"] and "another_platform" not in refused["msg"]
+    assert runner.requests() == []
+    assert runner.did_registry()["changed"]
+    assert runner.both(**VENDOR_CREATE)["action"] == "create"
+
+
 def test_consent_to_a_further_platform_goes_with_present_alone(runner: Runner) -> None:
     refused = runner.did_registry(
         state="forgotten", dids=[{"did_number": "1"}], another_platform=True
@@ -260,6 +274,20 @@ def test_a_place_where_nothing_can_be_made(bare: Runner) -> None:
     result = bare.did_registry(registry="/proc/nextbilling-did/registry.db")
     assert result["error"]["kind"] == "registry_unavailable"
     assert "cannot be created" in result["msg"]
+
+
+@in_a_file
+def test_a_file_system_without_hard_links(bare: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry appears under its name complete or not at all, and no draft stays behind."""
+
+    def refuse(*_names: str) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    refused = bare.did_registry()
+    assert refused["error"]["kind"] == "registry_unavailable", refused
+    assert "cannot be created" in refused["msg"] and os.strerror(errno.EPERM) in refused["msg"]
+    assert os.listdir(bare.registry.parent) == []
 
 
 @in_a_file
@@ -823,6 +851,21 @@ def test_a_renumbering_that_comes_too_late_leaves_nothing(registry: Registry) ->
     assert _found(registry, "3").outcome == UNKNOWN
 
 
+def test_a_renumbering_of_a_record_that_has_changed_leaves_nothing(registry: Registry) -> None:
+    """Its new number, which was free, stays free; and what is written beside it holds."""
+    first = _confirmed(registry)
+    token = str(registry.journal.claim(PLATFORM, _edit(first, port=1)))
+    second = registry.journal.confirm(token, PLATFORM, _edit(first, port=1), 13, AT)
+    renumbering = Intent("update", first, "2", 13, {"did_number": "2"}, 60)
+    assert registry.journal.claim(PLATFORM, renumbering) is None
+    tokens = registry.journal.atomic(
+        lambda: [registry.journal.claim(PLATFORM, each) for each in (renumbering, _create("3"))]
+    )
+    assert [token is not None for token in tokens] == [False, True]
+    assert registry.find(PLATFORM, "1166", 13) == (second, second)
+    assert registry.journal.claim(PLATFORM, _create("2")) is not None
+
+
 def test_what_was_not_applied_is_undone(registry: Registry) -> None:
     token = registry.journal.claim(PLATFORM, _create())
     assert token is not None
@@ -928,6 +971,20 @@ def test_a_late_answer_that_agrees_is_no_conflict(registry: Registry) -> None:
     # Another run has adopted the very record, and is still at work on it.
     assert registry.journal.claim(PLATFORM, adoption) is not None
     assert registry.journal.confirm(token, PLATFORM, intent, 13, AT).record_id == 13
+
+
+def test_a_statement_that_another_person_made_first_changes_nothing(registry: Registry) -> None:
+    """Both looked while the registry did not know the DID."""
+    states = [NewState("1166", record_id, {"did_number": "1166"}) for record_id in (13, 14)]
+    other = NewState("77", 15, {"did_number": "77"})
+    first, *second = (
+        Correction("recorded", None, state) for state in (states[0], other, states[1])
+    )
+    assert registry.journal.apply_corrections(PLATFORM, [first])
+    assert not registry.journal.apply_corrections(PLATFORM, second)
+    assert _found(registry).record_id == 13
+    assert registry.find(PLATFORM, "77", 14) == (None, None)
+    assert len(registry.reports.history(None)) == 1
 
 
 @in_a_file

@@ -292,19 +292,25 @@ def test_a_journal_that_is_mounted(runner: Runner, tmp_path: Path) -> None:
     assert "-wal beside it" in result["msg"], result
 
 
-@pytest.mark.parametrize("listed", ["a file", "nothing"])
-def test_a_kernel_that_does_not_tell_a_file_s_mount(runner: Runner, listed: str) -> None:
-    """Then the list of mounts does; spaces in it are octal."""
+@pytest.mark.parametrize("listed", ["a file", "nothing", "no list"])
+@pytest.mark.parametrize("system", ["without fdinfo", "without O_PATH"])
+def test_a_system_that_does_not_tell_a_file_s_mount(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, system: str, listed: str
+) -> None:
+    """Then the list of mounts does; spaces in it are octal. Without a list, a file on the disk of its folder is used."""
     location = runner.registry.with_name("a b.db")
     runner.registry.rename(location)
-    told = {"a file": "/x y", "nothing": "/"}[listed]
-    line = f"36 35 98:0 /r {str(location) if listed == 'a file' else told} rw - ext4 /dev/x rw\n"
-    mounts = runner.registry.with_name("mountinfo")
-    head, path, tail = line.partition(str(location))
-    mounts.write_text(head + path.replace(" ", "\\040") + tail)
+    proc = runner.registry.with_name("proc")
+    proc.mkdir()
+    if system == "without O_PATH":
+        monkeypatch.delattr(os, "O_PATH")
+    if listed != "no list":
+        mounted = str(location) if listed == "a file" else "/x y"
+        told = mounted.replace(" ", "\\040")
+        (proc / "mountinfo").write_text(f"36 35 98:0 /r {told} rw - ext4 /dev/x rw\n")
     refused = pytest.raises(RegistryUnavailable, match="never the file")
     with refused if listed == "a file" else contextlib.nullcontext():
-        check_file(str(location), str(location), mount_id=lambda path: None, mount_list=str(mounts))
+        check_file(str(location), str(location), proc=str(proc))
 
 
 # What SQLite says

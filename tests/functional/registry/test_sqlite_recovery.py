@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends
     recover,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.sqlite_snapshot import (
-    open_unnamed_file,
+    take_snapshot,
 )
 
 SUFFIXES = ("", "-journal", "-wal")
@@ -144,6 +147,112 @@ def _hot(folder: Path, mode: str) -> list[bytes]:
     raise AssertionError("no process died at the right moment")
 
 
+def _die_after(folder: Path, *statements: str) -> list[bytes]:
+    """Return what a process leaves that dies after these statements."""
+    path = folder / "registry.db"
+    script = (
+        "import os, sqlite3, sys; path, *statements = sys.argv[1:]; c = sqlite3.connect(path, isolation_level=None);"
+        " [c.execute(each).fetchall() for each in statements]; os.kill(os.getpid(), 9)"
+    )
+    first = ("PRAGMA page_size = 512", "PRAGMA auto_vacuum = FULL", "PRAGMA cache_size = 1", TABLE)
+    command = [sys.executable, "-c", script, str(path), *first, *statements]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    return [_content(folder / f"registry.db{suffix}") for suffix in SUFFIXES]
+
+
+def _file_of_sqlite(folder: Path, contents: list[bytes]) -> bytes:
+    """Return the database as SQLite's own recovery leaves it, without what says how it is written."""
+    path = folder / "other.db"
+    for suffix, content in zip(SUFFIXES, contents, strict=True):
+        Path(f"{path}{suffix}").write_bytes(content)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        # What it finds after the recovery may be damaged.
+        with contextlib.suppress(sqlite3.DatabaseError):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.execute("SELECT * FROM t").fetchall()
+    recovered = path.read_bytes()
+    for left in folder.glob("other.db*"):
+        left.unlink()
+    return _without_versions(recovered)
+
+
+def _without_versions(database: bytes) -> bytes:
+    return database[:18] + database[20:]
+
+
+TABLE = "CREATE TABLE t (k INTEGER PRIMARY KEY, v BLOB)"
+MANY = "WITH RECURSIVE n(k) AS (VALUES (1) UNION ALL SELECT k + 1 FROM n WHERE k < 60) INSERT INTO t SELECT k + {}, randomblob({}) FROM n"
+FEW = MANY.format(0, 200)
+CHANGE = "UPDATE t SET v = randomblob(200)"
+WAL = "PRAGMA journal_mode = WAL"
+
+
+def _with_word(content: bytes, place: int, change: Callable[[int], int]) -> bytes:
+    """Return what a journal holds with another number, of four bytes, at a place."""
+    number = change(int.from_bytes(content[place : place + 4], "big"))
+    return content[:place] + number.to_bytes(4, "big") + content[place + 4 :]
+
+
+def _of_other_machine(log: bytes) -> bytes:
+    """Return a write-ahead log with checksums as a machine of the other byte order computes them."""
+    magic, *rest = struct.unpack(">6I", log[:24])
+    order = "<" if magic & 1 else ">"
+    sums = (0, 0)
+
+    def signed(head: bytes, summed: bytes) -> bytes:
+        nonlocal sums
+        first, second = sums
+        words = struct.unpack(f"{order}{len(summed) // 4}I", summed)
+        for one, two in zip(words[::2], words[1::2], strict=True):
+            first = (first + one + second) % 2**32
+            second = (second + two + first) % 2**32
+        sums = first, second
+        return head + struct.pack(">2I", *sums)
+
+    head = struct.pack(">6I", magic ^ 1, *rest)
+    parts = [signed(head, head)]
+    size = 24 + 512
+    for place in range(32, len(log) - size + 1, size):
+        frame = log[place : place + size]
+        parts += [signed(frame[:16], frame[:8] + frame[24:]), frame[24:]]
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a journal that was never synchronised",
+        "a journal with pages beyond the end",
+        "a journal with a page number that is none",
+        "a log that shrinks the database",
+        "a log of a machine with the other byte order",
+        "a log with a wrong header",
+    ],
+)
+def test_what_seldom_is_left_is_recovered_as_by_sqlite(tmp_path: Path, kind: str) -> None:
+    """Byte by byte, as some of it is no sound database."""
+    if kind.startswith("a journal"):
+        synchronous = "OFF" if "never" in kind else "FULL"
+        contents = _die_after(tmp_path, f"PRAGMA synchronous = {synchronous}", FEW, "BEGIN", CHANGE)
+        assert contents[1] and (contents[1][8:12] == b"\xff" * 4) == ("never" in kind)
+        if "beyond" in kind:
+            # The size of the database before the transaction.
+            contents[1] = _with_word(contents[1], 16, lambda pages: pages - 5)
+        elif "none" in kind:
+            # That of the second page, behind its header: both begin at a multiple of 512 bytes.
+            contents[1] = _with_word(contents[1], 4 * 512, lambda page: 0)
+    else:
+        grow, shrink = MANY.format(100, 900), "DELETE FROM t WHERE k > 50"
+        contents = _die_after(tmp_path, WAL, FEW, "BEGIN", grow, shrink, "COMMIT")
+        if "byte order" in kind:
+            contents[2] = _of_other_machine(contents[2])
+        elif "header" in kind:
+            contents[2] = _with_word(contents[2], 24, lambda checksum: checksum ^ 1)
+    expected = _file_of_sqlite(tmp_path, contents)
+    assert (expected != _without_versions(contents[0])) == ("wrong header" not in kind)
+    assert _without_versions(recover(*contents)) == expected
+
+
 @pytest.mark.parametrize("mode", ["DELETE", "WAL"])
 def test_a_hot_journal_makes_a_difference(tmp_path: Path, mode: str) -> None:
     contents = _hot(tmp_path, mode)
@@ -156,17 +265,29 @@ def test_a_transaction_over_several_databases_is_not_guessed(tmp_path: Path) -> 
         recover(database, journal + bytes.fromhex("d9d505f920a163d7"), b"")
 
 
+class OlderConnection(sqlite3.Connection):
+    """Before Python 3.11, SQLite cannot be given a database in memory."""
+
+    @property
+    def deserialize(self) -> Any:
+        """Return nothing: there is no such method."""
+        raise AttributeError("deserialize")
+
+
 def test_a_copy_of_an_older_python_has_no_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before 3.11, SQLite cannot be given a database in memory."""
     contents = _hot(tmp_path, "WAL")
+    expected = _as_sqlite_does(tmp_path, contents)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    with contextlib.closing(open_unnamed_file(recover(*contents))) as connection:
+    connect = functools.partial(sqlite3.connect, factory=OlderConnection)
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    connection, _state = take_snapshot(str(tmp_path / "registry.db"))
+    with contextlib.closing(connection):
         assert list(scratch.iterdir()) == []
-        assert _rows(connection) == _as_sqlite_does(tmp_path, contents)
+        assert _rows(connection) == expected
 
 
 LOOKER = """

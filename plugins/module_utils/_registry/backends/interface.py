@@ -117,11 +117,8 @@ class Database(t.Protocol):
     def has_unexpected_schema(self, version: int) -> bool:
         """Tell whether tables, indexes or their definitions differ from those of a version of the schema."""
 
-    def is_verified(self) -> bool:
-        """Tell whether nobody but this code has written since the stored bytes were last verified as a whole, and that is not long ago."""
-
-    def note_verified(self) -> None:
-        """Note that they were verified since C(is_verified) was last asked, and are not damaged."""
+    def ensure_verified(self, verify: Callable[[], None]) -> None:
+        """Run C(verify), which raises where the stored bytes are damaged, unless nobody but this code has written since it was last run, not long ago."""
 
     def why_damaged(self) -> str | None:
         """Return what is wrong with the stored bytes, or None. Reads everything."""
@@ -211,6 +208,11 @@ class PipelineFailed(Conflict):
 
 class NoSuchTable(RegistryUnavailable):
     """A table, or a column of it, is missing."""
+
+
+def never_stops() -> str | None:
+    """Return None, as the reason why a run is to stop."""
+    return None
 
 
 # What a backend notes in the table meta of its own place, which is not copied to another one.

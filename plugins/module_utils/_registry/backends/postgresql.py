@@ -266,11 +266,8 @@ class PostgresqlDatabase(PostgresqlSession):
     def has_unexpected_schema(self, version: int) -> bool:
         return False  # the check is slow, so it comes before the first write
 
-    def is_verified(self) -> bool:
-        return True  # as below
-
-    def note_verified(self) -> None:
-        pass
+    def ensure_verified(self, verify: Callable[[], None]) -> None:
+        pass  # as below
 
     def why_damaged(self) -> str | None:
         return None  # the server itself verifies its files

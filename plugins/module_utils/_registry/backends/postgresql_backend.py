@@ -14,7 +14,15 @@ import typing as t
 from collections.abc import Callable
 
 from ..._errors import DidError, RegistryUnavailable
-from .interface import RESTORE, Backend, Collision, NoRegistry, NoSuchTable, Transaction
+from .interface import (
+    RESTORE,
+    Backend,
+    Collision,
+    NoRegistry,
+    NoSuchTable,
+    Transaction,
+    never_stops,
+)
 from .postgresql import PostgresqlDatabase
 from .postgresql_server import are_empty, cluster_of
 from .schema import SCHEMA, Schema
@@ -28,7 +36,7 @@ class PostgresqlBackend:
         location: str,
         password: str | None,
         schema: Schema = SCHEMA,
-        stop_reason: Callable[[], str | None] = lambda: None,
+        stop_reason: Callable[[], str | None] = never_stops,
     ) -> None:
         self.location = location
         self.schema = schema

@@ -200,6 +200,8 @@ class Catalogue:
         if None in self.names("schema"):
             return f"search_path names no schema that is there and that the role {self._user} may use. {GUIDE}"
         (schema,) = self.names("schema")
+        if schema.startswith("pg_temp"):
+            return f"search_path leads to temporary tables, which are gone with the connection. {GUIDE}"
         if not self.names("creatable"):
             return f"the role {self._user} may not create tables in the schema {schema}. {GUIDE}"
         return self.why_read_only()

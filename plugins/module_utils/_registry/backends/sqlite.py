@@ -200,11 +200,14 @@ class SqliteDatabase:
         return found != _expected(self.schema.as_of(version))
 
     def is_verified(self) -> bool:
+        """Tell whether nobody but this code has written since the file was last verified as a whole, and that is not long ago."""
         with self.reading() as transaction:
             return self._snapshot is None and self._verification.is_valid(transaction)
 
-    def note_verified(self) -> None:
-        self._verification.note()
+    def ensure_verified(self, verify: Callable[[], None]) -> None:
+        if not self.is_verified():
+            verify()
+            self._verification.note()
 
     def why_damaged(self) -> str | None:
         with self.reading() as transaction:

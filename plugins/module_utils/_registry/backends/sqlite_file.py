@@ -14,7 +14,6 @@ import os
 import re
 import sqlite3
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 from ..._errors import RegistryUnavailable
@@ -22,19 +21,19 @@ from .interface import RESTORE, NoRegistry
 
 _HEADER = 100
 _MAGIC = b"SQLite format 3\0"
-_MOUNT_LIST = "/proc/self/mountinfo"
+_PROC = "/proc/self"
 _GUIDE = "See 'One file, one path' in the guide 'From one machine to many'"
 _WHY = (
     "SQLite keeps its locks and its journals beside the path by which it was opened, so runs under two paths would not see each other, and"
     " DIDs would be created twice. Nothing was written and nothing was sent"
 )
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a FIFO"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def sync_folder(folder: str) -> None:
@@ -89,7 +88,7 @@ def _has_content(path: str) -> bool:
         return False
 
 
-def _mount_id(path: str) -> bytes | None:
+def _mount_id(path: str, proc: str) -> bytes | None:
     """Return the kernel's id of the mount that a path is on, or None where the kernel does not give it.
 
     A device's number says less: files of one disk have the same one wherever they are mounted, and on an overlay (the root of a container)
@@ -99,29 +98,22 @@ def _mount_id(path: str) -> bytes | None:
         return None
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        with open(f"/proc/self/fdinfo/{descriptor}", "rb") as lines:
-            return next((line for line in lines if line.startswith(b"mnt_id:")), None)
+        with open(f"{proc}/fdinfo/{descriptor}", "rb") as lines:
+            return b"".join(line for line in lines if line.startswith(b"mnt_id:")) or None
     except OSError:
         return None
     finally:
         os.close(descriptor)
 
 
-def check_file(
-    path: str,
-    location: str,
-    *,
-    mount_id: Callable[[str], bytes | None] = _mount_id,
-    mount_list: str = _MOUNT_LIST,
-) -> None:
+def check_file(path: str, location: str, *, proc: str = _PROC) -> None:
     """Raise C(NoRegistry) or C(RegistryUnavailable) unless the file may be a registry.
 
     :param path: the file itself, to which links in the location lead.
-    :param mount_id: returns the id of the mount that a path is on, or None where the kernel does not give it.
-    :param mount_list: the kernel's list of mounts, read where it does not.
+    :param proc: the folder in which the kernel tells of mounts: the one that an open file is on, or else all.
     """
     try:
-        _check_path(path, location, mount_id, mount_list)
+        _check_path(path, location, proc)
         with open(path, "rb") as handle:
             header = handle.read(_HEADER)
     except (FileNotFoundError, NotADirectoryError):
@@ -138,22 +130,20 @@ def check_file(
         raise not_a_registry(location)
 
 
-def _check_path(
-    path: str, location: str, mount_id: Callable[[str], bytes | None], mount_list: str
-) -> None:
+def _check_path(path: str, location: str, proc: str) -> None:
     """Refuse a file that two paths lead to, and what is no file. This comes before it is opened, as opening a FIFO would block."""
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
-        kind = next((name for test, name in _KINDS if test(found.st_mode)), "something else")
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
         raise RegistryUnavailable(
             f"The registry {location} is not a file, but {kind}. Nothing was written and nothing was sent. Name the file"
         )
     if found.st_nlink > 1:
         check_links(path, location)
-    folder = mount_id(os.path.dirname(path))
+    folder = _mount_id(os.path.dirname(path), proc)
 
     def is_mount(name: str) -> bool:
-        return _is_listed(name, mount_list) if folder is None else mount_id(name) != folder
+        return _is_listed(name, proc) if folder is None else _mount_id(name, proc) != folder
 
     if is_mount(path):
         raise RegistryUnavailable(
@@ -192,10 +182,10 @@ def _count_drafts(folder: str, inode: int) -> int:
         )
 
 
-def _is_listed(path: str, mount_list: str) -> bool:
+def _is_listed(path: str, proc: str) -> bool:
     """Tell whether a path is a mount point by the list of mounts, or by its device where there is no such list."""
     try:
-        with open(mount_list, encoding="utf-8", errors="surrogateescape") as mounts:
+        with open(f"{proc}/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
             # https://docs.kernel.org/filesystems/proc.html#proc-pid-mountinfo-information-about-mounts
             return any(_decode_octal(line.split(" ")[4]) == path for line in mounts)
     except OSError:

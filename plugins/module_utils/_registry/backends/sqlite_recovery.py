@@ -57,7 +57,7 @@ def _roll_back(database: bytearray, journal: bytes) -> None:
         return
     del database[size * page_size :]
     for number, page in _journal_pages(journal, sector, page_size):
-        if 0 < number <= size:
+        if number <= size:
             database[(number - 1) * page_size : number * page_size] = page
 
 

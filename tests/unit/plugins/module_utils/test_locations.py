@@ -109,6 +109,14 @@ def test_another_name_of_the_scheme_gets_a_hint(location: str) -> None:
         locate(location)
 
 
+def test_the_home_of_a_user_who_is_not_there_is_no_folder_here() -> None:
+    """A registry below the present folder would be another one in every folder."""
+    location = "~no-such-user-7/registry.db"
+    assert not may_be_shown(location)
+    with pytest.raises(InvalidParameter, match=r"^registry: there is no home"):
+        locate(location)
+
+
 @given(st.sampled_from(["?", "&"]), st.text(min_size=1, max_size=30), st.text(max_size=30))
 def test_a_parameter_that_is_not_listed_is_refused(mark: str, name: str, value: str) -> None:
     """Whatever a later release of libpq may take as a secret."""
