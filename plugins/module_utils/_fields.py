@@ -79,7 +79,7 @@ def _normalise_text(value: object) -> str:
     return value
 
 
-_MAY_BE_GARBLED = re.compile(r"[^\x00-\x7f]{2}|[\0\ufffd\ud800-\udfff]")  # as in UTF-8, or lost
+_MAY_BE_GARBLED = re.compile(r"[^\x00-\x7f]{2}|[\0\x80-\x9f\ufffd\ud800-\udfff]")  # or lost
 QUOTED_CHARACTERS = 60
 
 

@@ -380,6 +380,7 @@ GARBLED = st.text(min_size=1, max_size=2).flatmap(
 @example("\ufffd")
 @example("\ud800")
 @example("\0")
+@example("Matriz \x96 SP")
 def test_whichever_text_has_wrong_characters_is_refused(text: str) -> None:
     field = _fields.BY_NAME["annotations"]
     try:
