@@ -18,7 +18,7 @@ import re
 import typing as t
 
 from .._spreadsheets import is_error_value
-from .tables import NO_VALUES
+from .names import NO_VALUES
 
 EMPTY = '""'
 MARK = "'"

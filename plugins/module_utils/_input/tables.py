@@ -19,16 +19,11 @@ from collections.abc import Callable, Sequence
 
 from .files import file_error
 from .mapping import HOSTS, FieldMapping, hosts_of, split_hosts
-from .names import fold, list_of_fields, positions, quotable_name, suggestion
+from .names import NO_VALUES, fold, list_of_fields, positions, quotable_name, suggestion
 
 # How many unknown columns a message names. What is no table may have any number of them.
 _NAMED_COLUMNS = 10
 UNNAMED = ""
-# What databases, table libraries and programs write for a cell without a value, and a spreadsheet on the web for one that is not there yet.
-NO_VALUES = frozenset(
-    ("NULL", "null", "(null)", r"\N", "NaN", "nan", "NaT", "<NA>", "None", "undefined")
-    + ("Loading...", "Carregando...")
-)
 
 
 def fields_of_header(

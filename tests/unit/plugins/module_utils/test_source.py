@@ -32,7 +32,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._input.entries imp
     validate,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._input.folding import fold_lines
-from ansible_collections.nextbilling.did.plugins.module_utils._input.tables import NO_VALUES
+from ansible_collections.nextbilling.did.plugins.module_utils._input.names import NO_VALUES
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import is_mark
 from ansible_collections.nextbilling.did.plugins.module_utils._spreadsheets import is_error_value
 
