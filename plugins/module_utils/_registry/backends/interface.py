@@ -113,8 +113,8 @@ class Database(t.Protocol):
         C(must_commit): as in C(writing). The wait for one outage is shared by all work of the run.
         """
 
-    def has_unexpected_schema(self, version: int) -> bool:
-        """Tell whether tables, indexes or their definitions differ from those of a version of the schema."""
+    def why_unexpected_schema(self, version: int) -> str | None:
+        """Return how tables, indexes or their definitions differ from those of a version of the schema, and the next step; or None."""
 
     def is_verified(self) -> bool:
         """Tell whether nobody but this code has written since the stored bytes were last verified as a whole, and that is not long ago."""
