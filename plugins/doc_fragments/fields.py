@@ -63,7 +63,8 @@ options:
   password:
     description:
       - Password at the provider, if applicable. Put it in quotes if it consists of digits.
-      - It is sent unchanged. It is refused if it begins or ends with a space, a line break or another invisible character.
+      - It is sent unchanged. It is refused if it begins or ends with a space, a line break or another invisible character, or if it holds a template
+        that nothing has rendered.
       - It is never shown. The registry holds a keyed fingerprint of it to detect changes.
     type: raw
   techprefix1:

@@ -13,6 +13,8 @@ import re
 
 # The bytes that Windows-1252 does not define. Windows reads them as control characters (https://encoding.spec.whatwg.org/#windows-1252).
 _UNDEFINED = re.compile("([\x81\x8d\x8f\x90\x9d])")
+# What is a dash or a quotation mark in Windows-1252 is a control character in ISO-8859-1. Nobody writes one.
+_CONTROL = re.compile("[\x80-\x9f]")
 # What Excel on a Mac, and a command line of Windows, read a file in. A letter with an accent becomes two characters there, of which this is the
 # first. A text without it is right, such as "d\u2019\u00e1gua", which by chance is UTF-8 in MacRoman.
 _OTHER_SETS = (
@@ -41,9 +43,10 @@ def check_characters(text: str) -> None:
 
 
 def is_garbled(text: str) -> bool:
-    """Tell whether a text that is not ASCII has marks of lost characters, or is UTF-8 that was read as another character set."""
+    """Tell whether a text that is not ASCII has marks of lost characters, or was read as another character set than its own."""
     return (
         "\N{REPLACEMENT CHARACTER}" in text
+        or _CONTROL.search(text) is not None
         or _is_utf8(text, "cp1252")
         or any(first in text and _is_utf8(text, name) for name, first in _OTHER_SETS)
     )

@@ -21,7 +21,7 @@ import typing as t
 import unicodedata
 from collections.abc import Callable, Hashable, Mapping
 
-from ._secrets import MARK_REFUSED, MASK, Fingerprints, is_mark
+from ._secrets import MARK_REFUSED, MASK, Fingerprints, check_rendered, is_mark
 
 Wire = t.Union[str, int, list[str]]
 
@@ -79,7 +79,7 @@ def _normalise_text(value: object) -> str:
     return value
 
 
-_MAY_BE_GARBLED = re.compile(r"[^\x00-\x7f]{2}|[\0\ufffd\ud800-\udfff]")  # as in UTF-8, or lost
+_MAY_BE_GARBLED = re.compile(r"[^\x00-\x7f]{2}|[\0\x80-\x9f\ufffd\ud800-\udfff]")  # or lost
 QUOTED_CHARACTERS = 60
 
 
@@ -111,7 +111,7 @@ def _normalise_password(value: object) -> str:
     """Return a secret that may look like a number. Nothing of it is dropped, and no message quotes it."""
     if not isinstance(value, str):
         raise ValueError(_explain_unquoted(value))
-    text = _normalise_text(value)
+    text = check_rendered(_normalise_text(value))
     if not (ends := text[:1] + text[-1:]).isprintable() or " " in ends:
         raise ValueError(
             "begins or ends with space, a line break or another character that is not seen, which is more likely an accident than part"

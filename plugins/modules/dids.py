@@ -62,7 +62,9 @@ options:
         tabs or C(|). An empty cell is not managed. The hosts of C(host_additional) are separated by spaces, commas or C(|). Empty rows and a line such as
         C(sep=;) may precede the header.
       - In an C(.xlsx) file, one sheet is read in the same way, see O(sheet). A cell is read as the sheet shows it. If that is not certain, it is refused
-        with its sheet and cell, for example a date, a number with decimals, an error value, a merged cell, or a formula without a stored value.
+        with its sheet and cell, for example a date, a number with decimals, an error value, a merged cell, or a formula whose value
+        is not stored or not calculated.
+      - In a table, a word that programs write for a cell without a value is refused, such as C(NULL) or C(NaN), unless O(values) lists it.
       - In a table, flags may also be C(sim), C(não), C(s), C(n), C(x), C(VERDADEIRO) and C(FALSO), in capital or small letters.
       - In a C(.csv) file, a cell of exactly two quote characters is an empty value. An apostrophe is removed before a text that begins with C(=), C(+),
         C(-) or C(@), where the filter P(nextbilling.did.to_csv#filter) writes one.

@@ -95,7 +95,7 @@ def warnings(
     if alike:
         found.append(f"{_describe_similar(alike)}. {_SIMILAR_ADVICE}")
     creates = [plan.desired.label for plan in plans if plan.action == CREATE]
-    numberless = _ids_without_number(registry, platform) if creates else []
+    numberless = _ids_without_number(registry, platform, plans) if creates else []
     if numberless:
         new = (
             f"{creates[0]} is"
@@ -103,18 +103,29 @@ def warnings(
             else f"{len(creates)} DIDs ({_sample(creates)}) are"
         )
         found.append(
-            f"{new} new to the registry, which also holds records whose number is not known (ids {_sample(numberless)}). A DID that is one"
+            f"{new} new to the registry. There are also records whose number is not known (ids {_sample(numberless)}). A DID that is one"
             " of these would be created a second time: give it that record_id"
         )
     return found
 
 
-def _ids_without_number(registry: Registry, platform: str) -> Sequence[int]:
-    """Return the ids of records without a number; none where the registry cannot be read any more, so that the result is still returned."""
+def _ids_without_number(registry: Registry, platform: str, plans: Sequence[Plan]) -> list[int]:
+    """Return the ids of records without a number, in the registry or in the task. They are the same before the plans are applied and after.
+
+    Where the registry cannot be read any more, those of the task are left, so that the result is still returned.
+    """
     try:
-        return registry.reports.ids_without_number(platform)
+        found = set(registry.reports.ids_without_number(platform))
     except DidError:
-        return []
+        found = set()
+    for plan in plans:
+        if plan.record_id is None:
+            continue
+        if plan.did_number is None and (plan.known is None or not plan.known.numbers):
+            found.add(plan.record_id)
+        else:
+            found.discard(plan.record_id)
+    return sorted(found)
 
 
 def _sending(jobs: Sequence[Job]) -> list[Plan]:

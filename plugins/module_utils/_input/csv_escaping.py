@@ -18,6 +18,7 @@ import re
 import typing as t
 
 from .._spreadsheets import is_error_value
+from .names import NO_VALUES
 
 EMPTY = '""'
 MARK = "'"
@@ -82,4 +83,11 @@ def _is_misread(text: str) -> bool:
     """Tell whether the reader of CSV would take a text for something else, or refuse it. Marks before it make no difference."""
     bare = text.lstrip(MARK)
     has_spaced_quote = bare[:1].isspace() and bare.lstrip().startswith('"')
-    return bare == EMPTY or bare.isspace() or has_spaced_quote or is_error_value(bare.strip())
+    plain = bare.strip()
+    return (
+        bare == EMPTY
+        or not plain
+        or has_spaced_quote
+        or is_error_value(plain)
+        or plain in NO_VALUES
+    )

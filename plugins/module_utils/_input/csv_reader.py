@@ -25,7 +25,7 @@ from .chunks import Chunk, Entry
 from .files import file_error, line_of
 from .mapping import HOSTS, FieldMapping, hosts_of
 from .names import INVISIBLE, strip
-from .tables import UNNAMED, failed_formulas, fields_of_header
+from .tables import UNNAMED, failed_cells, fields_of_header, may_hold_no_values
 
 _SEPARATORS = ";,\t|"
 _HEAD = 200
@@ -43,7 +43,7 @@ _OTHER_FORMATS = (
 
 
 class _Notation(t.NamedTuple):
-    """What a table needs to be looked at for. Without such characters, no cell is an error value, and each is the text that it stands for."""
+    """What a table needs to be looked at for. Without such characters, no cell is an error value or none, and each is the text that it stands for."""
 
     has_errors: bool
     has_marks: bool
@@ -53,7 +53,7 @@ class _Notation(t.NamedTuple):
     def of(cls, text: str) -> _Notation:
         """Return what the text of a table may hold."""
         return cls(
-            "#" in text or "Err:" in text,
+            "#" in text or "Err:" in text or may_hold_no_values(text),
             "'" in text or '"""' in text,
             # The search takes long, and few tables have what it searches for.
             (' "' in text or '\xa0"' in text)
@@ -146,7 +146,7 @@ class _RowChunk:
         self._problems: dict[int, tuple[str, ...]] = {}
         if notation.has_errors:
             for index in range(len(rows)):
-                problems = failed_formulas(_declared(columns, index))
+                problems = failed_cells(_declared(columns, index), mapping)
                 if problems:
                     self._problems[index] = problems
         if notation.has_marks:

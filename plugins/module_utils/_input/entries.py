@@ -22,6 +22,7 @@ from .folding import NAMED_PAIRS, Problem, fold_problems, quotation
 from .mapping import UNMANAGED, VALUE, FieldMapping, read_mapping, unknown_keys
 from .names import EXPORT_NAMES, list_of_fields
 from .ranges import LAST_NUMBER, expand_range
+from .tables import failed_cells
 
 if t.TYPE_CHECKING:  # pragma: no cover
     from .raw_entries import RawEntry
@@ -178,6 +179,8 @@ def _map_entries(entries: Iterable[Entry], name: str, mapping: FieldMapping) -> 
         is_empty = False
         if isinstance(entry.declared, dict):
             fields, problems = mapping.map_entry(entry.declared, found)
+            if mapping.is_text:
+                problems += failed_cells(fields, mapping)
             if fields is not entry.declared:
                 entry = entry._replace(declared=fields, problems=(*entry.problems, *problems))
         yield entry

@@ -20,6 +20,13 @@ _NAMES_ELSEWHERE = frozenset({"attempt", "confirmed_at", "last_number", "outcome
 # What an export and the witness say of a DID beside its fields. Lists may have it, and need not.
 EXPORT_NAMES = frozenset({"attempt", "confirmed_at", "outcome", "record_key", "version"})
 _NAME = re.compile(r"(?=.{1,24}\Z)[A-Za-z_]+[12]?")
+# What databases, table libraries and programs write for a cell without a value, and a spreadsheet on the web for one that is not there yet.
+NO_VALUES = frozenset(
+    (
+        *("NULL", "null", "(null)", r"\N", "NaN", "nan", "NaT", "<NA>", "None", "undefined"),
+        *("Loading...", "Carregando..."),
+    )
+)
 INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
 # A header that somebody wrote into a playbook. A secret mostly has digits or other signs.
 _HEADER = re.compile(r"[^\W\d_][^\W\d_ /().ºª-]{0,20}(?:[ /().-]{1,3}[^\W\d_ºª]{1,20}){0,4}[.)ºª]?")

@@ -13,12 +13,13 @@ is for C(_fields.normalise), as in any other source.
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections.abc import Callable, Sequence
 
 from .files import file_error
-from .mapping import FieldMapping, split_hosts
-from .names import fold, list_of_fields, positions, quotable_name, suggestion
+from .mapping import HOSTS, FieldMapping, hosts_of, split_hosts
+from .names import NO_VALUES, fold, list_of_fields, positions, quotable_name, suggestion
 
 # How many unknown columns a message names. What is no table may have any number of them.
 _NAMED_COLUMNS = 10
@@ -105,19 +106,34 @@ def finish_row(declared: dict[t.Any, t.Any], mapping: FieldMapping) -> dict[str,
     return declared
 
 
-def failed_formulas(declared: t.Mapping[str, t.Any]) -> tuple[str, ...]:
-    """Return a problem for each cell that holds an error value of a spreadsheet."""
-    suspects = {
-        name: cell.strip()
-        for name, cell in declared.items()
-        if isinstance(cell, str) and cell.lstrip().startswith(("#", "Err:"))
-    }
-    if not suspects:
-        return ()
+def may_hold_no_values(table: str) -> bool:
+    """Tell whether a cell of a table in one text may be one without a value. Few texts hold a word that needs the search, which takes long."""
+    if not any(map(table.__contains__, NO_VALUES)):
+        return False
+    words = "|".join(map(re.escape, sorted(NO_VALUES)))
+    return re.search(rf'(?:\A|(?<=[\s;,|"]))(?:{words})(?=[\s;,|"]|\Z)', table) is not None
+
+
+def failed_cells(declared: t.Mapping[str, t.Any], mapping: FieldMapping) -> tuple[str, ...]:
+    """Return a problem for each cell that holds an error value of a spreadsheet, or what a program writes for no value.
+
+    What the option C(values) lists is meant.
+    """
     from .._spreadsheets import is_error_value
 
-    return tuple(
-        f"{name}: {cell} is what a spreadsheet shows where a formula has failed"
-        for name, cell in suspects.items()
-        if is_error_value(cell)
-    )
+    problems = []
+    for name, value in declared.items():
+        if isinstance(value, str) and fold(value) in mapping.values.get(name, ()):
+            continue
+        words = hosts_of(value) if name == HOSTS else (value,)
+        for cell in (word.strip() for word in words if isinstance(word, str)):
+            if is_error_value(cell):
+                problems.append(
+                    f"{name}: {cell} is what a spreadsheet shows where a formula has failed"
+                )
+            elif cell in NO_VALUES:
+                problems.append(
+                    f"{name}: {cell} is what programs write for a cell without a value. Leave the cell empty, or give the option values"
+                    " what it stands for"
+                )
+    return tuple(problems)

@@ -31,7 +31,7 @@ from .mapping import FieldMapping
 from .names import fold, strip
 from .number_formats import GENERAL, is_date, show_number, shows_text
 from .raw_entries import RawEntry
-from .tables import UNNAMED, failed_formulas, fields_of_header, finish_row
+from .tables import UNNAMED, failed_cells, fields_of_header, finish_row
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -85,6 +85,9 @@ _TOTAL = Refused(
 _NO_VALUE = Refused(
     "holds a formula whose value is not stored; open the file in a spreadsheet program, and save it again"
 )
+_NOT_CALCULATED = Refused(
+    "holds a formula that no spreadsheet program has calculated, as the program that wrote the file says; open it in one, and save it again"
+)
 _TOO_LONG = Refused(
     f"holds a number of more than 15 digits, and a spreadsheet keeps no more of them; look it up, {_AS_TEXT}"
 )
@@ -128,6 +131,10 @@ class Workbook:
         tree = self._read_tree(_WORKBOOK)
         if _STRICT in tree.tag:
             raise file_error(path, f"is a 'Strict Open XML' workbook{_SAVE_AS_XLSX}")
+        # XlsxWriter and others write 0 or an old value for a formula, and leave the calculation to who opens the workbook (18.2.2).
+        properties = tree.find(f"{{{_MAIN}}}calcPr")
+        flag = None if properties is None else properties.get("fullCalcOnLoad")
+        self.is_calculated = flag not in ("1", "true")
         self._part(get_rels_path(_WORKBOOK))  # checked before openpyxl reads it
         found = get_dependents(self._archive, get_rels_path(_WORKBOOK))
         # Before openpyxl 3.1, what it returns is no list, but has one.
@@ -307,6 +314,8 @@ class SheetReader:
             return _ERROR_VALUE
         if value is None or (value == "" and kind != "str"):
             return "" if self._formula is None else _NO_VALUE
+        if self._formula is not None and not self._workbook.is_calculated:
+            return _NOT_CALCULATED
         formats = self._workbook.formats
         style = int(self._attributes.get("s", 0))
         code = formats[style] if formats or style else GENERAL
@@ -343,7 +352,7 @@ class SheetReader:
         }
 
     def _read_row(self) -> None:
-        declared: dict[str | None, object] = {}
+        declared: dict[str, object] = {}
         problems: list[str] = []
         for column, cell in self._cells.items():
             if isinstance(cell, str) and cell.isspace():
@@ -359,12 +368,11 @@ class SheetReader:
                 problems.append(f"{name}: {cell.why}")
             else:
                 declared[name] = cell
+        problems += failed_cells(declared, self._mapping)
         fields = finish_row(declared, self._mapping)
         if fields or problems:
             place = f", {self._sheet}, row {self._row}"
-            self._entries.append(
-                RawEntry(place, fields, (*problems, *failed_formulas(fields)), self._columns)
-            )
+            self._entries.append(RawEntry(place, fields, tuple(problems), self._columns))
 
     def _error(self, problem: str, column: int) -> InvalidParameter:
         return file_error(self._path, problem, f"{self._sheet}!{column_name(column)}{self._row}")
@@ -403,9 +411,12 @@ def _read_number(value: str, code: str | None) -> Cell:
         number = decimal.Decimal(value)
         if number != number.to_integral_value():
             return _DECIMAL
+        is_exact = abs(number) < _EXACT
+    except decimal.Overflow:
+        is_exact = False
     except decimal.InvalidOperation:
         raise ValueError from None
-    if abs(number) >= _EXACT:
+    if not is_exact:
         return _TOO_LONG
     shown = None if code is None else show_number(code, int(number))
     return _FORMATTED if shown is None else shown

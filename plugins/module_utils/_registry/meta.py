@@ -67,7 +67,6 @@ def check_schema(
             f"The registry {database.location} has schema {version}; this release of nextbilling.did needs schema {current}. Nothing was"
             f" sent. Make a backup, then bring it up to date:\n{present_play(database.location, known)}"
         )
-    if database.has_unexpected_schema(version):
-        raise RegistryUnavailable(
-            f"The registry {database.location} is damaged: its tables are not those of a registry. Nothing was sent. To go on, {RESTORE}"
-        )
+    reason = database.why_unexpected_schema(version)
+    if reason is not None:
+        raise RegistryUnavailable(f"The registry {database.location} {reason}")

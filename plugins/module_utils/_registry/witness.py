@@ -97,13 +97,14 @@ class Witness:
         """Make the file of a platform. C(is_lost): the registry has records of the platform, so there should have been one."""
         if not self.write:
             return
+        # Whether it is kept from now on is not known before it is written. The first warning is the only one.
+        with self._tolerant():
+            self._file(platform).append(())
         if is_lost:
             self._warn(
                 f"There is no witness of the registry in {self.folder}, so this run could not notice whether the registry has lost writes. If"
                 " runs have recorded something here before, the folder was lost: keep it, and have CI cache it. It is kept from now on"
             )
-        with self._tolerant():
-            self._file(platform).append(())
 
     def append(self, platform: str, entries: Sequence[Entry]) -> None:
         """Append entries, once what they say is durable in the registry. May be called in any thread."""

@@ -212,6 +212,17 @@ def test_records_without_a_number_and_records_that_get_one(runner: Runner) -> No
     assert "warnings" not in runner.dids(check=True, dids=lines(1, 2))
 
 
+def test_check_mode_warns_of_records_without_a_number_as_a_run_does(runner: Runner) -> None:
+    runner.dids(dids=[{"record_id": 12, "port": 1}])
+    # One record gets its number, and another one becomes known without it.
+    dids = [{"record_id": 12, "did_number": "1"}, {"record_id": 14, "port": 1}, *lines(2)]
+    runner.simulator.switch(existing_ids=[12, 14])
+    predicted = runner.dids(check=True, dids=dids)
+    done = runner.dids(dids=dids)
+    assert predicted["warnings"] == done["warnings"]
+    assert "(ids 14)" in json.dumps(done["warnings"])
+
+
 def test_force_sends_and_never_creates(runner: Runner) -> None:
     runner.dids(dids=lines(1, 2))
     summary(runner.both_dids(dids=lines(1, 2, 3), force=True), total=3, update=2, create=1)

@@ -616,3 +616,12 @@ def test_processes_at_once_and_their_deaths_leave_a_whole_file(
     # What the killed run was about to append is in the registry alone.
     assert {*numbers[1], *numbers[2]} <= set(written) <= {did["did_number"] for did in confirmed}
     assert runner.did_info()["witness"]["missing"] == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that root cannot write")
+def test_a_witness_that_cannot_be_written_is_not_said_to_be_kept(runner: Runner) -> None:
+    runner.did(did_number="1")
+    for number in ("2", "3"):
+        done = runner.did(did_number=number, witness="/proc/witness")
+        assert "cannot be used" in warnings_of(done)
+        assert "kept from now on" not in warnings_of(done)

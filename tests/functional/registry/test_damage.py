@@ -428,3 +428,28 @@ def test_a_run_that_was_killed_leaves_no_stamp(tmp_path: Path) -> None:
     with opened(copy) as registry:
         registry.reports.verify_new(PLATFORM, ["2"])
     assert is_verified(copy)
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("CREATE TABLE report (number TEXT)", "the table report"),
+        ("CREATE VIEW report AS SELECT * FROM records", "the view report"),
+        ("CREATE INDEX more ON records (confirmed_at)", "the index more"),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON history BEGIN SELECT RAISE(IGNORE); END",
+            "the trigger t",
+        ),
+    ],
+)
+def test_what_somebody_has_added_to_the_file_is_named_and_calls_for_no_backup(
+    runner: Runner, statement: str, named: str
+) -> None:
+    runner.did(**VENDOR_CREATE)
+    runner.write(statement)
+    refused = runner.both(did_number="1")
+    assert refused["error"]["kind"] == "registry_unavailable"
+    assert f"holds more than a registry: {named}. " in refused["msg"]
+    assert "backup" not in refused["msg"]
+    runner.write(f"DROP {named.removeprefix('the ')}")
+    assert runner.both(did_number="1")["action"] == "create"

@@ -114,8 +114,8 @@ class Database(t.Protocol):
         wait for one outage.
         """
 
-    def has_unexpected_schema(self, version: int) -> bool:
-        """Tell whether tables, indexes or their definitions differ from those of a version of the schema."""
+    def why_unexpected_schema(self, version: int) -> str | None:
+        """Return how tables, indexes or their definitions differ from those of a version of the schema, and the next step; or None."""
 
     def ensure_verified(self, verify: Callable[[], None]) -> None:
         """Run C(verify), which raises where the stored bytes are damaged, unless nobody but this code has written since it was last run, not long ago."""

@@ -263,8 +263,8 @@ class PostgresqlDatabase(PostgresqlSession):
     def begin_bulk(self) -> None:
         pass  # no mode makes a commit cheaper
 
-    def has_unexpected_schema(self, version: int) -> bool:
-        return False  # the check is slow, so it comes before the first write
+    def why_unexpected_schema(self, version: int) -> str | None:
+        return None  # the check is slow, so it comes before the first write
 
     def ensure_verified(self, verify: Callable[[], None]) -> None:
         pass  # as below

@@ -182,6 +182,8 @@ class Catalogue:
     def why_not_writable(self) -> str | None:
         """Return why a run cannot, or must not, write here; or None."""
         reason = self.why_not_ordinary()
+        if reason is None and not self.names("table"):
+            return f"none of its tables is found: its address, a pooler or search_path leads elsewhere. {GUIDE}"
         if reason is None and self._has_unexpected_schema():
             return f"its tables are not those of a registry; {RESTORE}"
         return reason or self.why_read_only() or self._missing_right()

@@ -45,7 +45,9 @@ def translate(location: str, error: psycopg.Error) -> Exception:
         return Conflict(
             f"The registry {location} is written by others at the same time. Try again later"
         )
-    if isinstance(error, (psycopg.IntegrityError, *duplicates)):
+    if isinstance(error, (psycopg.IntegrityError, *duplicates)) and (
+        error.sqlstate not in _NEVER_RACES
+    ):
         return Collision()
     if error.sqlstate == LOCK_NOT_AVAILABLE:
         return RegistryBusy(
@@ -121,6 +123,8 @@ def too_many_connections(location: str) -> TooManyConnections:
 
 LOCK_NOT_AVAILABLE = "55P03"
 _TOO_MANY_CONNECTIONS = "53300"
+# Null in a column without it, and a row that a CHECK refuses: no other run causes that, but somebody who has changed the tables.
+_NEVER_RACES = ("23502", "23514")
 # The server rolled the transaction back in favour of another one: the same may succeed at once.
 _ROLLED_BACK = ("40001", "40P01")
 # https://github.com/postgres/postgres, src/backend/utils/init/postinit.c and storage/lmgr/proc.c; https://github.com/pgbouncer/pgbouncer, src/.
@@ -203,6 +207,8 @@ _STATES = {
     "08": "the connection broke",
     "22": "the server does not accept a value",
     "23": "a constraint of its tables forbids it",
+    "25P03": "idle_in_transaction_session_timeout ended the connection",
+    "25P04": "transaction_timeout ended the connection",
     "25006": "the database is read-only, such as a standby",
     "28": "the server refuses this user",
     "3D": "the database is not there",
@@ -219,6 +225,7 @@ _STATES = {
     "57014": "the statement was cancelled, by statement_timeout or by somebody",
     "57P01": "the server is being shut down, or an administrator ended the connection",
     "57P02": "the server crashed and restarts",
+    "57P05": "idle_session_timeout ended the connection",
     "57P03": "the server is starting up or shutting down",
     "58": "the server cannot read or write its files: see its log",
     "P0": "a function or a trigger of the database refused it",

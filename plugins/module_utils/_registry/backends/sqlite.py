@@ -21,6 +21,7 @@ from pathlib import Path
 from ..._errors import RegistryUnavailable
 from .interface import (
     LONGEST_LIST,
+    RESTORE,
     Backend,
     Collision,
     Database,
@@ -194,10 +195,17 @@ class SqliteDatabase:
             self._verification.keep(transaction)
         return bool(found == mode)
 
-    def has_unexpected_schema(self, version: int) -> bool:
+    def why_unexpected_schema(self, version: int) -> str | None:
         with self.reading() as transaction:
             found = _definitions(transaction.query(_DEFINITIONS))
-        return found != _expected(self.schema.as_of(version))
+        expected = _expected(self.schema.as_of(version))
+        if expected < found:
+            # A backup would lack the newest DIDs, and nothing has been lost here.
+            added = ", ".join(f"the {kind} {name}" for kind, name, _sql in sorted(found - expected))
+            return f"holds more than a registry: {added}. Nothing was sent. Drop what was added; a copy of the file can have it"
+        if found != expected:
+            return f"is damaged: its tables are not those of a registry. Nothing was sent. To go on, {RESTORE}"
+        return None
 
     def is_verified(self) -> bool:
         """Tell whether nobody but this code has written since the file was last verified as a whole, and that is not long ago."""

@@ -222,6 +222,13 @@ def test_a_refused_secret_is_not_told() -> None:
         assert "4711" not in problems[0] and "47.11" not in problems[0]
 
 
+@pytest.mark.parametrize("template", ["{{ vault_did }}", "{{vault_did}}", "a{{\nvault_did }}b"])
+def test_a_password_that_is_a_template_is_refused(template: str) -> None:
+    _wires, problems = _fields.normalise({"password": template})
+    assert len(problems) == 1 and "that nothing has rendered" in problems[0]
+    assert "vault_did" not in problems[0]
+
+
 @pytest.mark.parametrize("end", [" ", "\t", "\n", "\r\n", "\u00a0", "\u200b", "\ufeff", "\u2060"])
 def test_a_password_with_something_unseen_at_an_end_is_refused(end: str) -> None:
     for value in (f"{end}geheim", f"geheim{end}", end):
@@ -381,6 +388,7 @@ GARBLED = st.text(min_size=1, max_size=2).flatmap(
 @example("\ufffd")
 @example("\ud800")
 @example("\0")
+@example("Matriz \x96 SP")
 def test_whichever_text_has_wrong_characters_is_refused(text: str) -> None:
     field = _fields.BY_NAME["annotations"]
     try:

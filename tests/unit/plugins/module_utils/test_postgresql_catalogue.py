@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.interface import (
+    RESTORE,
+)
 from ansible_collections.nextbilling.did.plugins.module_utils._registry.backends.postgresql_catalogue import (
     Catalogue,
 )
@@ -41,3 +44,8 @@ def test_a_table_that_is_no_ordinary_one_is_not_written(
 
 def test_ordinary_tables_have_nothing_against_them() -> None:
     assert Catalogue([("table", "records", None)], SCHEMA).why_not_ordinary() is None
+
+
+def test_tables_that_are_not_found_call_for_no_backup() -> None:
+    reason = Catalogue([], SCHEMA).why_not_writable()
+    assert reason is not None and "search_path" in reason and RESTORE not in reason

@@ -34,6 +34,9 @@ LOCATION = "postgresql://me@db/x"
         ("40001", "", Conflict, "at the same time", False),
         ("40P01", "", Conflict, "at the same time", False),
         ("23505", "", Collision, "", False),
+        # No other run causes these, but somebody who has changed the tables.
+        ("23502", "", RegistryUnavailable, "a constraint of its tables forbids it", False),
+        ("23514", "", RegistryUnavailable, "a constraint of its tables forbids it", False),
         ("42P07", "", Collision, "", False),
         ("55P03", "", RegistryBusy, "locked", False),
         ("53300", "", TooManyConnections, "max_connections", False),
@@ -87,3 +90,17 @@ def test_why_there_is_no_connection_is_told_in_words_of_our_own(
     told = unreachable(LOCATION, psycopg.OperationalError(text))
     assert told.__class__ is kind
     assert words in str(told) and "Geheim7" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("state", "setting"),
+    [
+        ("25P03", "idle_in_transaction_session_timeout"),
+        ("25P04", "transaction_timeout"),
+        ("57P05", "idle_session_timeout"),
+    ],
+)
+def test_a_time_limit_of_the_server_is_named(state: str, setting: str) -> None:
+    error = psycopg.OperationalError("Geheim7")
+    error.sqlstate = state
+    assert setting in str(translate(LOCATION, error))

@@ -29,6 +29,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils._input.entries imp
     read_items,
 )
 from ansible_collections.nextbilling.did.plugins.module_utils._input.folding import fold_lines
+from ansible_collections.nextbilling.did.plugins.module_utils._input.names import NO_VALUES
 from ansible_collections.nextbilling.did.plugins.module_utils._secrets import is_mark
 from ansible_collections.nextbilling.did.plugins.module_utils._spreadsheets import is_error_value
 
@@ -230,6 +231,7 @@ cells = st.text(
     and not re.match(r'\s+"', text)
     and not is_mark(text)
     and not is_error_value(text.strip())
+    and text.strip() not in NO_VALUES
     and not re.search(r"\n.*[;,]", text)  # may read as the beginning of another row
     and (text.isascii() or not is_garbled(text))
 )
@@ -767,6 +769,38 @@ def test_a_formula_that_has_failed_is_no_value(tmp_path: Path) -> None:
         "dids.csv, line 5: description: Err:502",
     ]
     assert [item.number for item in items] == ["3"]
+
+
+@pytest.mark.parametrize(
+    "word", ["NULL", r"\N", "NaN", "nan", "<NA>", "None", " null ", "Loading..."]
+)
+@pytest.mark.parametrize(
+    "field", ["description", "host", "host_additional", "username", "password"]
+)
+def test_what_a_program_writes_for_no_value_is_no_value(
+    tmp_path: Path, word: str, field: str
+) -> None:
+    table = f"did_number;{field}\n1;\n2;{word}\n"
+    _items, problems = load(saved(tmp_path, table))
+    shown = word.strip()
+    assert problems[0].startswith(f"dids.csv, line 3: {field}: {shown} is what programs write for")
+    # It can be meant, or stand for another value.
+    path = str(saved(tmp_path, table))
+    items, problems = read_items(None, path, ranges=True, values={field: {shown.upper(): None}})
+    assert (problems, items[1].values) == ([], {"did_number": "2"})
+    if field == "description":
+        items, problems = load(saved(tmp_path, f"did_number;{field}\n2;'{shown}\n"))
+        assert (problems, items[0].values[field]) == ([], shown)
+    # A list from community.general.read_csv is a table as well.
+    entries = [{"did_number": "2", field: word}]
+    _items, problems = read_items(entries, None, ranges=True, empty_text="unmanaged")
+    assert f"{field}: {shown} is what programs write for" in problems[0]
+
+
+def test_words_that_hold_the_ones_for_no_value_are_taken(tmp_path: Path) -> None:
+    table = "did_number;description;host\n1;Financeiro, nan e NULL;nan.example.com\n"
+    items, problems = load(saved(tmp_path, table))
+    assert (problems, items[0].values["description"]) == ([], "Financeiro, nan e NULL")
 
 
 def test_a_password_in_the_column_of_the_number_is_not_shown(tmp_path: Path) -> None:

@@ -103,6 +103,8 @@ def test_a_cell_reads_as_the_sheet_shows_it(
         ("<c t='b'><v>1</v></c>", "", "a truth value"),
         ("<c t='inlineStr'><is><t>a_x000D_b</t></is></c>", "", "a control character"),
         ("<c t='inlineStr'><is><t>#N/D</t></is></c>", "", "where a formula has failed"),
+        ("<c t='inlineStr'><is><t>NaN</t></is></c>", "", "for a cell without a value"),
+        ("<c><v>1E+999999999</v></c>", "", "more than 15 digits"),
     ],
 )
 def test_a_cell_that_is_refused_is_named(
@@ -111,6 +113,19 @@ def test_a_cell_that_is_refused_is_named(
     value, (problem,) = one_cell(tmp_path, cell, custom=custom or "General")
     assert value is None
     assert problem.startswith("dids.xlsx, Planilha1!B2: annotations: ") and words in problem
+
+
+def test_a_formula_that_nothing_has_calculated_is_refused(tmp_path: Path) -> None:
+    # A library writes 0 in place of the result.
+    with zipfile.ZipFile(workbook_of(tmp_path / "dids.xlsx", "")) as archive:
+        _declaration, workbook = archive.read("xl/workbook.xml").decode().split("\n", 1)
+    cell = "<c><f>VLOOKUP(A2,A:B,2)</f><v>0</v></c>"
+    for flag, words in (("1", "that no spreadsheet program has calculated"), ("0", "")):
+        parts = {"xl/workbook.xml": workbook.replace("<calcPr", f"<calcPr fullCalcOnLoad='{flag}'")}
+        value, problems = one_cell(tmp_path, cell, "customer_id", parts=parts)
+        assert (value, bool(problems)) == ((None, True) if words else (0, False))
+        assert words in "".join(problems)
+        assert one_cell(tmp_path, "<c><v>13</v></c>", "customer_id", parts=parts) == (13, [])
 
 
 def test_flags_and_whole_numbers(tmp_path: Path) -> None:
