@@ -104,11 +104,12 @@ def run_action(name: str, parameters: dict[str, Any], *, check: bool) -> Result:
 
 def _is_json(value: object) -> bool:
     """Tell whether a value consists of the types of JSON alone, without tags."""
-    if type(value) is dict:
-        return all(type(name) is str and _is_json(each) for name, each in value.items())
-    if type(value) is list:
-        return all(map(_is_json, value))
-    return value is None or type(value) in (str, int, float, bool)
+    kind = value.__class__
+    if isinstance(value, dict):
+        return kind is dict and all(map(_is_json, (*value, *value.values())))
+    if isinstance(value, list):
+        return kind is list and all(map(_is_json, value))
+    return value is None or kind in (str, int, float, bool)
 
 
 @dataclass

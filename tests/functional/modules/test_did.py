@@ -1058,16 +1058,20 @@ def test_an_interrupted_run_leaves_the_truth(
 
 
 @in_both_ways
-def test_it_runs_in_any_folder(runner: Runner, tmp_path: Path) -> None:
-    with contextlib.chdir(tmp_path):
-        assert runner.did(**VENDOR_CREATE)["action"] == "create"
+def test_it_runs_in_any_folder(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert runner.did(**VENDOR_CREATE)["action"] == "create"
 
 
 # Ansible itself does not start there.
 @as_a_module
-def test_it_runs_in_a_folder_that_is_gone(runner: Runner, tmp_path: Path) -> None:
+def test_it_runs_in_a_folder_that_is_gone(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "there"
     folder.mkdir()
-    with contextlib.chdir(folder):
-        folder.rmdir()
-        assert runner.did(**VENDOR_CREATE)["action"] == "create"
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert runner.did(**VENDOR_CREATE)["action"] == "create"
