@@ -14,18 +14,16 @@ the displayed one (what a person reads in a diff). A new field takes one row in 
 
 from __future__ import annotations
 
-import functools
-import ipaddress
 import re
 import typing as t
 import unicodedata
 from collections.abc import Callable, Hashable, Mapping
 
-from ._secrets import MARK_REFUSED, MASK, Fingerprints, check_rendered, is_mark
+from ._hosts import CONJUNCTIONS, address, host_key, hosts_key, is_host_name
+from ._secrets import MARK_REFUSED, MASK, Fingerprints, is_mark
 
 Wire = t.Union[str, int, list[str]]
 
-_HOST_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 PLACEHOLDER = "{number}"
 # What JSON readers and databases agree on; ids of the platform are far below.
 _INTEGER_LIMIT = 2**63 - 1
@@ -99,6 +97,7 @@ def _normalise_digits(value: object) -> str:
     plain = text.isascii() and text.isprintable() and not text.startswith("Err:")
     if not text or (plain and (text.isalnum() or text[0].isalpha())):
         return text
+    _check_rendered(text)
     from ._spreadsheets import explain_cell
 
     problem = explain_cell(text)
@@ -111,13 +110,22 @@ def _normalise_password(value: object) -> str:
     """Return a secret that may look like a number. Nothing of it is dropped, and no message quotes it."""
     if not isinstance(value, str):
         raise ValueError(_explain_unquoted(value))
-    text = check_rendered(_normalise_text(value))
+    text = _normalise_text(value)
+    _check_rendered(text)
     if not (ends := text[:1] + text[-1:]).isprintable() or " " in ends:
         raise ValueError(
             "begins or ends with space, a line break or another character that is not seen, which is more likely an accident than part"
             " of it. Give it without"
         )
     return text
+
+
+def _check_rendered(text: str) -> None:
+    if re.search(r"\{\{.+?\}\}", text, re.DOTALL):
+        raise ValueError(
+            "holds a template in {{ }} that nothing has rendered, as Ansible renders neither files nor what a lookup reads from one: give"
+            " the value itself, or the list by dids in the playbook or in a file of variables"
+        )
 
 
 def _explain_unquoted(value: object) -> str:
@@ -220,7 +228,7 @@ def is_word(text: str) -> bool:
 
 def _normalise_host(value: object) -> str:
     text = _normalise_text(value)
-    if text == "" or _address(text) is not None or _is_host_name(text):
+    if text == "" or address(text) is not None or is_host_name(text):
         return text
     if text != text.strip():
         raise ValueError("begins or ends with space: write the address or the name alone")
@@ -228,24 +236,6 @@ def _normalise_host(value: object) -> str:
     quoted = f"{_quote(text)} " if re.fullmatch(r"[\w.:/,\s-]+", text) else ""
     raise ValueError(
         f"{quoted}is neither an IP address nor a host name (a port has a field of its own)"
-    )
-
-
-@functools.lru_cache(maxsize=4096)
-def _address(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None
-
-
-def _is_host_name(text: str) -> bool:
-    """Tell whether a text is a host name by RFC 1123, 2.1, or has underscores beside. A last label of digits is a mistyped address."""
-    labels = text[:-1].split(".") if text.endswith(".") else text.split(".")
-    return (
-        len(text) <= 254
-        and all(re.fullmatch(_HOST_LABEL, label) for label in labels)
-        and not labels[-1].isdigit()
     )
 
 
@@ -257,6 +247,8 @@ def _normalise_hosts(value: object) -> list[str]:
     hosts = [_normalise_host(each.strip() if isinstance(each, str) else each) for each in elements]
     if "" in hosts:
         raise ValueError("holds an empty host")
+    for word in CONJUNCTIONS.intersection(hosts) if len(hosts) > 1 else ():
+        raise ValueError(f"holds the word {word!r} between hosts: list the hosts alone")
     return hosts
 
 
@@ -279,15 +271,6 @@ def type_name(value: object) -> str:
 def identity(did_number: str) -> str:
     """Return the identity of a DID: the digits of its number. C("+551130001000") gives C("551130001000")."""
     return did_number.lstrip("+")
-
-
-def _host_key(wire: t.Any) -> Hashable:
-    # Host names ignore case (RFC 4343), and an address has many spellings.
-    return _address(wire) or wire.lower().rstrip(".")
-
-
-def _hosts_key(wire: t.Any) -> Hashable:
-    return frozenset(map(_host_key, wire))
 
 
 def _as_is(wire: t.Any) -> t.Any:
@@ -338,8 +321,8 @@ PORT = FieldType({"type": "int"}, _normalise_port)
 # That flags go as 0 and 1 is inferred from the vendor's pages on sibling endpoints.
 FLAG = FieldType({"type": "bool"}, _normalise_flag, show=bool)
 DID_TYPE = FieldType({"type": "str"}, _normalise_did_type, show=_show_did_type)
-HOST = FieldType({"type": "raw"}, _normalise_host, comparison_key=_host_key)
-HOSTS = FieldType({"type": "list", "elements": "raw"}, _normalise_hosts, comparison_key=_hosts_key)
+HOST = FieldType({"type": "raw"}, _normalise_host, comparison_key=host_key)
+HOSTS = FieldType({"type": "list", "elements": "raw"}, _normalise_hosts, comparison_key=hosts_key)
 
 FIELDS = (
     Field("customer_id", COUNT, affects_routing=True),

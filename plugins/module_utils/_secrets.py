@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import array
 import hmac
-import re
 import threading
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -29,18 +28,6 @@ MARK_REFUSED = (
     "is a mark that stands in place of a secret, as a result or a review shows it, and not the value itself: give the real value, or leave"
     " it out"
 )
-
-_TEMPLATE = re.compile(r"\{\{.+?\}\}", re.DOTALL)
-
-
-def check_rendered(secret: str) -> str:
-    """Return a secret, or raise C(ValueError) for a template that stands in place of it and that nothing has rendered."""
-    if _TEMPLATE.search(secret):
-        raise ValueError(
-            "holds a template in {{ }} that nothing has rendered, as Ansible renders neither files nor what a lookup reads from one: give"
-            " the value itself, or the list by dids in the playbook or in a file of variables"
-        )
-    return secret
 
 
 _DOTS = "\N{BULLET}\N{BLACK CIRCLE}"

@@ -222,9 +222,17 @@ def test_a_refused_secret_is_not_told() -> None:
         assert "4711" not in problems[0] and "47.11" not in problems[0]
 
 
+@pytest.mark.parametrize("hosts", [["10.0.0.1", "e", "a.b"], "10.0.0.1, and, a.b", ["ou", "a"]])
+def test_a_word_between_hosts_is_no_host(hosts: object) -> None:
+    _wires, problems = _fields.normalise({"host_additional": hosts})
+    assert len(problems) == 1 and "list the hosts alone" in problems[0]
+    assert _fields.normalise({"host_additional": ["e"]}) == ({"host_additional": ["e"]}, [])
+
+
+@pytest.mark.parametrize("field", ["password", "username", "techprefix1"])
 @pytest.mark.parametrize("template", ["{{ vault_did }}", "{{vault_did}}", "a{{\nvault_did }}b"])
-def test_a_password_that_is_a_template_is_refused(template: str) -> None:
-    _wires, problems = _fields.normalise({"password": template})
+def test_a_login_that_is_a_template_is_refused(field: str, template: str) -> None:
+    _wires, problems = _fields.normalise({field: template})
     assert len(problems) == 1 and "that nothing has rendered" in problems[0]
     assert "vault_did" not in problems[0]
 
