@@ -993,6 +993,8 @@ def test_a_commit_that_gets_no_answer_is_not_relied_on(
     database: Any = registry._database
     monkeypatch.setattr(database, "_timeout", 0.1)
     registry.find(PLATFORM, "1166", None)
+    if not hasattr(database._connection, "cancel_safe"):
+        pytest.skip("psycopg 3.1 keeps other threads waiting while it cancels, and one is the line")
     process_id = database._connection.info.backend_pid
 
     def stop_before_the_commit() -> None:
