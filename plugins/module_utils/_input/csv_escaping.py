@@ -86,7 +86,7 @@ def _is_misread(text: str) -> bool:
     plain = bare.strip()
     return (
         bare == EMPTY
-        or not plain
+        or bare.isspace()
         or has_spaced_quote
         or is_error_value(plain)
         or plain in NO_VALUES

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.nextbilling.did.plugins.module_utils import _fields
@@ -244,6 +244,7 @@ cells = st.text(
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     st.sampled_from(["utf-8", "utf-8-sig"]),
 )
+@example(rows=[("a", "'")], separator=",", ending="\n", quoting=csv.QUOTE_ALL, encoding="utf-8")
 def test_any_text_comes_out_of_a_table_as_it_went_in(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[tuple[str, str]],
