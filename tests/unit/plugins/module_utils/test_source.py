@@ -24,6 +24,7 @@ from ansible_collections.nextbilling.did.plugins.module_utils import _fields
 from ansible_collections.nextbilling.did.plugins.module_utils._characters import is_garbled
 from ansible_collections.nextbilling.did.plugins.module_utils._errors import InvalidParameter
 from ansible_collections.nextbilling.did.plugins.module_utils._input import ranges as _ranges
+from ansible_collections.nextbilling.did.plugins.module_utils._input.csv_escaping import read_text
 from ansible_collections.nextbilling.did.plugins.module_utils._input.entries import (
     Item,
     read_items,
@@ -232,6 +233,7 @@ cells = st.text(
     and not is_mark(text)
     and not is_error_value(text.strip())
     and text.strip() not in NO_VALUES
+    and read_text(text) == text  # no apostrophe that an export would have written
     and not re.search(r"\n.*[;,]", text)  # may read as the beginning of another row
     and (text.isascii() or not is_garbled(text))
 )
